@@ -1,0 +1,221 @@
+"""`index.json` and `shard.json`: what an index holds, how large each file is, and with what it was built.
+
+The manifest of an index is renamed in last, so a directory with one holds a finished index. Manifests are small
+(about 2 kB a shard), so opening reads them whole; checksums are compared by ``headwater index verify`` only.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from index_format.errors import IndexNotFoundError, ManifestError
+from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
+
+FORMAT_VERSION = 1
+_TOKEN_WIDTHS = (1, 2, 4)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a shard as it was published."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardManifest:
+    """What one shard holds. ``num_tokens`` counts positions: every token and one separator a document."""
+
+    format_version: int
+    shard: int
+    token_width: int
+    num_tokens: int
+    num_documents: int
+    tokenizer_sha256: str
+    files: Mapping[str, FileEntry]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Returns the manifest in a shard folder.
+
+        Raises:
+            IndexNotFoundError: the folder has none.
+            ManifestError: it is not JSON, misses a field, or has another format version or token width.
+        """
+        path = directory / SHARD_MANIFEST
+        raw = _read_json(path)
+        entries = raw.get("files")
+        if not isinstance(entries, dict):
+            raise ManifestError(f"{path}: field 'files' is missing or not an object")
+        raw["files"] = {name: _record(FileEntry, entry, path) for name, entry in entries.items()}
+        manifest = _record(cls, raw, path)
+        _check_versions(manifest.format_version, manifest.token_width, path)
+        return manifest
+
+    def save(self, directory: Path) -> None:
+        """Writes the manifest into a shard folder, durably."""
+        write_durably(directory / SHARD_MANIFEST, _to_json(self))
+
+    def check_files(self, directory: Path) -> None:
+        """Checks that every file is there with its published size. Reads no content.
+
+        Raises:
+            ManifestError: a file is missing or has another size.
+        """
+        for name, entry in self.files.items():
+            path = directory / name
+            try:
+                found = path.stat().st_size
+            except FileNotFoundError:
+                raise ManifestError(f"{path}: file is missing, {entry.size_bytes} bytes were published") from None
+            if found != entry.size_bytes:
+                raise ManifestError(f"{path}: file has {found} bytes, {entry.size_bytes} were published")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexManifest:
+    """What an index holds: its shards in order, its tokenizer, and where the documents came from.
+
+    ``tokenizer`` is ``"tokenizer.json"`` (the file beside the manifest) or ``"bytes"``. ``index_id`` changes whenever
+    any published byte of a shard does.
+    """
+
+    format_version: int
+    index_id: str
+    token_width: int
+    num_shards: int
+    num_tokens: int
+    num_documents: int
+    tokenizer: str
+    tokenizer_sha256: str
+    vocab_size: int
+    stage: str
+    source: str
+    built_by: str
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Returns the manifest of a finished index.
+
+        Raises:
+            IndexNotFoundError: the directory holds no ``index.json``.
+            ManifestError: it is not JSON, misses a field, or has another format version or token width.
+        """
+        path = directory / INDEX_MANIFEST
+        manifest = _record(cls, _read_json(path), path)
+        _check_versions(manifest.format_version, manifest.token_width, path)
+        return manifest
+
+    def save(self, directory: Path) -> None:
+        """Publishes the index: writes the manifest beside its place, flushes it and renames it in."""
+        write_durably(directory / INDEX_MANIFEST, _to_json(self))
+
+    def load_shards(self, directory: Path) -> list[ShardManifest]:
+        """Returns the manifests of all shards, in order, after checking them against this one and their files.
+
+        Raises:
+            ManifestError: a shard is of another tokenizer, width or number, or its files have other sizes.
+        """
+        shards = []
+        for number in range(self.num_shards):
+            folder = directory / shard_folder(number)
+            try:
+                shard = ShardManifest.load(folder)
+            except IndexNotFoundError as error:
+                raise ManifestError(
+                    f"{folder}: shard {number} of {self.num_shards} is missing or unfinished ({error})"
+                ) from error
+            for field in ("token_width", "tokenizer_sha256"):
+                found, wanted = getattr(shard, field), getattr(self, field)
+                if found != wanted:
+                    raise ManifestError(f"{folder}: shard has {field} {found}, the index has {wanted}")
+            if shard.shard != number:
+                raise ManifestError(f"{folder}: manifest is of shard {shard.shard}, expected {number}")
+            shard.check_files(folder)
+            shards.append(shard)
+        totals = (sum(s.num_tokens for s in shards), sum(s.num_documents for s in shards))
+        if totals != (self.num_tokens, self.num_documents):
+            raise ManifestError(
+                f"{directory}: shards hold {totals[0]} tokens in {totals[1]} documents, "
+                f"the index says {self.num_tokens} in {self.num_documents}"
+            )
+        return shards
+
+
+def index_id_of(shards: list[ShardManifest]) -> str:
+    """Returns 16 hexadecimal digits that identify the content of ``shards``."""
+    digest = hashlib.sha256()
+    for shard in shards:
+        digest.update(_to_json(shard))
+    return digest.hexdigest()[:16]
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes ``content`` to ``path`` atomically: a reader sees the old file or the new one, also after a power cut."""
+    beside = path.with_name(path.name + ".tmp")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    flush_directory(path.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """Flushes the entries of a directory to disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _to_json(manifest: ShardManifest | IndexManifest) -> bytes:
+    return (json.dumps(asdict(manifest), indent=2) + "\n").encode()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexNotFoundError(
+            f"{path}: not found; a finished index has this file, build one with 'headwater index build'"
+        ) from None
+    try:
+        raw = json.loads(content)
+    except ValueError as error:
+        raise ManifestError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise ManifestError(f"{path}: expected a JSON object, found {type(raw).__name__}")
+    return raw
+
+
+def _record(cls: type[_T], raw: Any, path: Path) -> _T:
+    """Returns the dataclass ``cls`` built from a JSON object, each field present and of its declared type."""
+    if not isinstance(raw, dict):
+        raise ManifestError(f"{path}: expected a JSON object, found {type(raw).__name__}")
+    wanted = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+    if unknown := sorted(raw.keys() - wanted.keys()):
+        raise ManifestError(f"{path}: unknown field {unknown[0]!r}; was it written by a newer version?")
+    for name, kind in wanted.items():
+        if name not in raw:
+            raise ManifestError(f"{path}: field {name!r} is missing")
+        value = raw[name]
+        if kind is int and (type(value) is not int or value < 0):
+            raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a whole number >= 0")
+        if kind is str and not isinstance(value, str):
+            raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a string")
+    return cls(**raw)
+
+
+def _check_versions(format_version: int, token_width: int, path: Path) -> None:
+    if format_version != FORMAT_VERSION:
+        raise ManifestError(f"{path}: format version {format_version}, this build reads {FORMAT_VERSION}")
+    if token_width not in _TOKEN_WIDTHS:
+        raise ManifestError(f"{path}: token width {token_width}, expected one of {_TOKEN_WIDTHS}")

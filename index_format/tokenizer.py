@@ -1,0 +1,195 @@
+"""The tokenizer of an index: one class for ``tokenizer.json`` files, one for raw bytes, behind one protocol."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+
+from index_format.errors import TokenizerError
+from index_format.manifest import IndexManifest
+from index_format.vocabulary import Vocabulary, byte_vocabulary, vocabulary_of
+from index_format.word_starts import word_start_ids
+
+RAW_BYTES = "bytes"
+
+TokenIds: TypeAlias = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedText:
+    """A text as n tokens.
+
+    ``boundaries`` are n + 1 character offsets that tile the text: token i is ``text[boundaries[i]:boundaries[i + 1]]``.
+    A character made of several tokens belongs to the last of them, so the earlier ones are empty.
+    ``word_starts[i]`` says whether a word may start at token i.
+    """
+
+    token_ids: TokenIds
+    boundaries: npt.NDArray[np.uint32]
+    word_starts: npt.NDArray[np.bool_]
+
+
+class Tokenizer(Protocol):
+    """What building and tracing need of a tokenizer."""
+
+    @property
+    def sha256(self) -> str:
+        """Content hash of the tokenizer file; what an index and its queries must agree on."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The bytes of every token id."""
+
+    def encode(self, text: str) -> TokenizedText:
+        """Returns the tokens of a query with their character offsets and word starts. No special tokens are added."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Returns the token ids of many documents, on all cores. No special tokens are added."""
+
+    def ids_of(self, text: str) -> frozenset[int]:
+        """Returns the ids of the tokens whose text is exactly ``text``; empty if no single token is."""
+
+
+class JsonTokenizer:
+    """A tokenizer from a ``tokenizer.json`` file of the `tokenizers` package."""
+
+    def __init__(self, content: bytes, name: str = "tokenizer.json"):
+        """Parses ``content``; ``name`` is what errors call it.
+
+        Raises:
+            TokenizerError: the file is not a tokenizer, or one that cannot give text back exactly.
+        """
+        self.content = content
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        try:
+            self._parsed: dict[str, Any] = json.loads(content)
+            self._tokenizer = tokenizers.Tokenizer.from_str(content.decode())
+        except Exception as error:  # the tokenizers package raises bare Exception for every fault in the file
+            raise TokenizerError(f"{name}: not a tokenizer.json file of the tokenizers package ({error})") from error
+        # A file saved for training may cut or pad its output; an index needs every token and no other.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.vocabulary = vocabulary_of(self._parsed)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "JsonTokenizer":
+        """Returns the tokenizer in a file.
+
+        Raises:
+            TokenizerError: there is no such file, or it holds no supported tokenizer.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise TokenizerError(f"{path}: cannot read the tokenizer ({error.strerror})") from error
+        return cls(content, str(path))
+
+    def encode(self, text: str) -> TokenizedText:
+        """See `Tokenizer.encode`."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        token_ids = np.array(encoding.ids, dtype=np.uint32)
+        boundaries = _tile(np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2), len(text))
+        return TokenizedText(token_ids, boundaries, self._starts_word[token_ids])
+
+    def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
+        """See `Tokenizer.encode_batch`."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
+
+    def ids_of(self, text: str) -> frozenset[int]:
+        """See `Tokenizer.ids_of`."""
+        return self._ids_by_piece.get(text.encode(), frozenset())
+
+    @cached_property
+    def _starts_word(self) -> npt.NDArray[np.bool_]:
+        starts = np.zeros(self.vocabulary.size, dtype=np.bool_)
+        starts[list(word_start_ids(self._parsed, byte_level=self.vocabulary.byte_level))] = True
+        return starts
+
+    @cached_property
+    def _ids_by_piece(self) -> dict[bytes, frozenset[int]]:
+        ids: dict[bytes, frozenset[int]] = {}
+        for id_, piece in enumerate(self.vocabulary.pieces):
+            if len(piece) <= _MAX_DELIMITER_BYTES:
+                ids[piece] = ids.get(piece, frozenset()) | {id_}
+        return ids
+
+
+class ByteTokenizer:
+    """The tokenizer of a raw-byte index: one token a byte of the UTF-8 text.
+
+    A word starts at a byte that begins a character and is not in the middle of a run of letters and digits. No
+    reference system traces bytes, so this rule is Headwater's own.
+    """
+
+    sha256 = hashlib.sha256(RAW_BYTES.encode()).hexdigest()
+
+    def __init__(self) -> None:
+        self.vocabulary = byte_vocabulary()
+
+    def encode(self, text: str) -> TokenizedText:
+        """See `Tokenizer.encode`."""
+        content = text.encode()
+        token_ids = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
+        begins_character = (token_ids & 0xC0) != 0x80
+        # A character belongs to the last of its bytes: an offset counts the characters that ended before it.
+        ends_character = np.append(begins_character[1:], True)[: len(content)]
+        boundaries = np.concatenate(([0], np.cumsum(ends_character))).astype(np.uint32)
+        inside_word = np.zeros(len(text) + 1, dtype=np.bool_)
+        for word in _WORD.finditer(text):
+            inside_word[word.start() + 1 : word.end()] = True
+        word_starts = begins_character & ~inside_word[boundaries[:-1]]
+        return TokenizedText(token_ids, boundaries, word_starts)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
+        """See `Tokenizer.encode_batch`."""
+        return [np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint32) for text in texts]
+
+    def ids_of(self, text: str) -> frozenset[int]:
+        """See `Tokenizer.ids_of`."""
+        content = text.encode()
+        return frozenset(content) if len(content) == 1 else frozenset()
+
+
+def open_tokenizer(directory: Path, manifest: IndexManifest) -> Tokenizer:
+    """Returns the tokenizer of the index in ``directory``.
+
+    Raises:
+        TokenizerError: the file is missing, unusable, or not the one that the manifest names by its hash.
+    """
+    tokenizer: Tokenizer = (
+        ByteTokenizer() if manifest.tokenizer == RAW_BYTES else JsonTokenizer.from_file(directory / manifest.tokenizer)
+    )
+    if tokenizer.sha256 != manifest.tokenizer_sha256:
+        raise TokenizerError(
+            f"{directory / manifest.tokenizer}: tokenizer has sha256 {tokenizer.sha256}, "
+            f"the index was built with {manifest.tokenizer_sha256}"
+        )
+    return tokenizer
+
+
+# Longer delimiters are no single token in any vocabulary seen; the bound keeps the look-up table small.
+_MAX_DELIMITER_BYTES = 16
+_WORD = re.compile(r"[^\W_]+")
+
+
+def _tile(offsets: npt.NDArray[np.int64], text_length: int) -> npt.NDArray[np.uint32]:
+    """Returns n + 1 boundaries that tile the text, from n token offsets ``(start, end)`` in characters.
+
+    Offsets of the tokenizers package leave gaps (byte-level BPE trims the space before a word) and overlap (several
+    byte tokens of one character; the prefix space of an answer that starts with a digit). A gap goes to the token after
+    it, an overlap to the last token.
+    """
+    if len(offsets) == 0:
+        return np.array([0], dtype=np.uint32)
+    inner = np.minimum(offsets[:-1, 1], offsets[1:, 0])
+    boundaries = np.concatenate(([0], inner, [text_length]))
+    return np.maximum.accumulate(boundaries).astype(np.uint32)
