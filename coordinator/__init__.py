@@ -1,0 +1,1 @@
+"""One answer in, one trace out: pure steps, one pipeline, and the Serve application round it."""

@@ -1,0 +1,31 @@
+"""The suffix-array engine's Python face. `suffix_engine/_native.pyi` is its reference page."""
+
+from suffix_engine._native import (
+    DocumentSlice,
+    EngineError,
+    InvalidQueryError,
+    LongestMatches,
+    ShardCorruptError,
+    ShardFormatError,
+    ShardIndex,
+    ThreadPool,
+    Vocabulary,
+    Window,
+    sort_memory_bytes,
+    sort_shard,
+)
+
+__all__ = [
+    "DocumentSlice",
+    "EngineError",
+    "InvalidQueryError",
+    "LongestMatches",
+    "ShardCorruptError",
+    "ShardFormatError",
+    "ShardIndex",
+    "ThreadPool",
+    "Vocabulary",
+    "Window",
+    "sort_memory_bytes",
+    "sort_shard",
+]

@@ -1,0 +1,301 @@
+"""The suffix-array engine: open a shard in infini-gram v4 layout, search it, read its text back; sort one.
+
+Arrays cross this line as little-endian ``bytes``, to be read with ``numpy.frombuffer``. Every call that searches,
+reads or sorts releases the GIL. N is the number of positions of a shard: its tokens and one separator a document.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import final
+
+__all__ = [
+    "DocumentSlice",
+    "EngineError",
+    "InvalidQueryError",
+    "LongestMatches",
+    "ShardCorruptError",
+    "ShardFormatError",
+    "ShardIndex",
+    "ThreadPool",
+    "Vocabulary",
+    "Window",
+    "sort_memory_bytes",
+    "sort_shard",
+]
+
+class EngineError(Exception):
+    """The base of what the engine raises."""
+
+class ShardFormatError(EngineError):
+    """A file of the shard is missing, unreadable, or of a size that cannot be: it was never a shard of this layout."""
+
+class ShardCorruptError(EngineError):
+    """The files of the shard contradict one another: it was a shard once and no longer is."""
+
+class InvalidQueryError(EngineError):
+    """The caller asked for what cannot be: a token id, rank, document or length out of range."""
+
+@final
+class ThreadPool:
+    """Threads that searches run on. Several shards of one process share a pool."""
+
+    def __new__(cls, num_threads: int = 0) -> ThreadPool:
+        """Starts ``num_threads`` threads; 0 means one a core."""
+    @property
+    def num_threads(self) -> int:
+        """Number of threads."""
+
+@final
+class Vocabulary:
+    """The bytes of every token id; decodes as the tokenizer does (see ``index_format.vocabulary``)."""
+
+    def __new__(
+        cls,
+        pieces: Sequence[bytes],
+        *,
+        fallback_ids: Sequence[int],
+        byte_level: bool,
+        strip_leading_space: bool,
+    ) -> Vocabulary:
+        """Copies ``pieces``; ``pieces[id]`` are the bytes of token ``id``.
+
+        Raises:
+            InvalidQueryError: a fallback id is outside ``pieces``, or its piece is not one byte.
+        """
+    @property
+    def size(self) -> int:
+        """Number of token ids."""
+    def decode(self, token_ids: Sequence[int]) -> tuple[str, bytes]:
+        """Returns the text of a token sequence and its n + 1 character boundaries (u32).
+
+        Token i is ``text[b[i]:b[i + 1]]``; a character made of several tokens belongs to the last of them.
+
+        Raises:
+            InvalidQueryError: an id is outside the vocabulary.
+        """
+
+@final
+class LongestMatches:
+    """Longest allowed matches of one query in one shard: four arrays of one length, ascending by ``starts``."""
+
+    @property
+    def starts(self) -> bytes:
+        """First query position of each match (u32)."""
+    @property
+    def ends(self) -> bytes:
+        """End of each match in the query, exclusive (u32); always > start: zero-length matches are left out."""
+    @property
+    def rank_starts(self) -> bytes:
+        """First rank of each match's interval (u64)."""
+    @property
+    def rank_ends(self) -> bytes:
+        """End of each match's interval, exclusive (u64); count = end - start, never 0."""
+
+@final
+class Window:
+    """The tokens round one occurrence, clipped to its document, as text. Character offsets count code points."""
+
+    @property
+    def rank(self) -> int:
+        """The rank that was asked for."""
+    @property
+    def document(self) -> int:
+        """Number of the document in this shard."""
+    @property
+    def document_length(self) -> int:
+        """Tokens in the document."""
+    @property
+    def start(self) -> int:
+        """Position of the window's first token in the document."""
+    @property
+    def end(self) -> int:
+        """End of the window in the document, exclusive."""
+    @property
+    def match_start(self) -> int:
+        """Position of the occurrence in the document."""
+    @property
+    def match_token_ids(self) -> bytes:
+        """Token ids of the occurrence (u32)."""
+    @property
+    def text(self) -> str:
+        """Text of the window."""
+    @property
+    def match_chars(self) -> tuple[int, int]:
+        """The occurrence in ``text``, half-open."""
+    @property
+    def snippet_chars(self) -> tuple[int, int]:
+        """The snippet (the occurrence and its nearest tokens) in ``text``, half-open."""
+    @property
+    def metadata(self) -> str:
+        """The document's metadata line, without its newline; empty if the shard has none."""
+
+@final
+class DocumentSlice:
+    """A run of tokens of one document, as text."""
+
+    @property
+    def document(self) -> int:
+        """Number of the document in this shard."""
+    @property
+    def document_length(self) -> int:
+        """Tokens in the document."""
+    @property
+    def start(self) -> int:
+        """Position of the first token in the document."""
+    @property
+    def end(self) -> int:
+        """End in the document, exclusive."""
+    @property
+    def text(self) -> str:
+        """Text of the run."""
+    @property
+    def metadata(self) -> str:
+        """The document's metadata line, without its newline; empty if the shard has none."""
+
+@final
+class ShardIndex:
+    """One shard, opened from memory-mapped files. Immutable; safe to call from many threads."""
+
+    @staticmethod
+    def open(
+        directory: str | PathLike[str],
+        *,
+        token_width: int,
+        pool: ThreadPool,
+        vocabulary: Vocabulary | None = None,
+        number: int = 0,
+    ) -> ShardIndex:
+        """Opens the shard ``tokenized.<number>``, ``table.<number>``, ... in ``directory``.
+
+        Args:
+            directory: Where the files are. ``metadata``, ``metaoff`` and ``unigram`` may be absent.
+            token_width: Bytes a token: 1, 2 or 4. The files do not say.
+            pool: Threads to search on.
+            vocabulary: Decodes windows and documents; without it those calls raise InvalidQueryError.
+            number: The number in the file names.
+
+        Raises:
+            ShardFormatError: a file is missing, empty or of an impossible size.
+            ShardCorruptError: offsets do not ascend, or the unigram counts do not add up to N.
+        Cost: O(documents) to compress the document starts (about 2 + log2(mean tokens) bits each in RAM);
+            no read of text or table beyond their first page.
+        """
+    @property
+    def num_tokens(self) -> int:
+        """N: positions in the shard, separators included."""
+    @property
+    def num_documents(self) -> int:
+        """Documents in the shard."""
+    @property
+    def token_width(self) -> int:
+        """Bytes a token: 1, 2 or 4."""
+    @property
+    def pointer_width(self) -> int:
+        """Bytes an entry of the suffix array, derived from the file sizes."""
+    @property
+    def memory_bytes(self) -> int:
+        """RAM that the shard holds besides the page cache."""
+    def find(self, token_ids: Sequence[int]) -> tuple[int, int]:
+        """Returns the half-open rank interval of the suffixes that begin with ``token_ids``; all ranks if it is empty.
+
+        Raises:
+            InvalidQueryError: an id does not fit the shard's tokens, or is its separator.
+        Cost: O(m log N) token comparisons, up to 4 log2(N) cold pages.
+        """
+    def longest_matches(
+        self, token_ids: Sequence[int], word_starts: Sequence[int], cuts: Sequence[int]
+    ) -> LongestMatches:
+        """Returns the longest allowed match at every allowed start of a query.
+
+        A match may start at a position of ``word_starts`` and end at one, or at the end of the query. It never
+        continues past a position of ``cuts`` (the position after a delimiter).
+
+        Args:
+            token_ids: The query.
+            word_starts: Query positions, ascending, each < len(token_ids).
+            cuts: Query positions, ascending, 0 < cut <= len(token_ids).
+        Raises:
+            InvalidQueryError: an id does not fit the shard's tokens or is its separator, or a position is out of
+                range or order.
+        Cost: for each start O(m + log N) token comparisons typical, up to 2 log2(N) cold pages for the match and
+            as many for its interval. Starts are spread over the pool's threads.
+        """
+    def unigram_counts(self, token_ids: Sequence[int]) -> bytes:
+        """Returns how often each of ``token_ids`` occurs in the shard (u64). No disk access if the shard has unigrams.
+
+        Raises:
+            InvalidQueryError: an id does not fit the shard's tokens.
+        """
+    def positions(self, ranks: Sequence[int]) -> bytes:
+        """Returns the position of each rank (u64): the suffix array at ``ranks``.
+
+        Raises:
+            InvalidQueryError: a rank is >= N.
+        """
+    def locate(self, positions: Sequence[int]) -> tuple[bytes, bytes]:
+        """Returns the document of each position and the offset in it (two u64 arrays). A separator is at offset 2^64 - 1.
+
+        Raises:
+            InvalidQueryError: a position is >= N.
+        Cost: no disk access.
+        """
+    def tokens(self, start: int, end: int) -> bytes:
+        """Returns the token ids (u32) at positions ``[start, end)``, separators as 2^32 - 1.
+
+        Raises:
+            InvalidQueryError: not 0 <= start <= end <= N.
+        """
+    def windows(
+        self, ranks: Sequence[int], lengths: Sequence[int], context_tokens: int, snippet_tokens: int
+    ) -> list[Window]:
+        """Returns, for each rank, the window round the occurrence of ``lengths[i]`` tokens that starts there.
+
+        ``context_tokens`` are taken on each side for the window and ``snippet_tokens`` for the snippet, both clipped to
+        the document.
+
+        Raises:
+            InvalidQueryError: a rank is >= N, an occurrence reaches past its document, the two sequences differ in
+                length, or the shard was opened without a vocabulary.
+            ShardCorruptError: a token of the text is outside the vocabulary.
+        Cost: one page of the table, one or two of the text and two of the metadata a rank.
+        """
+    def document(self, document: int, start: int, max_tokens: int) -> DocumentSlice:
+        """Returns up to ``max_tokens`` tokens of a document from ``start`` on, as text.
+
+        Raises:
+            InvalidQueryError: there is no such document, ``start`` is past its end, or the shard has no vocabulary.
+        """
+    def metadata(self, document: int) -> str:
+        """Returns the metadata line of a document, without its newline; empty if the shard has none.
+
+        Raises:
+            InvalidQueryError: there is no such document.
+            ShardCorruptError: the line is not where the shard says, or not UTF-8.
+        """
+    def verify(self) -> None:
+        """Checks what opening does not: that the table is a sorted permutation, offsets and unigram counts match the text.
+
+        Suffixes are compared up to their document's end and for at most 50,000 tokens: past either, order is free.
+
+        Raises:
+            ShardCorruptError: names the first rank, document or token that is wrong.
+        Cost: O(N) plus the sum of the LCPs; N / 8 bytes of memory. On all threads of the pool.
+        """
+
+def sort_memory_bytes(num_tokens: int, token_width: int) -> int:
+    """Returns the peak memory, in bytes, that `sort_shard` needs for a shard of this size."""
+
+def sort_shard(directory: str | PathLike[str], *, token_width: int, num_threads: int = 0) -> None:
+    """Sorts the suffixes of ``tokenized.0`` in ``directory`` and writes ``table.0``, flushed to disk.
+
+    Suffixes are ordered by the little-endian bytes of their tokens, the end of the file before everything.
+
+    Args:
+        directory: Where ``tokenized.0`` is.
+        token_width: Bytes a token: 1, 2 or 4.
+        num_threads: Threads; 0 means one a core.
+
+    Raises:
+        ShardFormatError: the text is missing or not a whole number of tokens, or the table cannot be written.
+    Cost: O(N) by libsais, in memory (`sort_memory_bytes`).
+    """
