@@ -122,23 +122,7 @@ class IndexManifest:
         Raises:
             ManifestError: a shard is of another tokenizer, width or number, or its files have other sizes.
         """
-        shards = []
-        for number in range(self.num_shards):
-            folder = directory / shard_folder(number)
-            try:
-                shard = ShardManifest.load(folder)
-            except IndexNotFoundError as error:
-                raise ManifestError(
-                    f"{folder}: shard {number} of {self.num_shards} is missing or unfinished ({error})"
-                ) from error
-            for field in ("token_width", "tokenizer_sha256"):
-                found, wanted = getattr(shard, field), getattr(self, field)
-                if found != wanted:
-                    raise ManifestError(f"{folder}: shard has {field} {found}, the index has {wanted}")
-            if shard.shard != number:
-                raise ManifestError(f"{folder}: manifest is of shard {shard.shard}, expected {number}")
-            shard.check_files(folder)
-            shards.append(shard)
+        shards = [self.load_shard(directory, number) for number in range(self.num_shards)]
         totals = (sum(s.num_tokens for s in shards), sum(s.num_documents for s in shards))
         if totals != (self.num_tokens, self.num_documents):
             raise ManifestError(
@@ -146,6 +130,28 @@ class IndexManifest:
                 f"the index says {self.num_tokens} in {self.num_documents}"
             )
         return shards
+
+    def load_shard(self, directory: Path, number: int) -> ShardManifest:
+        """Returns the manifest of one shard, after checking it against this one and its files.
+
+        Raises:
+            ManifestError: the shard is missing, of another tokenizer, width or number, or its files have other sizes.
+        """
+        folder = directory / shard_folder(number)
+        try:
+            shard = ShardManifest.load(folder)
+        except IndexNotFoundError as error:
+            raise ManifestError(
+                f"{folder}: shard {number} of {self.num_shards} is missing or unfinished ({error})"
+            ) from error
+        for field in ("token_width", "tokenizer_sha256"):
+            found, wanted = getattr(shard, field), getattr(self, field)
+            if found != wanted:
+                raise ManifestError(f"{folder}: shard has {field} {found}, the index has {wanted}")
+        if shard.shard != number:
+            raise ManifestError(f"{folder}: manifest is of shard {shard.shard}, expected {number}")
+        shard.check_files(folder)
+        return shard
 
 
 def index_id_of(shards: list[ShardManifest]) -> str:
