@@ -1,0 +1,67 @@
+"""Hypothesis profiles, shared fixtures, and the check that a test leaves no thread or file open."""
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A failing example is printed with the decorator that runs it again (`print_blob`), so no seed is ever lost.
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+settings.register_profile(
+    "fast", max_examples=40, deadline=None, print_blob=True, suppress_health_check=_QUIET
+)
+settings.register_profile(
+    "slow", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_QUIET
+)
+PROFILE = os.environ.get("HEADWATER_TEST_PROFILE", "fast")
+settings.load_profile(PROFILE)
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> str:
+    """Says which profile runs."""
+    return f"hypothesis profile: {PROFILE} (HEADWATER_TEST_PROFILE=slow for more examples)"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; the test skips where it is absent."""
+    directory = REPOSITORY.parent / "shared" / "data"
+    if not directory.is_dir():
+        pytest.skip("needs the real data of ../shared/data, which is not part of the repository")
+    return directory
+
+
+@pytest.fixture
+def leaves_nothing_behind() -> Iterator[None]:
+    """Fails the test if it ends with more threads or open files than it began with."""
+    gc.collect()
+    threads, files = set(threading.enumerate()), _open_files()
+    yield
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while (left := _left_behind(threads, files)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left, f"left behind: {left}"
+
+
+def _left_behind(threads: set[threading.Thread], files: dict[str, str]) -> list[str]:
+    new_threads = [t.name for t in threading.enumerate() if t not in threads and not t.daemon]
+    new_files = [target for number, target in _open_files().items() if files.get(number) != target]
+    return new_threads + new_files
+
+
+def _open_files() -> dict[str, str]:
+    found = {}
+    for entry in os.scandir("/proc/self/fd"):
+        try:
+            found[entry.name] = os.readlink(entry.path)
+        except OSError:
+            continue  # the descriptor of this very listing is closed by now
+    return found
