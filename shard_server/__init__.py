@@ -1,0 +1,1 @@
+"""One process, some shards of one index: decode a request, call the engine, encode the answer."""

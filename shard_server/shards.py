@@ -1,0 +1,74 @@
+"""Opens the shards that a server holds, after checking manifests, file sizes and the tokenizer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import suffix_engine
+from index_format.layout import shard_folder
+from index_format.manifest import IndexManifest
+from index_format.tokenizer import open_tokenizer
+from shard_server.config import ShardServerConfig
+from shard_server.errors import ConfigError, WrongShardError
+
+
+@dataclass(frozen=True, slots=True)
+class OpenShards:
+    """The shards of one index that this process serves, by number."""
+
+    index: IndexManifest
+    by_number: Mapping[int, suffix_engine.ShardIndex]
+
+    def shard(self, number: int, index_id: str) -> suffix_engine.ShardIndex:
+        """Returns shard ``number`` of the index that the caller means.
+
+        Raises:
+            WrongShardError: the caller means another index, or the shard is not served here.
+        """
+        if index_id != self.index.index_id:
+            raise WrongShardError(
+                f"index {self.index.index_id} is served here, the request is for {index_id!r}"
+            )
+        try:
+            return self.by_number[number]
+        except KeyError:
+            served = ", ".join(map(str, self.by_number))
+            raise WrongShardError(f"shard {number} is not served here, only {served}") from None
+
+
+def open_shards(config: ShardServerConfig) -> OpenShards:
+    """Returns the configured shards, opened.
+
+    Raises:
+        ConfigError: the index has no such shard.
+        IndexFormatError: the index, a shard or the tokenizer is missing or not what its manifest says.
+        EngineError: the files of a shard are not a shard.
+    """
+    index = IndexManifest.load(config.index)
+    numbers = config.shards or tuple(range(index.num_shards))
+    if numbers[-1] >= index.num_shards:
+        raise ConfigError(
+            f"{config.index}: asked for shard {numbers[-1]}, the index has shards 0 to {index.num_shards - 1}"
+        )
+    vocabulary = _vocabulary(config.index, index)
+    pool = suffix_engine.ThreadPool(config.search_threads)
+    shards = {}
+    for number in numbers:
+        manifest = index.load_shard(config.index, number)
+        shards[number] = suffix_engine.ShardIndex.open(
+            config.index / shard_folder(number),
+            token_width=manifest.token_width,
+            pool=pool,
+            vocabulary=vocabulary,
+        )
+    return OpenShards(index, shards)
+
+
+def _vocabulary(directory: Path, index: IndexManifest) -> suffix_engine.Vocabulary:
+    vocabulary = open_tokenizer(directory, index).vocabulary
+    return suffix_engine.Vocabulary(
+        vocabulary.pieces,
+        fallback_ids=vocabulary.fallback_ids,
+        byte_level=vocabulary.byte_level,
+        strip_leading_space=vocabulary.strip_leading_space,
+    )
