@@ -3,8 +3,9 @@
 import dataclasses
 
 import pytest
-from coordinator import values
 from google.protobuf.message import Message
+
+from coordinator import values
 from protos.coordinator.v1 import coordinator_pb2
 from protos.generate import stale_files
 

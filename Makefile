@@ -1,0 +1,68 @@
+# The only entry point. `make demo` and `make test` do all the set-up on a fresh machine.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+PYTHON_SOURCES := suffix_engine index_format indexing shard_server coordinator headwater bench tests
+RUST_SOURCES := $(shell find engine -name '*.rs' -o -name 'Cargo.*' -not -path '*/target/*')
+
+.PHONY: demo test check fmt lint typecheck bench protos build lock clean
+
+demo: build
+	$(BIN)/headwater demo
+
+test: build
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: build lint typecheck
+	$(BIN)/python -m protos.generate --check
+	cd engine && cargo test --release --locked -p headwater-engine
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fmt: build
+	cd engine && cargo fmt --all
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
+
+lint: build
+	cd engine && cargo fmt --all --check
+	cd engine && cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/buf lint --config protos/buf.yaml --path protos
+
+typecheck: build
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest suffix_engine
+
+bench: build
+	$(BIN)/python -m bench $(BENCH)
+
+protos: build
+	$(BIN)/python -m protos.generate
+
+build: $(VENV)/.engine
+
+# The lock holds the hash of every package, so what is installed is what was tested.
+lock: $(VENV)/.packages
+	$(BIN)/uv pip compile -q --all-extras --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
+		pyproject.toml -o requirements.lock
+
+$(VENV)/.packages: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old or missing: Python 3.11 or later is needed; name one with 'make PYTHON=python3.12 ...'"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	touch $@
+
+$(VENV)/.engine: $(VENV)/.packages pyproject.toml $(RUST_SOURCES)
+	@command -v cargo >/dev/null || { echo "cargo is missing: the engine is Rust; install it with rustup, or your system's package"; exit 1; }
+	@command -v cc >/dev/null || { echo "cc is missing: the engine sorts with a C library; install gcc (Debian: build-essential)"; exit 1; }
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release --locked --uv --quiet
+	touch $@
+
+clean:
+	rm -rf $(VENV) engine/target .demo suffix_engine/_native*.so

@@ -1,0 +1,34 @@
+//! Suffix arrays over token ids: sort a shard, open it, search it, read its text back.
+//!
+//! A shard is a directory in infini-gram version 4 layout. N is its number of *positions*: every token and one separator
+//! before each document. The *suffix array* (`table`) lists the positions in the order of the suffixes that begin there;
+//! a *rank* is an index into it. See `docs/index-format.md`.
+//!
+//! The crate knows no Python and no network. Everything that depends on the token width is written once, generic over
+//! [`Token`]; [`ShardIndex`] chooses the width at run time.
+
+mod documents;
+mod error;
+mod files;
+mod interval;
+mod longest_matches;
+mod mapped;
+mod retrieve;
+mod shard;
+mod shard_index;
+mod sort;
+mod suffix_array;
+mod text;
+mod token;
+mod unigrams;
+mod verify;
+mod vocabulary;
+
+pub use error::{EngineError, ErrorKind};
+pub use interval::Interval;
+pub use longest_matches::{LongestMatch, Query};
+pub use retrieve::{DocumentSlice, Window, WindowSizes};
+pub use shard_index::{Pool, ShardIndex};
+pub use sort::{sort_memory_bytes, sort_shard};
+pub use token::{Token, TokenWidth};
+pub use vocabulary::{Decoded, Vocabulary};

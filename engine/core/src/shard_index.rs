@@ -1,0 +1,218 @@
+//! The public face of a shard: any token width, on a pool of threads of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::EngineError;
+use crate::files::ShardFiles;
+use crate::interval::Interval;
+use crate::longest_matches::{LongestMatch, Query};
+use crate::retrieve::{DocumentSlice, Window, WindowSizes};
+use crate::shard::Shard;
+use crate::token::{Token, TokenWidth};
+use crate::vocabulary::Vocabulary;
+
+/// Windows that one task reads and decodes.
+const WINDOWS_PER_TASK: usize = 4;
+
+/// Threads that searches run on; shards of one process share it.
+pub type Pool = Arc<ThreadPool>;
+
+/// One opened shard. Immutable: share it between threads.
+#[derive(Debug)]
+pub struct ShardIndex {
+    shard: AnyShard,
+    pool: Pool,
+    vocabulary: Option<Arc<Vocabulary>>,
+}
+
+#[derive(Debug)]
+enum AnyShard {
+    U8(Shard<u8>),
+    U16(Shard<u16>),
+    U32(Shard<u32>),
+}
+
+/// Runs an expression on the shard whatever its token width.
+macro_rules! with_shard {
+    ($index:expr, $shard:ident => $body:expr) => {
+        match &$index.shard {
+            AnyShard::U8($shard) => $body,
+            AnyShard::U16($shard) => $body,
+            AnyShard::U32($shard) => $body,
+        }
+    };
+}
+
+impl ShardIndex {
+    /// Opens the shard with this number in its file names. See `suffix_engine/_native.pyi` for checks and cost.
+    pub fn open(
+        directory: &Path,
+        number: u32,
+        width: TokenWidth,
+        pool: Pool,
+        vocabulary: Option<Arc<Vocabulary>>,
+    ) -> Result<Self, EngineError> {
+        let files = ShardFiles::new(directory, number);
+        let shard = match width {
+            TokenWidth::U8 => AnyShard::U8(Shard::open(files)?),
+            TokenWidth::U16 => AnyShard::U16(Shard::open(files)?),
+            TokenWidth::U32 => AnyShard::U32(Shard::open(files)?),
+        };
+        Ok(Self {
+            shard,
+            pool,
+            vocabulary,
+        })
+    }
+
+    /// Starts a pool of search threads; 0 means one a core.
+    ///
+    /// # Panics
+    /// If the system cannot start a thread.
+    #[must_use]
+    pub fn thread_pool(num_threads: usize) -> Pool {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(num_threads)
+            .thread_name(|number| format!("engine-{number}"))
+            .build();
+        Arc::new(pool.expect("the system can start the threads it was asked for"))
+    }
+
+    /// N: positions in the shard, separators included.
+    #[must_use]
+    pub fn num_tokens(&self) -> u64 {
+        with_shard!(self, shard => shard.text.len() as u64)
+    }
+
+    /// Documents in the shard.
+    #[must_use]
+    pub fn num_documents(&self) -> u64 {
+        with_shard!(self, shard => shard.documents.len() as u64)
+    }
+
+    /// Bytes a token.
+    #[must_use]
+    pub fn token_width(&self) -> usize {
+        match self.shard {
+            AnyShard::U8(_) => 1,
+            AnyShard::U16(_) => 2,
+            AnyShard::U32(_) => 4,
+        }
+    }
+
+    /// Bytes an entry of the suffix array.
+    #[must_use]
+    pub fn pointer_width(&self) -> usize {
+        with_shard!(self, shard => shard.table.pointer_width())
+    }
+
+    /// RAM held besides the page cache, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        with_shard!(self, shard => {
+            let unigrams = shard.unigrams.as_ref().map_or(0, |unigrams| unigrams.memory_bytes());
+            shard.documents.memory_bytes() + unigrams
+        })
+    }
+
+    /// Returns the interval of the suffixes that begin with `token_ids`; all ranks if it is empty.
+    pub fn find(&self, token_ids: &[u32]) -> Result<Interval, EngineError> {
+        with_shard!(self, shard => Ok(shard.find(&query_tokens(shard, token_ids)?)))
+    }
+
+    /// Returns the longest allowed match at every allowed start of a query, ascending by start.
+    pub fn longest_matches(&self, query: &Query) -> Result<Vec<LongestMatch>, EngineError> {
+        self.pool
+            .install(|| with_shard!(self, shard => shard.longest_matches(query)))
+    }
+
+    /// Returns the count of each token id.
+    pub fn unigram_counts(&self, token_ids: &[u32]) -> Result<Vec<u64>, EngineError> {
+        with_shard!(self, shard => {
+            let tokens = query_tokens(shard, token_ids)?;
+            Ok(match &shard.unigrams {
+                Some(unigrams) => token_ids.iter().map(|&id| unigrams.count(id)).collect(),
+                None => self.pool.install(|| {
+                    let counts = tokens.par_iter().map(|&token| shard.find(&[token]).count());
+                    counts.collect()
+                }),
+            })
+        })
+    }
+
+    /// Returns the position of each rank.
+    pub fn positions(&self, ranks: &[u64]) -> Result<Vec<u64>, EngineError> {
+        with_shard!(self, shard => ranks
+            .iter()
+            .map(|&rank| shard.position(rank).map(|position| position as u64))
+            .collect())
+    }
+
+    /// Returns the document of each position and the offset in it, `None` for a separator.
+    pub fn locate(&self, positions: &[u64]) -> Result<Vec<(u64, Option<u64>)>, EngineError> {
+        with_shard!(self, shard => positions.iter().map(|&at| shard.locate(at)).collect())
+    }
+
+    /// Returns the token ids at positions `start..end`, separators as `u32::MAX`.
+    pub fn tokens(&self, start: u64, end: u64) -> Result<Vec<u32>, EngineError> {
+        with_shard!(self, shard => shard.tokens(start, end))
+    }
+
+    /// Returns the window round each occurrence, given by its rank and its length in tokens.
+    pub fn windows(
+        &self,
+        ranks: &[u64],
+        lengths: &[u32],
+        sizes: WindowSizes,
+    ) -> Result<Vec<Window>, EngineError> {
+        if ranks.len() != lengths.len() {
+            return Err(EngineError::LengthMismatch {
+                left: ranks.len(),
+                right: lengths.len(),
+            });
+        }
+        let vocabulary = self.vocabulary()?;
+        self.pool.install(|| {
+            with_shard!(self, shard => ranks
+                .par_iter()
+                .zip(lengths)
+                .with_min_len(WINDOWS_PER_TASK)
+                .map(|(&rank, &length)| shard.window(rank, length, sizes, vocabulary))
+                .collect())
+        })
+    }
+
+    /// Returns up to `max_tokens` tokens of a document from `start` on.
+    pub fn document(
+        &self,
+        document: u64,
+        start: u64,
+        max_tokens: usize,
+    ) -> Result<DocumentSlice, EngineError> {
+        let vocabulary = self.vocabulary()?;
+        with_shard!(self, shard => shard.document(document, start, max_tokens, vocabulary))
+    }
+
+    /// Returns the metadata line of a document; empty if the shard has none.
+    pub fn metadata(&self, document: u64) -> Result<String, EngineError> {
+        with_shard!(self, shard => shard.metadata(document))
+    }
+
+    /// Checks everything that opening does not. O(N) and the sum of the LCPs.
+    pub fn verify(&self) -> Result<(), EngineError> {
+        self.pool
+            .install(|| with_shard!(self, shard => shard.verify()))
+    }
+
+    fn vocabulary(&self) -> Result<&Vocabulary, EngineError> {
+        self.vocabulary.as_deref().ok_or(EngineError::NoVocabulary)
+    }
+}
+
+fn query_tokens<T: Token>(_: &Shard<T>, token_ids: &[u32]) -> Result<Vec<T>, EngineError> {
+    Shard::<T>::query_tokens(token_ids)
+}

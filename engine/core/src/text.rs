@@ -1,0 +1,98 @@
+//! The tokens of a shard, and the comparison of a query with the suffix at a position.
+
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+
+use crate::error::EngineError;
+use crate::mapped::MappedFile;
+use crate::token::Token;
+
+/// The mapped tokens of a shard; position i is token i, separators included.
+#[derive(Debug)]
+pub(crate) struct Text<T> {
+    file: MappedFile,
+    num_tokens: usize,
+    token: PhantomData<T>,
+}
+
+/// How the suffix at a position compares with a query.
+pub(crate) struct Comparison {
+    /// Length of their longest common prefix, in tokens.
+    pub(crate) lcp: usize,
+    /// The suffix against the query; equal if the suffix begins with the whole query.
+    pub(crate) order: Ordering,
+}
+
+impl<T: Token> Text<T> {
+    /// Checks that the file is a whole number of tokens and begins with a separator.
+    pub(crate) fn new(file: MappedFile) -> Result<Self, EngineError> {
+        if !file.len().is_multiple_of(T::WIDTH) {
+            return Err(EngineError::NotAMultiple {
+                path: file.path().to_path_buf(),
+                found: file.size(),
+                unit: T::WIDTH as u64,
+            });
+        }
+        let text = Self {
+            num_tokens: file.len() / T::WIDTH,
+            file,
+            token: PhantomData,
+        };
+        if !text.token(0).is_separator() {
+            return Err(EngineError::NoLeadingSeparator {
+                path: text.file.path().to_path_buf(),
+            });
+        }
+        Ok(text)
+    }
+
+    pub(crate) fn file(&self) -> &MappedFile {
+        &self.file
+    }
+
+    /// N: tokens and separators.
+    pub(crate) fn len(&self) -> usize {
+        self.num_tokens
+    }
+
+    /// Returns the token at a position < N.
+    #[inline]
+    pub(crate) fn token(&self, position: usize) -> T {
+        T::read(&self.file[position * T::WIDTH..])
+    }
+
+    /// Returns the tokens at positions `start..end`, end <= N.
+    pub(crate) fn tokens(
+        &self,
+        start: usize,
+        end: usize,
+    ) -> impl ExactSizeIterator<Item = T> + Clone {
+        self.file[start * T::WIDTH..end * T::WIDTH]
+            .chunks_exact(T::WIDTH)
+            .map(T::read)
+    }
+
+    /// Compares the suffix at `position` with `query`, whose first `known` tokens are known to agree.
+    ///
+    /// A suffix that the end of the text cuts off sorts before everything.
+    #[inline]
+    pub(crate) fn compare(&self, position: usize, query: &[T], known: usize) -> Comparison {
+        let suffix = &self.file[position * T::WIDTH..];
+        let suffix = suffix[known * T::WIDTH..].chunks_exact(T::WIDTH);
+        let mut lcp = known;
+        for (bytes, &wanted) in suffix.zip(&query[known..]) {
+            let token = T::read(bytes);
+            if token != wanted {
+                let order = token.sort_key().cmp(&wanted.sort_key());
+                return Comparison { lcp, order };
+            }
+            lcp += 1;
+        }
+        let order = if lcp == query.len() {
+            Ordering::Equal
+        } else {
+            Ordering::Less
+        };
+        Comparison { lcp, order }
+    }
+}

@@ -1,0 +1,47 @@
+//! Python bindings: check, release the GIL, call, map the error. `suffix_engine/_native.pyi` documents them.
+#![allow(missing_docs, reason = "the stub is the API page")]
+
+mod errors;
+mod shard_index;
+mod values;
+mod vocabulary;
+
+use std::path::PathBuf;
+
+use headwater_engine::{self as engine, TokenWidth};
+use pyo3::prelude::*;
+
+use crate::errors::to_py_err;
+
+#[pyfunction]
+#[pyo3(signature = (num_tokens, token_width))]
+fn sort_memory_bytes(num_tokens: u64, token_width: usize) -> PyResult<u64> {
+    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+    Ok(engine::sort_memory_bytes(num_tokens, width))
+}
+
+#[pyfunction]
+#[pyo3(signature = (directory, *, token_width, num_threads = 0))]
+fn sort_shard(
+    py: Python<'_>,
+    directory: PathBuf,
+    token_width: usize,
+    num_threads: usize,
+) -> PyResult<()> {
+    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+    py.detach(|| engine::sort_shard(&directory, width, num_threads))
+        .map_err(to_py_err)
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::register(module)?;
+    module.add_class::<shard_index::ThreadPool>()?;
+    module.add_class::<shard_index::ShardIndex>()?;
+    module.add_class::<vocabulary::Vocabulary>()?;
+    module.add_class::<values::LongestMatches>()?;
+    module.add_class::<values::Window>()?;
+    module.add_class::<values::DocumentSlice>()?;
+    module.add_function(wrap_pyfunction!(sort_memory_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(sort_shard, module)?)
+}

@@ -1,0 +1,195 @@
+//! `ShardIndex` and the `ThreadPool` it searches on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use headwater_engine::{self as engine, Query, TokenWidth, WindowSizes};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::errors::to_py_err;
+use crate::values::{DocumentSlice, LongestMatches, Window, little_endian_u32, little_endian_u64};
+use crate::vocabulary::Vocabulary;
+
+/// The offset that stands for a separator, which is in no document.
+const SEPARATOR_OFFSET: u64 = u64::MAX;
+
+#[pyclass(frozen, module = "suffix_engine")]
+pub struct ThreadPool {
+    inner: engine::Pool,
+}
+
+#[pymethods]
+impl ThreadPool {
+    #[new]
+    #[pyo3(signature = (num_threads = 0))]
+    fn new(num_threads: usize) -> Self {
+        Self {
+            inner: engine::ShardIndex::thread_pool(num_threads),
+        }
+    }
+
+    #[getter]
+    fn num_threads(&self) -> usize {
+        self.inner.current_num_threads()
+    }
+}
+
+#[pyclass(frozen, module = "suffix_engine")]
+pub struct ShardIndex {
+    inner: engine::ShardIndex,
+}
+
+#[pymethods]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "extracted arguments are owned"
+)]
+impl ShardIndex {
+    #[staticmethod]
+    #[pyo3(signature = (directory, *, token_width, pool, vocabulary = None, number = 0))]
+    fn open(
+        py: Python<'_>,
+        directory: PathBuf,
+        token_width: usize,
+        pool: &ThreadPool,
+        vocabulary: Option<&Vocabulary>,
+        number: u32,
+    ) -> PyResult<Self> {
+        let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+        let pool = Arc::clone(&pool.inner);
+        let vocabulary = vocabulary.map(|vocabulary| Arc::clone(&vocabulary.inner));
+        let inner = py
+            .detach(|| engine::ShardIndex::open(&directory, number, width, pool, vocabulary))
+            .map_err(to_py_err)?;
+        Ok(Self { inner })
+    }
+
+    #[getter]
+    fn num_tokens(&self) -> u64 {
+        self.inner.num_tokens()
+    }
+
+    #[getter]
+    fn num_documents(&self) -> u64 {
+        self.inner.num_documents()
+    }
+
+    #[getter]
+    fn token_width(&self) -> usize {
+        self.inner.token_width()
+    }
+
+    #[getter]
+    fn pointer_width(&self) -> usize {
+        self.inner.pointer_width()
+    }
+
+    #[getter]
+    fn memory_bytes(&self) -> usize {
+        self.inner.memory_bytes()
+    }
+
+    fn find(&self, py: Python<'_>, token_ids: Vec<u32>) -> PyResult<(u64, u64)> {
+        let interval = py
+            .detach(|| self.inner.find(&token_ids))
+            .map_err(to_py_err)?;
+        Ok((interval.start, interval.end))
+    }
+
+    fn longest_matches(
+        &self,
+        py: Python<'_>,
+        token_ids: Vec<u32>,
+        word_starts: Vec<u32>,
+        cuts: Vec<u32>,
+    ) -> PyResult<LongestMatches> {
+        let query = Query::new(token_ids, &word_starts, &cuts).map_err(to_py_err)?;
+        let matches = py
+            .detach(|| self.inner.longest_matches(&query))
+            .map_err(to_py_err)?;
+        Ok(LongestMatches::new(py, &matches))
+    }
+
+    fn unigram_counts<'py>(
+        &self,
+        py: Python<'py>,
+        token_ids: Vec<u32>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let counts = py
+            .detach(|| self.inner.unigram_counts(&token_ids))
+            .map_err(to_py_err)?;
+        Ok(little_endian_u64(py, counts))
+    }
+
+    fn positions<'py>(&self, py: Python<'py>, ranks: Vec<u64>) -> PyResult<Bound<'py, PyBytes>> {
+        let positions = py
+            .detach(|| self.inner.positions(&ranks))
+            .map_err(to_py_err)?;
+        Ok(little_endian_u64(py, positions))
+    }
+
+    fn locate<'py>(
+        &self,
+        py: Python<'py>,
+        positions: Vec<u64>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let located = py
+            .detach(|| self.inner.locate(&positions))
+            .map_err(to_py_err)?;
+        let offset = |offset: Option<u64>| offset.unwrap_or(SEPARATOR_OFFSET);
+        Ok((
+            little_endian_u64(py, located.iter().map(|at| at.0)),
+            little_endian_u64(py, located.iter().map(|at| offset(at.1))),
+        ))
+    }
+
+    fn tokens<'py>(&self, py: Python<'py>, start: u64, end: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let tokens = py
+            .detach(|| self.inner.tokens(start, end))
+            .map_err(to_py_err)?;
+        Ok(little_endian_u32(py, tokens))
+    }
+
+    fn windows(
+        &self,
+        py: Python<'_>,
+        ranks: Vec<u64>,
+        lengths: Vec<u32>,
+        context_tokens: usize,
+        snippet_tokens: usize,
+    ) -> PyResult<Vec<Window>> {
+        let sizes = WindowSizes {
+            context_tokens,
+            snippet_tokens,
+        };
+        let windows = py
+            .detach(|| self.inner.windows(&ranks, &lengths, sizes))
+            .map_err(to_py_err)?;
+        Ok(windows
+            .into_iter()
+            .map(|window| Window::new(py, window))
+            .collect())
+    }
+
+    fn document(
+        &self,
+        py: Python<'_>,
+        document: u64,
+        start: u64,
+        max_tokens: usize,
+    ) -> PyResult<DocumentSlice> {
+        py.detach(|| self.inner.document(document, start, max_tokens))
+            .map(DocumentSlice::from)
+            .map_err(to_py_err)
+    }
+
+    fn metadata(&self, py: Python<'_>, document: u64) -> PyResult<String> {
+        py.detach(|| self.inner.metadata(document))
+            .map_err(to_py_err)
+    }
+
+    fn verify(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.verify()).map_err(to_py_err)
+    }
+}

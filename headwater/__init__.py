@@ -1,0 +1,76 @@
+"""Trace what a language model wrote back to the documents it was trained on.
+
+``headwater.open("index")`` searches an index directory in this process; ``headwater.connect("host:port")`` asks a
+coordinator. Both give an object with ``trace``, ``count``, ``document``, ``describe`` and ``close``, which return the
+same values. Importing this package loads neither the engine nor gRPC: they come with the first call.
+"""
+
+import importlib
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coordinator.values import (
+        Count,
+        Coverage,
+        Document,
+        DocumentId,
+        DocumentText,
+        IndexDescription,
+        MergedSpan,
+        Relevance,
+        Snippet,
+        Span,
+        SpanRanking,
+        Trace,
+        TraceOptions,
+    )
+    from headwater.embedded import EmbeddedIndex
+    from headwater.remote import RemoteIndex
+
+__all__ = [
+    "Count",
+    "Coverage",
+    "Document",
+    "DocumentId",
+    "DocumentText",
+    "EmbeddedIndex",
+    "IndexDescription",
+    "MergedSpan",
+    "Relevance",
+    "RemoteIndex",
+    "Snippet",
+    "Span",
+    "SpanRanking",
+    "Trace",
+    "TraceOptions",
+    "connect",
+    "open",
+]
+
+_HOMES = {"EmbeddedIndex": "headwater.embedded", "RemoteIndex": "headwater.remote"}
+
+
+def open(directory: str | PathLike[str]) -> "EmbeddedIndex":
+    """Opens an index directory to be searched in this process. Close it, or use it as a context manager.
+
+    Raises:
+        index_format.errors.IndexFormatError: there is no finished index, or its files are not as they were published.
+        suffix_engine.EngineError: the files of a shard contradict one another.
+    """
+    from headwater.embedded import EmbeddedIndex
+
+    return EmbeddedIndex(directory)
+
+
+def connect(target: str) -> "RemoteIndex":
+    """Connects to a coordinator at ``host:port``. Close it, or use it as a context manager."""
+    from headwater.remote import connect as connect_remote
+
+    return connect_remote(target)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'headwater' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES.get(name, "coordinator.values")), name)

@@ -1,0 +1,135 @@
+"""A shard in this process, as the coordinator's pipeline sees one."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import numpy as np
+
+import suffix_engine
+from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
+from coordinator.values import (
+    DocumentId,
+    DocumentText,
+    Query,
+    ShardDescription,
+    ShardId,
+    ShardMatches,
+    Window,
+    WindowQuery,
+)
+from index_format.manifest import IndexManifest
+
+_T = TypeVar("_T")
+
+
+class EmbeddedShard:
+    """One opened shard. Implements `coordinator.ports.ShardPort`."""
+
+    def __init__(
+        self, shard: ShardId, engine: suffix_engine.ShardIndex, index: IndexManifest, executor: Executor
+    ) -> None:
+        """Serves ``engine``. Its calls block, so they run on ``executor``, off the event loop."""
+        self._shard = shard
+        self._engine = engine
+        self._index = index
+        self._executor = executor
+
+    @property
+    def shard(self) -> ShardId:
+        """The shard's number in its index."""
+        return self._shard
+
+    async def describe(self, deadline_s: float) -> ShardDescription:
+        """See `ShardPort.describe`."""
+        return ShardDescription(
+            shard=self._shard,
+            index_id=self._index.index_id,
+            format_version=self._index.format_version,
+            token_width=self._engine.token_width,
+            tokenizer_sha256=self._index.tokenizer_sha256,
+            num_tokens=self._engine.num_tokens,
+            num_documents=self._engine.num_documents,
+        )
+
+    async def longest_matches(self, query: Query, deadline_s: float) -> ShardMatches:
+        """See `ShardPort.longest_matches`."""
+        return await self._call(lambda: self._longest_matches(query), deadline_s)
+
+    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> tuple[Window, ...]:
+        """See `ShardPort.get_windows`."""
+        return await self._call(lambda: self._windows(windows), deadline_s)
+
+    async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
+        """See `ShardPort.get_document`."""
+        if not 0 <= number < self._engine.num_documents:
+            raise DocumentNotFoundError(
+                f"document {self._shard}:{number}: shard {self._shard} has {self._engine.num_documents} documents"
+            )
+        try:
+            found = await self._call(lambda: self._engine.document(number, start, max_tokens), deadline_s)
+        except InvalidRequestError as error:
+            raise DocumentNotFoundError(f"document {self._shard}:{number}: {error}") from error
+        return DocumentText(
+            id=DocumentId(self._shard, number),
+            num_tokens=found.document_length,
+            start=found.start,
+            end=found.end,
+            text=found.text,
+            metadata=_metadata(found.metadata),
+        )
+
+    async def _call(self, work: Callable[[], _T], deadline_s: float) -> _T:
+        try:
+            loop = asyncio.get_running_loop()
+            return await asyncio.wait_for(loop.run_in_executor(self._executor, work), deadline_s)
+        except TimeoutError:
+            raise ShardUnavailableError(f"no answer within {deadline_s:.1f} s") from None
+        except suffix_engine.InvalidQueryError as error:
+            raise InvalidRequestError(str(error)) from error
+        except suffix_engine.EngineError as error:
+            raise ShardUnavailableError(str(error)) from error
+
+    def _longest_matches(self, query: Query) -> ShardMatches:
+        token_ids = query.token_ids.tolist()
+        found = self._engine.longest_matches(token_ids, query.word_starts.tolist(), query.cuts.tolist())
+        return ShardMatches(
+            shard=self._shard,
+            starts=np.frombuffer(found.starts, dtype="<u4"),
+            ends=np.frombuffer(found.ends, dtype="<u4"),
+            rank_starts=np.frombuffer(found.rank_starts, dtype="<u8"),
+            rank_ends=np.frombuffer(found.rank_ends, dtype="<u8"),
+            unigram_counts=np.frombuffer(self._engine.unigram_counts(token_ids), dtype="<u8"),
+            num_tokens=self._engine.num_tokens,
+        )
+
+    def _windows(self, windows: WindowQuery) -> tuple[Window, ...]:
+        found = self._engine.windows(
+            windows.ranks, windows.lengths, windows.context_tokens, windows.snippet_tokens
+        )
+        return tuple(
+            Window(
+                document=DocumentId(self._shard, window.document),
+                document_tokens=window.document_length,
+                start=window.start,
+                end=window.end,
+                match_start=window.match_start,
+                match_token_ids=tuple(np.frombuffer(window.match_token_ids, dtype="<u4").tolist()),
+                text=window.text,
+                match_chars=window.match_chars,
+                snippet_chars=window.snippet_chars,
+                metadata=window.metadata,
+            )
+            for window in found
+        )
+
+
+def _metadata(line: str) -> dict[str, Any]:
+    """Returns a document's metadata line as an object; empty if the shard has none or it is no JSON object."""
+    try:
+        metadata = json.loads(line) if line else {}
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}

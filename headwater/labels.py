@@ -1,0 +1,71 @@
+"""What a reader calls the spans and documents of a trace; the same words in the terminal and on the page."""
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from coordinator.values import Document, MergedSpan, Span, Trace
+
+_TITLE_FIELDS = ("title", "display_name", "name")
+_PATH_FIELDS = ("path", "file", "filename")
+
+
+def span_labels(trace: Trace) -> tuple[str, ...]:
+    """Returns a label for each kept span: the number of its highlight, with a letter if the highlight joins several."""
+    labels = [""] * len(trace.spans)
+    for number, merged in enumerate(trace.merged_spans, start=1):
+        for place, span in enumerate(merged.spans):
+            labels[span] = f"{number}{_letters(place)}" if len(merged.spans) > 1 else str(number)
+    return tuple(labels)
+
+
+def document_title(document: Document) -> str:
+    """Returns the best name that a document's metadata has for it, else where it was read from, else its id."""
+    for fields in _layers(document.metadata):
+        for name in _TITLE_FIELDS:
+            if isinstance(value := fields.get(name), str) and value.strip():
+                return value
+    return document_path(document) or document.url or f"document {document.id}"
+
+
+def document_path(document: Document) -> str:
+    """Returns the file that a document was read from, with its line if that is known; empty if the index does not say."""
+    for fields in _layers(document.metadata):
+        for name in _PATH_FIELDS:
+            if isinstance(value := fields.get(name), str) and value.strip():
+                line = fields.get("linenum")
+                return f"{value}:{line + 1}" if type(line) is int else value
+    return ""
+
+
+def plural(number: int, noun: str) -> str:
+    """Returns the number with its noun: ``1 span``, ``1,204 spans``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def describe_span(span: Span) -> str:
+    """Returns a span's size and count: ``12 tokens, 3 times in the corpus``."""
+    times = "once" if span.count == 1 else f"{span.count:,} times"
+    return f"{plural(span.end - span.start, 'token')}, {times} in the corpus"
+
+
+def covered_share(trace: Trace) -> float:
+    """Returns the share of the answer's tokens that are inside a highlight, 0 to 1."""
+    covered = sum(merged.end - merged.start for merged in trace.merged_spans)
+    return covered / trace.num_tokens if trace.num_tokens else 0.0
+
+
+def longest(spans: tuple[MergedSpan, ...]) -> int:
+    """Returns the number of tokens of the longest highlight, 0 if there is none."""
+    return max((merged.end - merged.start for merged in spans), default=0)
+
+
+def _layers(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    # An index in infini-gram's layout keeps the fields of a document's line inside "metadata", beside path and linenum.
+    inner = metadata.get("metadata")
+    return [inner, metadata] if isinstance(inner, Mapping) else [metadata]
+
+
+def _letters(place: int) -> str:
+    letters = string.ascii_lowercase
+    return letters[place] if place < len(letters) else f"{letters[place % 26]}{place // 26}"

@@ -1,0 +1,234 @@
+"""A trace in a terminal: the answer with its spans, the spans, the documents, what was searched.
+
+Nothing depends on colour alone. Where there is none (a pipe, ``--no-color``) spans stand in brackets; every span has a
+number. Text of documents is never read as markup and cannot send control sequences.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from coordinator.values import Document, Relevance, Snippet, Trace
+from headwater.labels import covered_share, document_path, document_title, plural, span_labels
+from headwater.plain_text import shorten, visible
+
+# A background comes with its own foreground; the other two are colours of the terminal's own theme, dark or light.
+_HIGHLIGHTS = {
+    Relevance.HIGH: "bold #ffffff on #0b757d",
+    Relevance.MEDIUM: "bold cyan underline",
+    Relevance.LOW: "underline",
+}
+_LEVELS = {Relevance.HIGH: "bold cyan", Relevance.MEDIUM: "cyan", Relevance.LOW: "dim"}
+_BAR_CELLS = 10
+_MAX_SNIPPETS = 2
+_MAX_SNIPPET_LINES = 9
+_LINES_ROUND_MATCH = 2
+_INDENT = 5
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """How a span is set off in this terminal."""
+
+    before: str
+    after: str
+    ascii_only: bool
+
+    def number(self, number: int) -> str:
+        return f"[{number}]" if self.ascii_only else str(number).translate(_SUPERSCRIPTS)
+
+
+def print_trace(trace: Trace, console: Console, num_documents: int) -> None:
+    """Prints a trace with its ``num_documents`` most relevant documents."""
+    ascii_only = console.options.ascii_only
+    if console.color_system is not None:
+        marks = _Marks("", "", ascii_only)
+    else:
+        marks = _Marks("[[", "]]", True) if ascii_only else _Marks("⟦", "⟧", False)
+    _print_warning(trace, console)
+    _print_heading(console, "Answer")
+    _print_indented(console, _marked_answer(trace, marks), 2)
+    if trace.merged_spans:
+        _print_spans(trace, console)
+        _print_documents(trace, console, marks, num_documents)
+    else:
+        console.print()
+        console.print("  No passage of this answer occurs word for word in what was searched.", style="bold")
+    _print_summary(trace, console)
+
+
+def _print_heading(console: Console, title: str, note: str = "") -> None:
+    console.print()
+    console.print(Text.assemble((title.upper(), "bold"), (f"  {note}" if note else "", "dim")))
+    console.print()
+
+
+def _print_indented(console: Console, text: Text, indent: int) -> None:
+    """Prints a text, wrapped, behind an indentation; without trailing spaces, which pipes would carry on."""
+    text.expand_tabs(4)
+    for row in text.wrap(console, console.width - indent):
+        row.rstrip()
+        console.print(Text.assemble(" " * indent if row else "", row, no_wrap=True, overflow="ignore"))
+
+
+def _print_warning(trace: Trace, console: Console) -> None:
+    coverage = trace.coverage
+    if coverage.complete:
+        return
+    console.print()
+    lines = Text(style="bold red")
+    lines.append(
+        f"!! INCOMPLETE: {coverage.shards_answered} of {plural(coverage.shards_asked, 'shard')} answered. "
+        "Passages may be missing, and counts are lower bounds."
+    )
+    for failed in coverage.failed_shards:
+        lines.append(f"\n!! shard {failed.shard}: {' '.join(visible(failed.reason).split())}")
+    console.print(lines)
+
+
+def _marked_answer(trace: Trace, marks: _Marks) -> Text:
+    answer = visible(trace.answer)
+    text = Text()
+    end = 0
+    for number, merged in enumerate(trace.merged_spans, start=1):
+        text.append(answer[end : merged.start_char])
+        _append_marked(
+            text, answer[merged.start_char : merged.end_char], marks, _HIGHLIGHTS[merged.relevance]
+        )
+        text.append(marks.number(number), "bold cyan")
+        end = merged.end_char
+    text.append(answer[end:])
+    return text
+
+
+def _append_marked(text: Text, marked: str, marks: _Marks, style: str) -> None:
+    """Appends a span; the space before and the line break after it stay outside the highlight."""
+    inner = marked.strip()
+    lead = len(marked) - len(marked.lstrip())
+    text.append(marked[:lead])
+    text.append(f"{marks.before}{inner}{marks.after}" if inner else "", style)
+    text.append(marked[lead + len(inner) :])
+
+
+def _print_spans(trace: Trace, console: Console) -> None:
+    note = f"{covered_share(trace):.0%} of the answer, {len(trace.spans)} kept of {trace.num_maximal_spans:,} found"
+    _print_heading(console, "Spans", note)
+    console.print(Text("  span  relevance  tokens      count  docs  text", "dim"))
+    for label, span in zip(span_labels(trace), trace.spans, strict=True):
+        row = Text.assemble(
+            (f"  {label:<4}  ", "bold cyan"),
+            (f"{span.relevance.value:<9}  ", _LEVELS[span.relevance]),
+            f"{span.end - span.start:>6}  {span.count:>9,}  {len(span.documents):>4}  ",
+        )
+        row.append(shorten(visible(span.text), max(16, console.width - len(row))))
+        console.print(row, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _print_documents(trace: Trace, console: Console, marks: _Marks, num_documents: int) -> None:
+    shown = trace.documents[:num_documents]
+    note = "most relevant first"
+    if len(shown) < len(trace.documents):
+        note = f"{len(shown)} of {len(trace.documents)}, {note}"
+    _print_heading(console, "Documents", note)
+    labels = span_labels(trace)
+    for rank, document in enumerate(shown, start=1):
+        if rank > 1:
+            console.print()
+        _print_document(rank, document, labels, console, marks)
+
+
+def _print_document(
+    rank: int, document: Document, labels: tuple[str, ...], console: Console, marks: _Marks
+) -> None:
+    level = _LEVELS[document.relevance]
+    head = Text.assemble((f"{rank:>3}  ", "bold"), overflow="ellipsis", no_wrap=True)
+    head.append(f"{document.relevance.value.upper():<6} ", level)
+    head.append_text(_bar(document.relevance_score, level, ascii_only=marks.ascii_only))
+    head.append(f" {document.relevance_score:.2f}  ", level)
+    title = visible(document_title(document)).replace("\n", " ")
+    source = visible(document.source).replace("\n", " ")
+    head.append(title, "bold")
+    if source and source != title:
+        head.append(f"  {source}", "dim")
+    console.print(head)
+    place = visible(document.url or document_path(document)).replace("\n", " ")
+    if place and place != title:
+        _print_indented(console, Text(place, "blue underline", overflow="fold"), _INDENT)
+    spans = ", ".join(labels[span] for span in document.spans)
+    noun = "span" if len(document.spans) == 1 else "spans"
+    first = document.snippets[0] if document.snippets else None
+    where = f", tokens {first.start:,} to {first.end:,} of {document.num_tokens:,}" if first else ""
+    _print_indented(console, Text(f"document {document.id}{where}, {noun} {spans}", "dim"), _INDENT)
+    for snippet in document.snippets[:_MAX_SNIPPETS]:
+        _print_snippet(snippet, document.relevance, console, marks)
+    if (more := len(document.snippets) - _MAX_SNIPPETS) > 0:
+        _print_indented(console, Text(f"and {plural(more, 'more passage')}", "dim"), _INDENT)
+
+
+def _bar(score: float, style: str, *, ascii_only: bool) -> Text:
+    full, empty = ("#", ".") if ascii_only else ("━", "─")
+    cells = round(min(1.0, max(0.0, score)) * _BAR_CELLS)
+    return Text.assemble((full * cells, style), (empty * (_BAR_CELLS - cells), "dim"))
+
+
+def _print_snippet(snippet: Snippet, relevance: Relevance, console: Console, marks: _Marks) -> None:
+    shown = visible(snippet.text)
+    text = Text(shown[: snippet.start_char])
+    _append_marked(text, shown[snippet.start_char : snippet.end_char], marks, _HIGHLIGHTS[relevance])
+    text.append(shown[snippet.end_char :])
+    first = shown.count("\n", 0, snippet.start_char)
+    last = first + shown.count("\n", snippet.start_char, max(snippet.start_char, snippet.end_char - 1))
+    lines = _near(_dedented(text.split("\n", allow_blank=True)), first, last)
+    gutter = Text("| " if marks.ascii_only else "│ ", "dim")
+    width = console.width - _INDENT - len(gutter)
+    for line in lines[:_MAX_SNIPPET_LINES]:
+        line.expand_tabs(4)
+        for row in line.wrap(console, width) or [Text()]:
+            row.rstrip()
+            console.print(Text.assemble(" " * _INDENT, gutter, row, no_wrap=True, overflow="ignore"))
+    if len(lines) > _MAX_SNIPPET_LINES:
+        console.print(Text.assemble(" " * _INDENT, gutter, ("...", "dim")))
+
+
+def _near(lines: list[Text], first: int, last: int) -> list[Text]:
+    """Returns the lines of the match and a few round it, without blank ones at the ends."""
+    start, end = max(0, first - _LINES_ROUND_MATCH), min(len(lines), last + 1 + _LINES_ROUND_MATCH)
+    while start < first and not lines[start].plain.strip():
+        start += 1
+    while end > last + 1 and not lines[end - 1].plain.strip():
+        end -= 1
+    return lines[start:end]
+
+
+def _dedented(lines: Iterable[Text]) -> list[Text]:
+    """Returns the lines without the indentation they share. The first, cut anywhere, does not count."""
+    rows = list(lines)
+    indents = [len(row.plain) - len(row.plain.lstrip(" ")) for row in rows[1:] if row.plain.strip()]
+    shared = min(indents, default=0)
+    return [
+        row[min(shared, len(row.plain) - len(row.plain.lstrip(" "))) :] if row.plain else row for row in rows
+    ]
+
+
+def _print_summary(trace: Trace, console: Console) -> None:
+    coverage, timings = trace.coverage, trace.timings
+    console.print()
+    searched = (
+        f"Searched {coverage.tokens_searched:,} tokens in {coverage.shards_answered} of "
+        f"{plural(coverage.shards_asked, 'shard')}, index {visible(trace.index_id)}"
+    )
+    steps = ", ".join(
+        f"{name} {value:.1f}"
+        for name, value in (
+            ("tokenize", timings.tokenize_ms),
+            ("search", timings.search_ms),
+            ("filter", timings.filter_ms),
+            ("retrieve", timings.retrieve_ms),
+            ("rank", timings.rank_ms),
+        )
+    )
+    console.print(Text(searched, "dim" if coverage.complete else "bold red"))
+    console.print(Text(f"{timings.total_ms:.1f} ms: {steps}", "dim"))

@@ -1,0 +1,66 @@
+"""Where a command looks: an index directory in this process, or a coordinator. Both answer alike."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import click
+
+import headwater
+from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class TracedIndex(Protocol):
+    """What `headwater.open` and `headwater.connect` both return."""
+
+    def trace(self, answer: str, prompt: str = "", options: TraceOptions | None = None) -> Trace:
+        """Traces an answer."""
+
+    def count(self, text: str) -> Count:
+        """Counts a text."""
+
+    def document(self, id: DocumentId | str, start: int = 0, max_tokens: int = 2_000) -> DocumentText:  # noqa: A002
+        """Returns a run of a document."""
+
+    def describe(self) -> IndexDescription:
+        """Says what the index holds."""
+
+    def close(self) -> None:
+        """Releases what the object holds."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+def target_options(command: _F) -> _F:
+    """Adds ``--index`` and ``--connect`` to a command."""
+    command = click.option(
+        "--connect", metavar="HOST:PORT", help="Coordinator to ask, as 'headwater serve' starts one."
+    )(command)
+    return click.option(
+        "--index",
+        "index_directory",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Index to search in this process, with no server.",
+    )(command)
+
+
+def open_target(index_directory: Path | None, connect: str | None) -> TracedIndex:
+    """Opens what the options of `target_options` name.
+
+    Raises:
+        click.UsageError: both or neither were given.
+    """
+    if (index_directory is None) == (connect is None):
+        raise click.UsageError("Give either --index DIR or --connect HOST:PORT.")
+    if connect is not None:
+        return headwater.connect(connect)
+    assert index_directory is not None
+    return headwater.open(index_directory)

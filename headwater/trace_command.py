@@ -1,0 +1,94 @@
+"""``headwater trace``: trace an answer, show the documents."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from coordinator.json_codec import dumps
+from headwater.answer_input import read_file, read_text
+from headwater.render_html import write_report
+from headwater.render_terminal import print_trace
+from headwater.target import open_target, target_options
+from headwater.trace_options import to_trace_options, trace_options
+
+# Narrower than this, a snippet is no longer readable; a pipe gets the usual width of a terminal.
+_MIN_WIDTH = 60
+_PIPE_WIDTH = 100
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("answer", required=False)
+@click.option("--file", type=_PATH, metavar="FILE", help="Read the answer from a file.")
+@target_options
+@click.option(
+    "--prompt", metavar="TEXT", help="What the model was asked; weighs in the ranking of documents."
+)
+@click.option("--prompt-file", type=_PATH, metavar="FILE", help="Read the prompt from a file.")
+@click.option(
+    "--documents",
+    "num_documents",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Documents to show in the terminal; --json and --html hold all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole trace as JSON instead.")
+@click.option(
+    "--html", "html_file", type=_PATH, metavar="FILE", help="Also write a page to read the trace on."
+)
+@click.option("--no-color", is_flag=True, help="No colour; the default when the output is not a terminal.")
+@trace_options
+def trace(
+    answer: str | None,
+    file: Path | None,
+    index_directory: Path | None,
+    connect: str | None,
+    prompt: str | None,
+    prompt_file: Path | None,
+    num_documents: int,
+    as_json: bool,
+    html_file: Path | None,
+    no_color: bool,
+    **flags: Any,
+) -> None:
+    """Trace ANSWER to the documents of an index that hold its passages word for word.
+
+    ANSWER may be '-' for standard input. Searches an index directory in this process (--index) or asks a coordinator
+    (--connect).
+
+    Example: headwater trace --index my-index --prompt "What is a list?" --file answer.txt
+    """
+    if prompt is not None and prompt_file is not None:
+        raise click.UsageError("Give the prompt with --prompt or --prompt-file, not both.")
+    options = to_trace_options(flags)
+    with open_target(index_directory, connect) as index:
+        asked = read_file(prompt_file) if prompt_file else prompt or ""
+        found = index.trace(read_text(answer, file, "answer"), asked, options)
+    if html_file is not None:
+        write_report(html_file, found, asked)
+    if as_json:
+        click.echo(dumps(found))
+    else:
+        print_trace(found, output_console(no_color=no_color), num_documents)
+    if html_file is not None:
+        click.echo(f"Report written to {html_file}", err=True)
+
+
+def output_console(*, no_color: bool = False) -> Console:
+    """Returns a console on standard output: colour and the width of the terminal there, plain text in a pipe."""
+    is_terminal = sys.stdout.isatty()
+    console = Console(
+        file=sys.stdout,
+        color_system=None if no_color or not is_terminal else "auto",
+        highlight=False,
+        soft_wrap=False,
+    )
+    width = console.width if is_terminal else _PIPE_WIDTH
+    console.width = max(_MIN_WIDTH, width)
+    return console
