@@ -54,6 +54,7 @@ def parts(name: str) -> tuple[Vocabulary, suffix_engine.Vocabulary]:
     return plain, engine
 
 
+@cache
 def known_ids(name: str) -> list[int]:
     return sorted(reference(name).get_vocab(with_added_tokens=True).values())
 

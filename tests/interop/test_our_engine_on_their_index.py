@@ -1,0 +1,54 @@
+"""Our engine opens the shards that infini-gram's indexer sorts; both tables hold the same intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import suffix_engine
+from index_format.layout import TABLE
+from tests import oracle
+from tests.interop.infini_gram_reference import build_shard
+from tests.interop.random_corpora import documents_of, queries_of
+from tests.property.strategies import WIDTHS
+from tests.tiny_index import write_shard
+
+POOL = suffix_engine.ThreadPool(2)
+SEEDS = range(2)
+
+
+@pytest.fixture
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    # Not `tmp_path`: infini-gram tells files apart by words in the path, which holds the test's name.
+    return tmp_path_factory.mktemp("theirs"), tmp_path_factory.mktemp("ours")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_tables_answer_every_query_alike(width: int, seed: int, folders: tuple[Path, Path]) -> None:
+    documents = documents_of(seed, width, max_documents=40, max_tokens=80)
+    theirs = suffix_engine.ShardIndex.open(
+        build_shard(folders[0], documents, width), token_width=width, pool=POOL
+    )
+    ours = suffix_engine.ShardIndex.open(
+        write_shard(folders[1], documents, width), token_width=width, pool=POOL
+    )
+    assert (folders[0] / TABLE).read_bytes() == (folders[1] / TABLE).read_bytes()
+    assert theirs.pointer_width == ours.pointer_width
+    theirs.verify()
+    text = oracle.text_of(documents, width)
+    table = np.frombuffer(theirs.positions(range(len(text))), dtype="<u8").tolist()
+    assert table == oracle.suffix_table(text, width)
+    for query in queries_of(seed, documents, width):
+        everywhere = range(len(query))
+        mine, other = (shard.longest_matches(query, everywhere, [len(query)]) for shard in (ours, theirs))
+        for name in ("starts", "ends", "rank_starts", "rank_ends"):
+            assert getattr(mine, name) == getattr(other, name)
+        assert ours.find(query[:3]) == theirs.find(query[:3])
+
+
+def test_a_text_of_one_token_and_one_of_separators_are_sorted_alike(folders: tuple[Path, Path]) -> None:
+    for number, documents in enumerate(([[7]], [[], [], [7], []])):
+        theirs = build_shard(folders[0] / str(number), documents, 2)
+        ours = write_shard(folders[1] / str(number), documents, 2)
+        assert (theirs / TABLE).read_bytes() == (ours / TABLE).read_bytes()
