@@ -59,14 +59,22 @@ def vocabulary_of(tokenizer: Mapping[str, Any]) -> Vocabulary:
     if kinds == ["Replace", "ByteFallback", "Fuse", "Strip"] or kinds == ["Replace", "ByteFallback", "Fuse"]:
         replace, strip = decoders[0], decoders[-1] if kinds[-1] == "Strip" else None
         plain_replace = replace.get("pattern") == {"String": _SPACE_MARK} and replace.get("content") == " "
-        plain_strip = strip is None or (strip.get("content"), strip.get("start"), strip.get("stop")) == (" ", 1, 0)
+        plain_strip = strip is None or (strip.get("content"), strip.get("start"), strip.get("stop")) == (
+            " ",
+            1,
+            0,
+        )
         if plain_replace and plain_strip:
-            fallback = {id_: byte for id_, token in enumerate(tokens) if (byte := fallback_byte(token)) is not None}
+            fallback = {
+                id_: byte for id_, token in enumerate(tokens) if (byte := fallback_byte(token)) is not None
+            }
             pieces = tuple(
                 bytes([fallback[id_]]) if id_ in fallback else token.replace(_SPACE_MARK, " ").encode()
                 for id_, token in enumerate(tokens)
             )
-            return Vocabulary(pieces, tuple(fallback), byte_level=False, strip_leading_space=strip is not None)
+            return Vocabulary(
+                pieces, tuple(fallback), byte_level=False, strip_leading_space=strip is not None
+            )
     raise TokenizerError(
         f"tokenizer has decoder {kinds or None}, expected a byte-level BPE (ByteLevel) or a SentencePiece-style BPE "
         "(Replace, ByteFallback, Fuse, Strip): other tokenizers cannot give a document's text back exactly"
@@ -78,7 +86,9 @@ def tokens_by_id(tokenizer: Mapping[str, Any]) -> list[str]:
     vocab = tokenizer.get("model", {}).get("vocab")
     if not isinstance(vocab, dict):
         kind = tokenizer.get("model", {}).get("type")
-        raise TokenizerError(f"tokenizer has a model of type {kind!r}, expected a BPE with a vocabulary of strings")
+        raise TokenizerError(
+            f"tokenizer has a model of type {kind!r}, expected a BPE with a vocabulary of strings"
+        )
     ids = dict(vocab)
     ids.update({added["content"]: added["id"] for added in tokenizer.get("added_tokens") or ()})
     tokens = [""] * (max(ids.values(), default=-1) + 1)

@@ -1,0 +1,104 @@
+"""The Ray Serve application: gRPC and HTTP/JSON in front of one `Coordinator` a replica.
+
+Deploy it with ``serve deploy`` on a cluster (import path ``coordinator.app:build``, `CoordinatorConfig` as its ``args``), or
+with `run_locally` on one machine. The only file that imports Ray.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.config import HTTPOptions, gRPCOptions
+
+from coordinator.config import CoordinatorConfig
+from coordinator.grpc_api import GrpcApi, RpcContext
+from coordinator.http_api import create_api
+from coordinator.service import Coordinator
+from protos.coordinator.v1 import coordinator_pb2 as pb
+
+SERVICER_FUNCTIONS = ("protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server",)
+APPLICATION = "headwater"
+
+
+def _replica() -> Any:
+    return serve.get_replica_context().servable_object
+
+
+def _build_api() -> FastAPI:
+    return create_api(lambda: _replica().coordinator, lambda: _replica().config.max_body_bytes)
+
+
+@serve.deployment(name="coordinator")
+@serve.ingress(_build_api)
+class CoordinatorDeployment:
+    """A shell round `Coordinator`: HTTP by the application of `create_api`, gRPC by the methods here."""
+
+    async def __init__(self, config: CoordinatorConfig):
+        self.config = config
+        self.coordinator = await Coordinator.open(config)
+        self._grpc = GrpcApi(self.coordinator)
+
+    async def Trace(self, request: pb.TraceRequest, grpc_context: RpcContext) -> pb.TraceResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.Trace(request, grpc_context)
+
+    async def Count(self, request: pb.CountRequest, grpc_context: RpcContext) -> pb.CountResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.Count(request, grpc_context)
+
+    async def GetDocument(
+        self, request: pb.GetDocumentRequest, grpc_context: RpcContext
+    ) -> pb.GetDocumentResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.GetDocument(request, grpc_context)
+
+    async def Describe(self, request: pb.DescribeRequest, grpc_context: RpcContext) -> pb.DescribeResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.Describe(request, grpc_context)
+
+
+def build(args: CoordinatorConfig) -> serve.Application:
+    """Returns the application; Serve calls it with the ``args`` of its config file."""
+    deployment = CoordinatorDeployment.options(
+        num_replicas=args.num_replicas,
+        max_ongoing_requests=args.max_running_requests,
+        max_queued_requests=args.max_queued_requests,
+    )
+    return deployment.bind(args)
+
+
+@contextlib.contextmanager
+def run_locally(
+    config: CoordinatorConfig, *, host: str, grpc_port: int, http_port: int, temp_dir: str
+) -> Iterator[None]:
+    """Starts Ray on this machine, deploys the application, and stops both on leaving.
+
+    For one machine: when this process ends, Ray ends with it. On a cluster Ray is started by its own means.
+
+    Raises:
+        RuntimeError: the application did not start; Serve has logged why.
+    """
+    ray.init(
+        num_cpus=config.num_replicas + 2,
+        object_store_memory=100 * 1024 * 1024,
+        include_dashboard=False,
+        configure_logging=True,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=temp_dir,
+    )
+    try:
+        serve.start(
+            http_options=HTTPOptions(host=host, port=http_port),
+            grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=list(SERVICER_FUNCTIONS)),
+        )
+        serve.run(build(config), name=APPLICATION, route_prefix="/")
+        yield
+    finally:
+        serve.shutdown()
+        ray.shutdown()

@@ -1,0 +1,354 @@
+"""The messages of protos/coordinator/v1 from and to the pipeline's values, for the coordinator and for its clients."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from coordinator.errors import InvalidRequestError
+from coordinator.json_codec import parse_document_id
+from coordinator.values import (
+    Count,
+    Coverage,
+    Document,
+    DocumentText,
+    FailedShard,
+    IndexDescription,
+    MergedSpan,
+    Relevance,
+    ShardDescription,
+    ShardId,
+    Snippet,
+    Span,
+    SpanRanking,
+    Timings,
+    Trace,
+    TraceOptions,
+    TraceRequest,
+)
+from protos.coordinator.v1 import coordinator_pb2 as pb
+
+_RANKING_TO_PROTO = {ranking: pb.SpanRanking.Value(f"SPAN_RANKING_{ranking.name}") for ranking in SpanRanking}
+_RANKING_FROM_PROTO = {number: ranking for ranking, number in _RANKING_TO_PROTO.items()}
+_RELEVANCE_TO_PROTO = {
+    relevance: pb.Relevance.Value(f"RELEVANCE_{relevance.name}") for relevance in Relevance
+}
+_RELEVANCE_FROM_PROTO = {number: relevance for relevance, number in _RELEVANCE_TO_PROTO.items()}
+
+# Options whose message field holds the value itself.
+_PLAIN_OPTIONS = (
+    "allow_partial_words",
+    "min_span_tokens",
+    "max_count",
+    "max_span_density",
+    "max_occurrences_per_span",
+    "context_tokens",
+    "snippet_tokens",
+    "seed",
+)
+
+
+def encode_trace_request(request: TraceRequest, timeout_ms: int) -> pb.TraceRequest:
+    """Returns the message of a request, every option written out.
+
+    Raises:
+        InvalidRequestError: an option does not fit its field.
+    """
+    options = request.options
+    try:
+        encoded = pb.TraceOptions(
+            delimiters=pb.Delimiters(texts=options.delimiters),
+            span_ranking=_RANKING_TO_PROTO[options.span_ranking],
+            **{name: getattr(options, name) for name in _PLAIN_OPTIONS},
+        )
+    except (ValueError, TypeError) as error:
+        raise InvalidRequestError(f"an option is out of range or of the wrong type ({error})") from error
+    return pb.TraceRequest(
+        answer=request.answer, prompt=request.prompt, options=encoded, timeout_ms=timeout_ms
+    )
+
+
+def decode_trace_request(request: pb.TraceRequest) -> TraceRequest:
+    """Returns the request of a message; absent options have their defaults.
+
+    Raises:
+        InvalidRequestError: the span ranking is unknown.
+    """
+    options = request.options
+    given: dict[str, Any] = {
+        name: getattr(options, name) for name in _PLAIN_OPTIONS if options.HasField(name)
+    }  # type: ignore[arg-type]
+    if options.HasField("delimiters"):
+        given["delimiters"] = tuple(options.delimiters.texts)
+    if options.span_ranking != pb.SPAN_RANKING_UNSPECIFIED:
+        if options.span_ranking not in _RANKING_FROM_PROTO:
+            raise InvalidRequestError(
+                f"span ranking {options.span_ranking}, expected one of {sorted(_RANKING_FROM_PROTO)}"
+            )
+        given["span_ranking"] = _RANKING_FROM_PROTO[options.span_ranking]
+    return TraceRequest(request.answer, request.prompt, TraceOptions(**given))
+
+
+def encode_trace(trace: Trace) -> pb.Trace:
+    """Returns the message of a trace."""
+    return pb.Trace(
+        answer=trace.answer,
+        num_tokens=trace.num_tokens,
+        spans=map(_encode_span, trace.spans),
+        merged_spans=map(_encode_merged_span, trace.merged_spans),
+        documents=map(_encode_document, trace.documents),
+        num_maximal_spans=trace.num_maximal_spans,
+        coverage=encode_coverage(trace.coverage),
+        timings=pb.Timings(
+            **{name: getattr(trace.timings, name) for name in pb.Timings.DESCRIPTOR.fields_by_name}
+        ),
+        index_id=trace.index_id,
+    )
+
+
+def decode_trace(trace: pb.Trace) -> Trace:
+    """Returns the trace of a message."""
+    return Trace(
+        answer=trace.answer,
+        num_tokens=trace.num_tokens,
+        spans=tuple(map(_decode_span, trace.spans)),
+        merged_spans=tuple(map(_decode_merged_span, trace.merged_spans)),
+        documents=tuple(map(_decode_document, trace.documents)),
+        num_maximal_spans=trace.num_maximal_spans,
+        coverage=decode_coverage(trace.coverage),
+        timings=Timings(
+            **{name: getattr(trace.timings, name) for name in pb.Timings.DESCRIPTOR.fields_by_name}
+        ),
+        index_id=trace.index_id,
+    )
+
+
+def encode_coverage(coverage: Coverage) -> pb.Coverage:
+    """Returns the message of a coverage."""
+    return pb.Coverage(
+        shards_asked=coverage.shards_asked,
+        shards_answered=coverage.shards_answered,
+        tokens_searched=coverage.tokens_searched,
+        complete=coverage.complete,
+        failed_shards=_encode_failed(coverage.failed_shards),
+    )
+
+
+def decode_coverage(coverage: pb.Coverage) -> Coverage:
+    """Returns the coverage of a message."""
+    return Coverage(
+        shards_asked=coverage.shards_asked,
+        shards_answered=coverage.shards_answered,
+        tokens_searched=coverage.tokens_searched,
+        complete=coverage.complete,
+        failed_shards=_decode_failed(coverage.failed_shards),
+    )
+
+
+def encode_count(count: Count) -> pb.CountResponse:
+    """Returns the message of a count."""
+    return pb.CountResponse(
+        num_tokens=count.num_tokens, count=count.count, coverage=encode_coverage(count.coverage)
+    )
+
+
+def decode_count(count: pb.CountResponse) -> Count:
+    """Returns the count of a message."""
+    return Count(num_tokens=count.num_tokens, count=count.count, coverage=decode_coverage(count.coverage))
+
+
+def encode_document_text(document: DocumentText) -> pb.GetDocumentResponse:
+    """Returns the message of a run of a document."""
+    return pb.GetDocumentResponse(
+        id=str(document.id),
+        num_tokens=document.num_tokens,
+        start=document.start,
+        end=document.end,
+        text=document.text,
+        metadata_json=_to_json(document.metadata),
+    )
+
+
+def decode_document_text(document: pb.GetDocumentResponse) -> DocumentText:
+    """Returns the run of a document in a message."""
+    return DocumentText(
+        id=parse_document_id(document.id),
+        num_tokens=document.num_tokens,
+        start=document.start,
+        end=document.end,
+        text=document.text,
+        metadata=json.loads(document.metadata_json),
+    )
+
+
+def encode_index(index: IndexDescription) -> pb.Index:
+    """Returns the message of an index description."""
+    return pb.Index(
+        index_id=index.index_id,
+        source=index.source,
+        stage=index.stage,
+        tokenizer_sha256=index.tokenizer_sha256,
+        token_width=index.token_width,
+        num_shards=index.num_shards,
+        shards=[
+            pb.Shard(
+                shard=shard.shard,
+                index_id=shard.index_id,
+                format_version=shard.format_version,
+                token_width=shard.token_width,
+                tokenizer_sha256=shard.tokenizer_sha256,
+                num_tokens=shard.num_tokens,
+                num_documents=shard.num_documents,
+            )
+            for shard in index.shards
+        ],
+        failed_shards=_encode_failed(index.failed_shards),
+        max_answer_chars=index.max_answer_chars,
+    )
+
+
+def decode_index(index: pb.Index) -> IndexDescription:
+    """Returns the index description of a message."""
+    return IndexDescription(
+        index_id=index.index_id,
+        source=index.source,
+        stage=index.stage,
+        tokenizer_sha256=index.tokenizer_sha256,
+        token_width=index.token_width,
+        num_shards=index.num_shards,
+        shards=tuple(
+            ShardDescription(
+                shard=ShardId(shard.shard),
+                index_id=shard.index_id,
+                format_version=shard.format_version,
+                token_width=shard.token_width,
+                tokenizer_sha256=shard.tokenizer_sha256,
+                num_tokens=shard.num_tokens,
+                num_documents=shard.num_documents,
+            )
+            for shard in index.shards
+        ),
+        failed_shards=_decode_failed(index.failed_shards),
+        max_answer_chars=index.max_answer_chars,
+    )
+
+
+def _encode_span(span: Span) -> pb.Span:
+    return pb.Span(
+        start=span.start,
+        end=span.end,
+        start_char=span.start_char,
+        end_char=span.end_char,
+        text=span.text,
+        count=span.count,
+        unigram_logprob_sum=span.unigram_logprob_sum,
+        relevance=_RELEVANCE_TO_PROTO[span.relevance],
+        documents=span.documents,
+    )
+
+
+def _decode_span(span: pb.Span) -> Span:
+    return Span(
+        start=span.start,
+        end=span.end,
+        start_char=span.start_char,
+        end_char=span.end_char,
+        text=span.text,
+        count=span.count,
+        unigram_logprob_sum=span.unigram_logprob_sum,
+        relevance=_RELEVANCE_FROM_PROTO[span.relevance],
+        documents=tuple(span.documents),
+    )
+
+
+def _encode_merged_span(span: MergedSpan) -> pb.MergedSpan:
+    return pb.MergedSpan(
+        start=span.start,
+        end=span.end,
+        start_char=span.start_char,
+        end_char=span.end_char,
+        text=span.text,
+        relevance=_RELEVANCE_TO_PROTO[span.relevance],
+        spans=span.spans,
+        documents=span.documents,
+    )
+
+
+def _decode_merged_span(span: pb.MergedSpan) -> MergedSpan:
+    return MergedSpan(
+        start=span.start,
+        end=span.end,
+        start_char=span.start_char,
+        end_char=span.end_char,
+        text=span.text,
+        relevance=_RELEVANCE_FROM_PROTO[span.relevance],
+        spans=tuple(span.spans),
+        documents=tuple(span.documents),
+    )
+
+
+def _encode_document(document: Document) -> pb.Document:
+    return pb.Document(
+        id=str(document.id),
+        source=document.source,
+        url=document.url,
+        metadata_json=_to_json(document.metadata),
+        num_tokens=document.num_tokens,
+        start=document.start,
+        end=document.end,
+        text=document.text,
+        score=document.score,
+        relevance_score=document.relevance_score,
+        relevance=_RELEVANCE_TO_PROTO[document.relevance],
+        snippets=[
+            pb.Snippet(
+                text=snippet.text,
+                start_char=snippet.start_char,
+                end_char=snippet.end_char,
+                span=snippet.span,
+                start=snippet.start,
+                end=snippet.end,
+            )
+            for snippet in document.snippets
+        ],
+        spans=document.spans,
+    )
+
+
+def _decode_document(document: pb.Document) -> Document:
+    return Document(
+        id=parse_document_id(document.id),
+        source=document.source,
+        url=document.url,
+        metadata=json.loads(document.metadata_json),
+        num_tokens=document.num_tokens,
+        start=document.start,
+        end=document.end,
+        text=document.text,
+        score=document.score,
+        relevance_score=document.relevance_score,
+        relevance=_RELEVANCE_FROM_PROTO[document.relevance],
+        snippets=tuple(
+            Snippet(
+                text=snippet.text,
+                start_char=snippet.start_char,
+                end_char=snippet.end_char,
+                span=snippet.span,
+                start=snippet.start,
+                end=snippet.end,
+            )
+            for snippet in document.snippets
+        ),
+        spans=tuple(document.spans),
+    )
+
+
+def _encode_failed(failed: Iterable[FailedShard]) -> list[pb.FailedShard]:
+    return [pb.FailedShard(shard=each.shard, reason=each.reason) for each in failed]
+
+
+def _decode_failed(failed: Iterable[pb.FailedShard]) -> tuple[FailedShard, ...]:
+    return tuple(FailedShard(ShardId(each.shard), each.reason) for each in failed)
+
+
+def _to_json(metadata: Any) -> str:
+    return json.dumps(metadata, ensure_ascii=False)

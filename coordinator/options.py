@@ -1,0 +1,81 @@
+"""What a request may ask: the limits, and the check that every trace begins with."""
+
+from dataclasses import dataclass
+
+from coordinator.errors import InvalidRequestError
+from coordinator.values import TraceOptions, TraceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Upper bounds on one request. Work and memory grow with each of them.
+
+    Attributes:
+        max_answer_chars: Longest answer, in characters. Olmo 3's longest answers are near 40,000.
+        max_prompt_chars: Longest prompt, in characters.
+        max_context_tokens: Largest ``context_tokens``.
+        max_occurrences_per_span: Largest ``max_occurrences_per_span``.
+        max_windows: Most windows one trace may read, over all its spans.
+        max_document_tokens: Most tokens of a document in one response.
+    """
+
+    max_answer_chars: int = 50_000
+    max_prompt_chars: int = 200_000
+    max_context_tokens: int = 2_000
+    max_occurrences_per_span: int = 100
+    max_windows: int = 20_000
+    max_document_tokens: int = 100_000
+
+
+def check_request(request: TraceRequest, limits: RequestLimits) -> None:
+    """Checks a request before any work is done for it.
+
+    Raises:
+        InvalidRequestError: the answer is empty or too long, the prompt too long, or an option out of range.
+    """
+    check_text("answer", request.answer, limits)
+    if len(request.prompt) > limits.max_prompt_chars:
+        raise InvalidRequestError(
+            f"prompt has {len(request.prompt)} characters, the limit is {limits.max_prompt_chars}"
+        )
+    _check_options(request.options, limits)
+
+
+def check_text(what: str, text: str, limits: RequestLimits) -> None:
+    """Checks that a text to search is not blank and within the limit."""
+    if not text.strip():
+        raise InvalidRequestError(f"{what} is empty or only white space, there is nothing to search for")
+    if len(text) > limits.max_answer_chars:
+        raise InvalidRequestError(
+            f"{what} has {len(text)} characters, the limit is {limits.max_answer_chars}; search it in parts"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"{what} has a lone surrogate at character {error.start}") from error
+
+
+def check_document_range(start: int, max_tokens: int, limits: RequestLimits) -> None:
+    """Checks which part of a document is asked for."""
+    _check_range("start", start, 0, 2**63 - 1)
+    _check_range("max_tokens", max_tokens, 1, limits.max_document_tokens)
+
+
+def _check_options(options: TraceOptions, limits: RequestLimits) -> None:
+    _check_range("min_span_tokens", options.min_span_tokens, 1, limits.max_answer_chars)
+    _check_range("max_count", options.max_count, 1, 2**63 - 1)
+    _check_range(
+        "max_occurrences_per_span", options.max_occurrences_per_span, 1, limits.max_occurrences_per_span
+    )
+    _check_range("context_tokens", options.context_tokens, 0, limits.max_context_tokens)
+    _check_range("snippet_tokens", options.snippet_tokens, 0, options.context_tokens)
+    _check_range("seed", options.seed, 0, 2**63 - 1)
+    if not 0.0 < options.max_span_density <= 1.0:
+        raise InvalidRequestError(
+            f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1"
+        )
+
+
+def _check_range(name: str, found: int, low: int, high: int) -> None:
+    if not low <= found <= high:
+        raise InvalidRequestError(f"{name} is {found}, expected {low} to {high}")

@@ -1,0 +1,109 @@
+"""One answer in, one trace out: the steps in order, over any shards."""
+
+
+class Pipeline:
+    """Answers requests against one index. Holds no state between requests."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        shards: Sequence[ShardPort],
+        index: IndexManifest,
+        limits: RequestLimits | None = None,
+    ):
+        """Takes the index's own tokenizer, one port for each shard to search, and the index's manifest."""
+        self._tokenizer = tokenizer
+        self._shards = tuple(shards)
+        self._index = index
+        self.limits = limits or RequestLimits()
+
+    async def trace(self, request: TraceRequest, deadline_s: float) -> Trace:
+        """Returns the trace of an answer, over the shards that answer within ``deadline_s`` seconds.
+
+        Raises:
+            InvalidRequestError: the request is empty, too long, or has an option out of range.
+            NoShardAnsweredError: no shard answered.
+        """
+        check_request(request, self.limits)
+        options, clock = request.options, Stopwatch(deadline_s)
+        query = tokenize(request.answer, self._tokenizer, options)
+        clock.lap("tokenize")
+        answers = _require_one(await fan_out(query, self._shards, clock.left_s()))
+        matches = union(query, answers.matches)
+        clock.lap("search")
+        maximal = maximal_spans(matches, options)
+        spans = keep_spans(maximal, query, options)
+        clock.lap("filter")
+        retrieved = await retrieve(query, spans, self._shards, options, self.limits, clock.left_s())
+        clock.lap("retrieve")
+        documents = rerank(merge_documents(retrieved.occurrences), retrieved.occurrences, request)
+        traced = assemble(query, spans, retrieved.occurrences, documents)
+        clock.lap("rank")
+        return Trace(
+            answer=request.answer,
+            num_tokens=len(query.token_ids),
+            num_maximal_spans=len(maximal),
+            spans=traced.spans,
+            merged_spans=traced.merged_spans,
+            documents=traced.documents,
+            coverage=coverage(len(self._shards), answers, retrieved.failed),
+            timings=clock.timings(),
+            index_id=self._index.index_id,
+        )
+
+    async def count(self, text: str, deadline_s: float) -> Count:
+        """Returns how often ``text`` occurs, token for token.
+
+        Raises:
+            InvalidRequestError: the text is empty or too long.
+            NoShardAnsweredError: no shard answered.
+        """
+        check_text("text", text, self.limits)
+        query = whole_text(text, self._tokenizer)
+        answers = _require_one(await fan_out(query, self._shards, deadline_s))
+        matches = union(query, answers.matches)
+        return Count(
+            num_tokens=len(query.token_ids),
+            count=int(matches.counts.sum()),
+            coverage=coverage(len(self._shards), answers),
+        )
+
+    async def get_document(
+        self, id: DocumentId, start: int, max_tokens: int, deadline_s: float
+    ) -> DocumentText:
+        """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
+
+        Raises:
+            InvalidRequestError: the range is out of bounds.
+            DocumentNotFoundError: there is no such document.
+            ShardUnavailableError: its shard did not answer.
+        """
+        check_document_range(start, max_tokens, self.limits)
+        for shard in self._shards:
+            if shard.shard == id.shard:
+                return await shard.get_document(id.number, start, max_tokens, deadline_s)
+        raise DocumentNotFoundError(
+            f"document {id}: there is no shard {id.shard}, the index has shards 0 to {len(self._shards) - 1}"
+        )
+
+    async def describe(self, deadline_s: float) -> IndexDescription:
+        """Returns what is served, as far as the shards answer."""
+        shards, failed = await ask(self._shards, lambda shard: shard.describe(deadline_s), deadline_s)
+        return IndexDescription(
+            index_id=self._index.index_id,
+            source=self._index.source,
+            stage=self._index.stage,
+            tokenizer_sha256=self._index.tokenizer_sha256,
+            token_width=self._index.token_width,
+            num_shards=self._index.num_shards,
+            shards=tuple(shards),
+            failed_shards=tuple(failed),
+            max_answer_chars=self.limits.max_answer_chars,
+        )
+
+
+def _require_one(answers: Answers) -> Answers:
+    if not answers.matches:
+        reasons = "; ".join(f"shard {failed.shard}: {failed.reason}" for failed in answers.failed)
+        raise NoShardAnsweredError(f"no shard answered ({reasons or 'none is configured'})")
+    return answers

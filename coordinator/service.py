@@ -1,0 +1,72 @@
+"""The coordinator, free of any server: a pipeline over the shards of a placement, with time limits on requests.
+
+The Serve application and plain gRPC and HTTP servers in tests are shells round this class.
+"""
+
+from typing import Self
+
+from coordinator.config import CoordinatorConfig
+from coordinator.options import Limits
+from coordinator.pipeline import Pipeline
+from coordinator.placement import Connections, connect, load_placement
+from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceRequest
+from index_format.manifest import IndexManifest
+from index_format.tokenizer import open_tokenizer
+
+# What a request for "as much as there is" gets; a shard server gives no more in one call.
+MAX_DOCUMENT_TOKENS = 100_000
+
+
+class Coordinator:
+    """Answers requests. Stateless but for its connections; one event loop."""
+
+    def __init__(self, pipeline: Pipeline, connections: Connections, config: CoordinatorConfig):
+        self._pipeline = pipeline
+        self._connections = connections
+        self._config = config
+
+    @classmethod
+    async def open(cls, config: CoordinatorConfig) -> Self:
+        """Returns a coordinator that is connected to the shards of its placement.
+
+        Raises:
+            ConfigurationError: the placement is wrong, or a shard that answers is not of the index.
+            IndexFormatError: the index's manifest or tokenizer is missing or not what it should be.
+        """
+        placement = load_placement(config.placement)
+        index = IndexManifest.load(placement.index)
+        tokenizer = open_tokenizer(placement.index, index)
+        connections = await connect(
+            placement,
+            index,
+            deadline_s=config.connect_timeout_ms / 1000,
+            max_message_bytes=config.max_message_bytes,
+        )
+        return cls(Pipeline(tokenizer, connections.shards, index, Limits()), connections, config)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._connections.close()
+
+    async def trace(self, request: TraceRequest, timeout_ms: int = 0) -> Trace:
+        """Returns the trace of an answer. Raises as `Pipeline.trace` does."""
+        return await self._pipeline.trace(request, self._deadline_s(timeout_ms))
+
+    async def count(self, text: str, timeout_ms: int = 0) -> Count:
+        """Returns how often a text occurs. Raises as `Pipeline.count` does."""
+        return await self._pipeline.count(text, self._deadline_s(timeout_ms))
+
+    async def get_document(
+        self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0
+    ) -> DocumentText:
+        """Returns a run of a document; 0 tokens means the most there is. Raises as `Pipeline.get_document` does."""
+        wanted = min(max_tokens or MAX_DOCUMENT_TOKENS, MAX_DOCUMENT_TOKENS)
+        return await self._pipeline.get_document(document, start, wanted, self._deadline_s(timeout_ms))
+
+    async def describe(self, timeout_ms: int = 0) -> IndexDescription:
+        """Returns what is served. Raises as `Pipeline.describe` does."""
+        return await self._pipeline.describe(self._deadline_s(timeout_ms))
+
+    def _deadline_s(self, timeout_ms: int) -> float:
+        wanted = timeout_ms or self._config.default_timeout_ms
+        return min(wanted, self._config.max_timeout_ms) / 1000
