@@ -2,8 +2,8 @@
 
 The formula: idf(t) = ln(N - n + 0.5) - ln(n + 0.5) for a term in n of N documents; where that is negative, a quarter of
 the mean idf over all terms. A document scores the sum over the query's terms, repeated ones counted again, of
-idf x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the order of
-additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and where the
+idf x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the
+order of additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and where the
 mean idf is itself negative (one or two documents) its size is taken, so that more matches still score higher.
 """
 
@@ -56,7 +56,10 @@ def bm25_scores(documents: Sequence[Sequence[str]], query: Sequence[str]) -> npt
     tf = frequencies[asked].astype(np.float64)
     norm = _K1 * (1 - _B + _B * lengths / (num_words / num_documents))
     contributions = weights[pair_terms[asked]] * (tf * (_K1 + 1) / (tf + norm[pair_documents[asked]]))
-    return np.bincount(pair_documents[asked], weights=contributions, minlength=num_documents)
+    scores: npt.NDArray[np.float64] = np.bincount(
+        pair_documents[asked], weights=contributions, minlength=num_documents
+    ).astype(np.float64)
+    return scores
 
 
 def _idf(document_counts: npt.NDArray[np.int64], num_documents: int) -> npt.NDArray[np.float64]:

@@ -24,9 +24,7 @@ def maximal_spans(matches: CorpusMatches, options: TraceOptions) -> list[Maximal
     As infini-gram's ``attribute`` does it, matches that are too short or too frequent are dropped first; a span is then
     maximal if it ends after every span that starts before it.
     """
-    allowed = (matches.ends - matches.starts >= options.min_span_tokens) & (
-        matches.counts <= options.max_count
-    )
+    allowed = (matches.ends - matches.starts >= options.min_span_tokens) & (matches.counts <= options.max_count)
     candidates = np.flatnonzero(allowed)
     ends = matches.ends[candidates].astype(np.int64)
     ends_before = np.concatenate(([-1], np.maximum.accumulate(ends)[:-1]))[: len(ends)]
@@ -62,6 +60,4 @@ def _unigram_logprobs(matches: CorpusMatches) -> list[float]:
     if matches.num_tokens == 0:
         return [_UNSEEN_LOGPROB] * len(matches.unigram_counts)
     total = math.log(matches.num_tokens)
-    return [
-        math.log(count) - total if count else _UNSEEN_LOGPROB for count in matches.unigram_counts.tolist()
-    ]
+    return [math.log(count) - total if count else _UNSEEN_LOGPROB for count in matches.unigram_counts.tolist()]

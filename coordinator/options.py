@@ -64,16 +64,12 @@ def check_document_range(start: int, max_tokens: int, limits: RequestLimits) -> 
 def _check_options(options: TraceOptions, limits: RequestLimits) -> None:
     _check_range("min_span_tokens", options.min_span_tokens, 1, limits.max_answer_chars)
     _check_range("max_count", options.max_count, 1, 2**63 - 1)
-    _check_range(
-        "max_occurrences_per_span", options.max_occurrences_per_span, 1, limits.max_occurrences_per_span
-    )
+    _check_range("max_occurrences_per_span", options.max_occurrences_per_span, 1, limits.max_occurrences_per_span)
     _check_range("context_tokens", options.context_tokens, 0, limits.max_context_tokens)
     _check_range("snippet_tokens", options.snippet_tokens, 0, options.context_tokens)
     _check_range("seed", options.seed, 0, 2**63 - 1)
     if not 0.0 < options.max_span_density <= 1.0:
-        raise InvalidRequestError(
-            f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1"
-        )
+        raise InvalidRequestError(f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1")
 
 
 def _check_range(name: str, found: int, low: int, high: int) -> None:

@@ -1,5 +1,32 @@
 """One answer in, one trace out: the steps in order, over any shards."""
 
+from collections.abc import Sequence
+
+from coordinator.assemble import assemble
+from coordinator.coverage import coverage
+from coordinator.errors import DocumentNotFoundError, NoShardAnsweredError
+from coordinator.fan_out import ask, fan_out
+from coordinator.filter import keep_spans, maximal_spans
+from coordinator.merge import merge_documents
+from coordinator.options import RequestLimits, check_document_range, check_request, check_text
+from coordinator.ports import ShardPort
+from coordinator.rerank import rerank
+from coordinator.retrieve import retrieve
+from coordinator.stopwatch import Stopwatch
+from coordinator.tokenize import tokenize, whole_text
+from coordinator.union import union
+from coordinator.values import (
+    Answers,
+    Count,
+    DocumentId,
+    DocumentText,
+    IndexDescription,
+    Trace,
+    TraceRequest,
+)
+from index_format.manifest import IndexManifest
+from index_format.tokenizer import Tokenizer
+
 
 class Pipeline:
     """Answers requests against one index. Holds no state between requests."""
@@ -68,9 +95,7 @@ class Pipeline:
             coverage=coverage(len(self._shards), answers),
         )
 
-    async def get_document(
-        self, id: DocumentId, start: int, max_tokens: int, deadline_s: float
-    ) -> DocumentText:
+    async def get_document(self, id: DocumentId, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
 
         Raises:

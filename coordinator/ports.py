@@ -1,4 +1,4 @@
-"""What the pipeline needs of a shard. Two implementations: over gRPC (`shard_client`) and in process (`headwater.embedded`)."""
+"""What the pipeline needs of a shard: over gRPC (`shard_client`), or in process (`headwater.embedded_shard`)."""
 
 from typing import Protocol
 

@@ -82,9 +82,7 @@ async def retrieve(
 
     asked = [shard for shard in shards if shard.shard in places]
     answers, failed = await ask(asked, fetch, deadline_s)
-    windows = {
-        index: window for shard, found in answers for index, window in zip(places[shard], found, strict=True)
-    }
+    windows = {index: window for shard, found in answers for index, window in zip(places[shard], found, strict=True)}
     token_ids = query.token_ids.tolist()
     occurrences = []
     for index, (number, shard, _) in enumerate(drawn):

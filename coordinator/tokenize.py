@@ -1,7 +1,7 @@
 """Step 1: an answer becomes tokens, and where its spans may start and end is fixed.
 
-Law: the character offsets tile the text; allowed starts, ends and cuts travel with the query, so that every shard returns
-the longest *allowed* match and their union is exact.
+Law: the character offsets tile the text; allowed starts, ends and cuts travel with the query, so that every shard
+returns the longest *allowed* match and their union is exact.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Step 3: the shards' matches become those of the whole corpus.
 
-Law: at each start, the length is the maximum over the shards, and the count the sum over the shards that reach it. A shard
-whose own longest allowed match is shorter holds the longer one zero times, because trimming to word starts and cuts is a
-monotone, idempotent function of the raw match length.
+Law: at each start, the length is the maximum over the shards, and the count the sum over the shards that reach it. A
+shard whose own longest allowed match is shorter holds the longer one zero times, because trimming to word starts and
+cuts is a monotone, idempotent function of the raw match length.
 """
 
 from collections.abc import Sequence
@@ -40,9 +40,7 @@ class CorpusMatches:
         for shard in self.shards:
             at = int(np.searchsorted(shard.starts, start))
             if at < len(shard.starts) and shard.starts[at] == start and shard.ends[at] == end:
-                intervals.append(
-                    RankInterval(shard.shard, int(shard.rank_starts[at]), int(shard.rank_ends[at]))
-                )
+                intervals.append(RankInterval(shard.shard, int(shard.rank_starts[at]), int(shard.rank_ends[at])))
         return tuple(intervals)
 
 

@@ -277,7 +277,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was searched. ``complete`` is true if every shard answered both rounds; otherwise counts are lower bounds."""
+    """What was searched.
+
+    ``complete`` is true if every shard answered both rounds; otherwise counts are lower bounds.
+    """
 
     shards_asked: int
     shards_answered: int

@@ -73,9 +73,7 @@ class ShardManifest:
             try:
                 found = path.stat().st_size
             except FileNotFoundError:
-                raise ManifestError(
-                    f"{path}: file is missing, {entry.size_bytes} bytes were published"
-                ) from None
+                raise ManifestError(f"{path}: file is missing, {entry.size_bytes} bytes were published") from None
             if found != entry.size_bytes:
                 raise ManifestError(f"{path}: file has {found} bytes, {entry.size_bytes} were published")
 

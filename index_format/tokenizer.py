@@ -73,9 +73,7 @@ class JsonTokenizer:
             self._parsed: dict[str, Any] = json.loads(content)
             self._tokenizer = tokenizers.Tokenizer.from_str(content.decode())
         except Exception as error:  # the tokenizers package raises bare Exception for every fault in the file
-            raise TokenizerError(
-                f"{name}: not a tokenizer.json file of the tokenizers package ({error})"
-            ) from error
+            raise TokenizerError(f"{name}: not a tokenizer.json file of the tokenizers package ({error})") from error
         # A file saved for training may cut or pad its output; an index needs every token and no other.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -168,9 +166,7 @@ def open_tokenizer(directory: Path, manifest: IndexManifest) -> Tokenizer:
         TokenizerError: the file is missing, unusable, or not the one that the manifest names by its hash.
     """
     tokenizer: Tokenizer = (
-        ByteTokenizer()
-        if manifest.tokenizer == RAW_BYTES
-        else JsonTokenizer.from_file(directory / manifest.tokenizer)
+        ByteTokenizer() if manifest.tokenizer == RAW_BYTES else JsonTokenizer.from_file(directory / manifest.tokenizer)
     )
     if tokenizer.sha256 != manifest.tokenizer_sha256:
         raise TokenizerError(

@@ -1,7 +1,7 @@
 """Token id to bytes: how the tokens of an index are turned back into text, without the tokenizer.
 
-Two families of tokenizer are lossless and so are supported: byte-level BPE (GPT-2 and its heirs) and SentencePiece-style
-BPE with byte fallback (Llama-2). `Vocabulary` is plain data; the engine decodes with it and equals the tokenizer's own
+Two families of tokenizer are lossless and so are supported: byte-level BPE (GPT-2 and its heirs) and
+SentencePiece-style BPE with byte fallback (Llama-2). `Vocabulary` is plain data; the engine decodes with it and equals the tokenizer's own
 ``decode(ids, skip_special_tokens=False)``.
 """
 
@@ -65,16 +65,12 @@ def vocabulary_of(tokenizer: Mapping[str, Any]) -> Vocabulary:
             0,
         )
         if plain_replace and plain_strip:
-            fallback = {
-                id_: byte for id_, token in enumerate(tokens) if (byte := fallback_byte(token)) is not None
-            }
+            fallback = {id_: byte for id_, token in enumerate(tokens) if (byte := fallback_byte(token)) is not None}
             pieces = tuple(
                 bytes([fallback[id_]]) if id_ in fallback else token.replace(_SPACE_MARK, " ").encode()
                 for id_, token in enumerate(tokens)
             )
-            return Vocabulary(
-                pieces, tuple(fallback), byte_level=False, strip_leading_space=strip is not None
-            )
+            return Vocabulary(pieces, tuple(fallback), byte_level=False, strip_leading_space=strip is not None)
     raise TokenizerError(
         f"tokenizer has decoder {kinds or None}, expected a byte-level BPE (ByteLevel) or a SentencePiece-style BPE "
         "(Replace, ByteFallback, Fuse, Strip): other tokenizers cannot give a document's text back exactly"
@@ -86,9 +82,7 @@ def tokens_by_id(tokenizer: Mapping[str, Any]) -> list[str]:
     vocab = tokenizer.get("model", {}).get("vocab")
     if not isinstance(vocab, dict):
         kind = tokenizer.get("model", {}).get("type")
-        raise TokenizerError(
-            f"tokenizer has a model of type {kind!r}, expected a BPE with a vocabulary of strings"
-        )
+        raise TokenizerError(f"tokenizer has a model of type {kind!r}, expected a BPE with a vocabulary of strings")
     ids = dict(vocab)
     ids.update({added["content"]: added["id"] for added in tokenizer.get("added_tokens") or ()})
     tokens = [""] * (max(ids.values(), default=-1) + 1)

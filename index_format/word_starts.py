@@ -28,8 +28,5 @@ def word_start_ids(tokenizer: Mapping[str, Any], *, byte_level: bool) -> frozens
     return frozenset(
         id_
         for id_, token in enumerate(tokens)
-        if token.startswith(_SPACE_MARK)
-        or len(token) == 1
-        or fallback_byte(token) is not None
-        or id_ in special
+        if token.startswith(_SPACE_MARK) or len(token) == 1 or fallback_byte(token) is not None or id_ in special
     )

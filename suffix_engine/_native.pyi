@@ -214,6 +214,7 @@ class ShardIndex:
             token_ids: The query.
             word_starts: Query positions, ascending, each < len(token_ids).
             cuts: Query positions, ascending, 0 < cut <= len(token_ids).
+
         Raises:
             InvalidQueryError: an id does not fit the shard's tokens or is its separator, or a position is out of
                 range or order.
@@ -233,7 +234,7 @@ class ShardIndex:
             InvalidQueryError: a rank is >= N.
         """
     def locate(self, positions: Sequence[int]) -> tuple[bytes, bytes]:
-        """Returns the document of each position and the offset in it (two u64 arrays). A separator is at offset 2^64 - 1.
+        """Returns the document of each position and the offset in it (two u64 arrays); a separator has 2^64 - 1.
 
         Raises:
             InvalidQueryError: a position is >= N.
@@ -273,7 +274,7 @@ class ShardIndex:
             ShardCorruptError: the line is not where the shard says, or not UTF-8.
         """
     def verify(self) -> None:
-        """Checks what opening does not: that the table is a sorted permutation, offsets and unigram counts match the text.
+        """Checks what opening does not: the table is a sorted permutation, offsets and unigram counts match the text.
 
         Suffixes are compared up to their document's end and for at most 50,000 tokens: past either, order is free.
 
