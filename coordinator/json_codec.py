@@ -1,7 +1,7 @@
 """The pipeline's values as JSON, and back. Field names and their order are those of `coordinator.values`.
 
-A `DocumentId` is written ``"shard:number"``, an enum as its value, a tuple as an array. Nothing is renamed, added or
-left out, so ``from_json(type(value), to_json(value)) == value``.
+A `DocumentId` is written ``"shard:number"``, an enum as its value, a tuple as an array. Nothing is renamed,
+added or left out, so ``from_json(type(value), to_json(value)) == value``.
 """
 
 import dataclasses

@@ -1,8 +1,9 @@
 """Trace what a language model wrote back to the documents it was trained on.
 
-``headwater.open("index")`` searches an index directory in this process; ``headwater.connect("host:port")`` asks a
-coordinator. Both give an object with ``trace``, ``count``, ``document``, ``describe`` and ``close``, which return the
-same values. Importing this package loads neither the engine nor gRPC: they come with the first call.
+``headwater.open("index")`` searches an index directory in this process; ``headwater.connect("host:port")``
+asks a coordinator. Both give an object with ``trace``, ``count``, ``document``, ``describe`` and ``close``,
+which return the same values. Importing this package loads neither the engine nor gRPC: they come with the
+first call.
 """
 
 import importlib
@@ -55,7 +56,7 @@ def open(directory: str | PathLike[str]) -> "EmbeddedIndex":
     """Opens an index directory to be searched in this process. Close it, or use it as a context manager.
 
     Raises:
-        index_format.errors.IndexFormatError: there is no finished index, or its files are not as they were published.
+        index_format.errors.IndexFormatError: there is no finished index, or its files are not as published.
         suffix_engine.EngineError: the files of a shard contradict one another.
     """
     from headwater.embedded import EmbeddedIndex

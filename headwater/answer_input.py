@@ -1,5 +1,6 @@
-"""Reading the text to trace or count: from an argument, a file or standard input, as UTF-8 and nothing else."""
+"""Reads the text to trace or count: from an argument, a file or standard input, as UTF-8 and nothing else."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -8,7 +9,8 @@ import click
 def read_text(argument: str | None, file: Path | None, what: str) -> str:
     """Returns the text that the caller named, exactly as it is.
 
-    ``argument`` may be ``-`` for standard input, which is also read when nothing is named and it is not a terminal.
+    ``argument`` may be ``-`` for standard input, which is also read when nothing is named and it is no
+    terminal.
 
     Raises:
         click.UsageError: both or neither were named.
@@ -20,10 +22,9 @@ def read_text(argument: str | None, file: Path | None, what: str) -> str:
         return read_file(file)
     if argument is not None and argument != "-":
         return _decode(argument.encode("utf-8", "surrogateescape"), f"the {what}")
-    stdin = click.get_binary_stream("stdin")
-    if argument is None and stdin.isatty():
+    if argument is None and sys.stdin.isatty():
         raise click.UsageError(f"Give the {what} as an argument, with --file, or '-' to read standard input.")
-    return _decode(stdin.read(), "standard input")
+    return _decode(sys.stdin.buffer.read(), "standard input")
 
 
 def read_file(path: Path) -> str:

@@ -65,7 +65,7 @@ def is_expected(error: Exception) -> bool:
     from coordinator.errors import CoordinatorError
     from index_format.errors import IndexFormatError
 
-    # The other packages may be absent from what this process has loaded; then none of their errors can be here.
+    # What this process has not imported cannot have raised anything, and need not be imported to say so.
     others = (("indexing.errors", "IndexingError"), ("suffix_engine", "EngineError"))
     bases: list[type[Exception]] = [CoordinatorError, IndexFormatError]
     bases += [getattr(sys.modules[module], name) for module, name in others if module in sys.modules]

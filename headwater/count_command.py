@@ -8,6 +8,8 @@ from coordinator.json_codec import dumps
 from headwater.answer_input import read_text
 from headwater.target import open_target, target_options
 
+_PATH = click.Path(path_type=Path, dir_okay=False)
+
 
 @click.command()
 @click.argument("text", required=False)
@@ -24,8 +26,8 @@ def count(
 ) -> None:
     """Count how often TEXT occurs in an index, token for token. TEXT may be '-' for standard input.
 
-    Prints the number alone, so that scripts can read it. If a shard did not answer, the number is a lower bound and a
-    warning says so.
+    Prints the number alone, so that scripts can read it. If a shard did not answer, the number is a lower
+    bound and a warning says so.
     """
     with open_target(index_directory, connect) as index:
         found = index.count(read_text(text, file, "text"))

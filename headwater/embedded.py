@@ -1,4 +1,4 @@
-"""An index searched in this process: the coordinator's pipeline over shards that are opened here, with no server."""
+"""An index searched in this process: the coordinator's pipeline over shards that are opened here, no server."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import suffix_engine
 from coordinator.json_codec import parse_document_id
-from coordinator.options import Limits
+from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
 from coordinator.values import (
     Count,
@@ -46,7 +46,8 @@ class EmbeddedIndex:
         """Opens every shard of the index in ``directory`` (see `headwater.open`).
 
         Raises:
-            IndexFormatError: there is no finished index, or a file, a size or the tokenizer is not as published.
+            IndexFormatError: there is no finished index, or a file, size or the tokenizer is not as
+                published.
             EngineError: the files of a shard contradict one another.
         Cost: O(documents) a shard; no text is read.
         """
@@ -57,7 +58,7 @@ class EmbeddedIndex:
             max_workers=min(32, max(4, manifest.num_shards)), thread_name_prefix="headwater-shard"
         )
         shards = _open_shards(path, manifest, tokenizer, self._executor)
-        self._pipeline = Pipeline(tokenizer, shards, manifest, Limits())
+        self._pipeline = Pipeline(tokenizer, shards, manifest, RequestLimits())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="headwater-pipeline", daemon=True)
         self._thread.start()
@@ -96,13 +97,15 @@ class EmbeddedIndex:
 
     def document(
         self,
-        id: DocumentId | str,  # noqa: A002 (the values call it id, too)
+        id: DocumentId | str,
         start: int = 0,
         max_tokens: int = DEFAULT_DOCUMENT_TOKENS,
         *,
         deadline_s: float = DEFAULT_DEADLINE_S,
     ) -> DocumentText:
-        """Returns up to ``max_tokens`` tokens of a document from ``start`` on. ``id`` may be written ``"shard:number"``.
+        """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
+
+        ``id`` may be written ``"shard:number"``.
 
         Raises:
             DocumentNotFoundError: there is no such document, or ``start`` is past its end.
@@ -158,9 +161,7 @@ def _open_shards(
     shards = []
     for shard in manifest.load_shards(directory):
         folder = directory / shard_folder(shard.shard)
-        engine = suffix_engine.ShardIndex.open(
-            folder, token_width=shard.token_width, pool=pool, vocabulary=vocabulary
-        )
+        engine = suffix_engine.ShardIndex.open(folder, token_width=shard.token_width, pool=pool, vocabulary=vocabulary)
         found = (engine.num_tokens, engine.num_documents)
         if found != (shard.num_tokens, shard.num_documents):
             raise ManifestError(

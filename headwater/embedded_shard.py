@@ -1,15 +1,15 @@
 """A shard in this process, as the coordinator's pipeline sees one."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 import suffix_engine
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
+from coordinator.metadata import parse_metadata
 from coordinator.values import (
     DocumentId,
     DocumentText,
@@ -66,7 +66,7 @@ class EmbeddedShard:
         """See `ShardPort.get_document`."""
         if not 0 <= number < self._engine.num_documents:
             raise DocumentNotFoundError(
-                f"document {self._shard}:{number}: shard {self._shard} has {self._engine.num_documents} documents"
+                f"document {self._shard}:{number}: the shard has {self._engine.num_documents} documents"
             )
         try:
             found = await self._call(lambda: self._engine.document(number, start, max_tokens), deadline_s)
@@ -78,7 +78,7 @@ class EmbeddedShard:
             start=found.start,
             end=found.end,
             text=found.text,
-            metadata=_metadata(found.metadata),
+            metadata=parse_metadata(found.metadata),
         )
 
     async def _call(self, work: Callable[[], _T], deadline_s: float) -> _T:
@@ -106,9 +106,7 @@ class EmbeddedShard:
         )
 
     def _windows(self, windows: WindowQuery) -> tuple[Window, ...]:
-        found = self._engine.windows(
-            windows.ranks, windows.lengths, windows.context_tokens, windows.snippet_tokens
-        )
+        found = self._engine.windows(windows.ranks, windows.lengths, windows.context_tokens, windows.snippet_tokens)
         return tuple(
             Window(
                 document=DocumentId(self._shard, window.document),
@@ -124,12 +122,3 @@ class EmbeddedShard:
             )
             for window in found
         )
-
-
-def _metadata(line: str) -> dict[str, Any]:
-    """Returns a document's metadata line as an object; empty if the shard has none or it is no JSON object."""
-    try:
-        metadata = json.loads(line) if line else {}
-    except ValueError:
-        return {}
-    return metadata if isinstance(metadata, dict) else {}

@@ -11,7 +11,7 @@ _PATH_FIELDS = ("path", "file", "filename")
 
 
 def span_labels(trace: Trace) -> tuple[str, ...]:
-    """Returns a label for each kept span: the number of its highlight, with a letter if the highlight joins several."""
+    """Returns a label for each kept span: the number of its highlight, with a letter if that joins several."""
     labels = [""] * len(trace.spans)
     for number, merged in enumerate(trace.merged_spans, start=1):
         for place, span in enumerate(merged.spans):
@@ -20,7 +20,7 @@ def span_labels(trace: Trace) -> tuple[str, ...]:
 
 
 def document_title(document: Document) -> str:
-    """Returns the best name that a document's metadata has for it, else where it was read from, else its id."""
+    """Returns the best name that a document's metadata has for it, else where it was read, else its id."""
     for fields in _layers(document.metadata):
         for name in _TITLE_FIELDS:
             if isinstance(value := fields.get(name), str) and value.strip():
@@ -29,7 +29,7 @@ def document_title(document: Document) -> str:
 
 
 def document_path(document: Document) -> str:
-    """Returns the file that a document was read from, with its line if that is known; empty if the index does not say."""
+    """Returns the file that a document was read from, with its line if known; empty if the index does not say."""
     for fields in _layers(document.metadata):
         for name in _PATH_FIELDS:
             if isinstance(value := fields.get(name), str) and value.strip():
@@ -61,7 +61,7 @@ def longest(spans: tuple[MergedSpan, ...]) -> int:
 
 
 def _layers(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    # An index in infini-gram's layout keeps the fields of a document's line inside "metadata", beside path and linenum.
+    # infini-gram's layout keeps the fields of a document's line inside "metadata", beside path and linenum.
     inner = metadata.get("metadata")
     return [inner, metadata] if isinstance(inner, Mapping) else [metadata]
 

@@ -1,8 +1,9 @@
-"""Text that strangers wrote, made safe to show: nothing in it moves a cursor, changes a colour or reverses a line."""
+"""Text that strangers wrote, made safe to show: it moves no cursor, changes no colour and reverses no line."""
 
 # Control pictures stand for the C0 controls (U+2400 + code) and for DEL; newline and tab keep their meaning.
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
-# C1 controls (0x9B begins an escape sequence as ESC [ does), what reorders text, what separates lines, and surrogates.
+# C1 controls (0x9B begins an escape sequence as ESC [ does), what reorders text or separates lines,
+# surrogates.
 _REPLACED = [
     *range(0x80, 0xA0),
     0x061C,
@@ -16,7 +17,7 @@ _VISIBLE = _CONTROL_PICTURES | dict.fromkeys(_REPLACED, 0xFFFD)
 
 
 def visible(text: str) -> str:
-    """Returns ``text`` with every control character replaced by one that can be seen. Its length stays the same."""
+    """Returns ``text``, equally long, with every control character replaced by one that can be seen."""
     return text.translate(_VISIBLE)
 
 

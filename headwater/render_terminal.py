@@ -1,7 +1,7 @@
 """A trace in a terminal: the answer with its spans, the spans, the documents, what was searched.
 
-Nothing depends on colour alone. Where there is none (a pipe, ``--no-color``) spans stand in brackets; every span has a
-number. Text of documents is never read as markup and cannot send control sequences.
+Nothing depends on colour alone. Where there is none (a pipe, ``--no-color``) spans stand in brackets; every
+span has a number. Text of documents is never read as markup and cannot send control sequences.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from coordinator.values import Document, Relevance, Snippet, Trace
 from headwater.labels import covered_share, document_path, document_title, plural, span_labels
 from headwater.plain_text import shorten, visible
 
-# A background comes with its own foreground; the other two are colours of the terminal's own theme, dark or light.
+# A background comes with its own foreground; the others are colours of the terminal's theme, dark or light.
 _HIGHLIGHTS = {
     Relevance.HIGH: "bold #ffffff on #0b757d",
     Relevance.MEDIUM: "bold cyan underline",
@@ -95,9 +95,7 @@ def _marked_answer(trace: Trace, marks: _Marks) -> Text:
     end = 0
     for number, merged in enumerate(trace.merged_spans, start=1):
         text.append(answer[end : merged.start_char])
-        _append_marked(
-            text, answer[merged.start_char : merged.end_char], marks, _HIGHLIGHTS[merged.relevance]
-        )
+        _append_marked(text, answer[merged.start_char : merged.end_char], marks, _HIGHLIGHTS[merged.relevance])
         text.append(marks.number(number), "bold cyan")
         end = merged.end_char
     text.append(answer[end:])
@@ -114,7 +112,8 @@ def _append_marked(text: Text, marked: str, marks: _Marks, style: str) -> None:
 
 
 def _print_spans(trace: Trace, console: Console) -> None:
-    note = f"{covered_share(trace):.0%} of the answer, {len(trace.spans)} kept of {trace.num_maximal_spans:,} found"
+    kept = f"{len(trace.spans)} kept of {trace.num_maximal_spans:,} found"
+    note = f"{covered_share(trace):.0%} of the answer, {kept}"
     _print_heading(console, "Spans", note)
     console.print(Text("  span  relevance  tokens      count  docs  text", "dim"))
     for label, span in zip(span_labels(trace), trace.spans, strict=True):
@@ -140,9 +139,7 @@ def _print_documents(trace: Trace, console: Console, marks: _Marks, num_document
         _print_document(rank, document, labels, console, marks)
 
 
-def _print_document(
-    rank: int, document: Document, labels: tuple[str, ...], console: Console, marks: _Marks
-) -> None:
+def _print_document(rank: int, document: Document, labels: tuple[str, ...], console: Console, marks: _Marks) -> None:
     level = _LEVELS[document.relevance]
     head = Text.assemble((f"{rank:>3}  ", "bold"), overflow="ellipsis", no_wrap=True)
     head.append(f"{document.relevance.value.upper():<6} ", level)
@@ -208,9 +205,7 @@ def _dedented(lines: Iterable[Text]) -> list[Text]:
     rows = list(lines)
     indents = [len(row.plain) - len(row.plain.lstrip(" ")) for row in rows[1:] if row.plain.strip()]
     shared = min(indents, default=0)
-    return [
-        row[min(shared, len(row.plain) - len(row.plain.lstrip(" "))) :] if row.plain else row for row in rows
-    ]
+    return [row[min(shared, len(row.plain) - len(row.plain.lstrip(" "))) :] if row.plain else row for row in rows]
 
 
 def _print_summary(trace: Trace, console: Console) -> None:

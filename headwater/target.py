@@ -22,7 +22,7 @@ class TracedIndex(Protocol):
     def count(self, text: str) -> Count:
         """Counts a text."""
 
-    def document(self, id: DocumentId | str, start: int = 0, max_tokens: int = 2_000) -> DocumentText:  # noqa: A002
+    def document(self, id: DocumentId | str, start: int = 0, max_tokens: int = 2_000) -> DocumentText:
         """Returns a run of a document."""
 
     def describe(self) -> IndexDescription:

@@ -25,9 +25,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.argument("answer", required=False)
 @click.option("--file", type=_PATH, metavar="FILE", help="Read the answer from a file.")
 @target_options
-@click.option(
-    "--prompt", metavar="TEXT", help="What the model was asked; weighs in the ranking of documents."
-)
+@click.option("--prompt", metavar="TEXT", help="What the model was asked; weighs in the ranking.")
 @click.option("--prompt-file", type=_PATH, metavar="FILE", help="Read the prompt from a file.")
 @click.option(
     "--documents",
@@ -39,9 +37,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     help="Documents to show in the terminal; --json and --html hold all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole trace as JSON instead.")
-@click.option(
-    "--html", "html_file", type=_PATH, metavar="FILE", help="Also write a page to read the trace on."
-)
+@click.option("--html", "html_file", type=_PATH, metavar="FILE", help="Also write a page to read it on.")
 @click.option("--no-color", is_flag=True, help="No colour; the default when the output is not a terminal.")
 @trace_options
 def trace(
@@ -59,8 +55,8 @@ def trace(
 ) -> None:
     """Trace ANSWER to the documents of an index that hold its passages word for word.
 
-    ANSWER may be '-' for standard input. Searches an index directory in this process (--index) or asks a coordinator
-    (--connect).
+    ANSWER may be '-' for standard input. Searches an index directory in this process (--index) or asks a
+    coordinator (--connect).
 
     Example: headwater trace --index my-index --prompt "What is a list?" --file answer.txt
     """
@@ -81,7 +77,7 @@ def trace(
 
 
 def output_console(*, no_color: bool = False) -> Console:
-    """Returns a console on standard output: colour and the width of the terminal there, plain text in a pipe."""
+    """Returns a console on standard output: colour and width of the terminal there, plain text in a pipe."""
     is_terminal = sys.stdout.isatty()
     console = Console(
         file=sys.stdout,

@@ -19,8 +19,8 @@ _FLAGS = (
         multiple=True,
         default=_DEFAULTS.delimiters,
         metavar="TEXT",
-        help=r"Text that a span holds only as its last token; '\n' is a newline. Repeat for several, '' for none. "
-        r"[default: '\n' and '.']",
+        help=r"Text that a span holds only as its last token; '\n' is a newline. Repeat for several, '' for "
+        r"none. [default: '\n' and '.']",
     ),
     click.option(
         "--partial-words",

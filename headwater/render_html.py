@@ -1,0 +1,249 @@
+"""A trace as one self-contained page: no network, nothing of a stranger's text is ever read as markup.
+
+The page is complete without its script, which only shows and hides. A content security policy allows that
+one script, by its hash, and no request to anywhere.
+"""
+
+import base64
+import hashlib
+from html import escape
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from coordinator.values import Document, Relevance, Snippet, Trace
+from headwater.labels import (
+    covered_share,
+    describe_span,
+    document_path,
+    document_title,
+    longest,
+    plural,
+    span_labels,
+)
+from headwater.plain_text import visible
+from index_format.manifest import write_durably
+
+
+def write_report(path: Path, trace: Trace, prompt: str = "") -> None:
+    """Writes the page of a trace to ``path``: wholly, or not at all."""
+    write_durably(path, render_report(trace, prompt).encode())
+
+
+def render_report(trace: Trace, prompt: str = "") -> str:
+    """Returns the page of a trace."""
+    style, script = _asset("page.css"), _asset("page.js")
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script_hash}'; base-uri 'none'"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{_text(_page_title(trace))}</title>
+<style>{style}</style>
+</head>
+<body class="no-script">
+<a class="skip" href="#documents">Skip to the documents</a>
+{_masthead(trace)}
+<main class="columns">
+<section class="answer-side" aria-label="Answer">
+{_prompt(prompt)}<div class="answer">{_answer(trace)}</div>
+{_legend(trace)}
+{_spans(trace)}</section>
+{_documents(trace)}
+</main>
+<footer class="page-foot">
+<p>Passages that occur word for word in the corpus, found by exact search. They show what the corpus holds;
+they do not prove what the model learned from it. Relevance ranks the text round each passage against the prompt
+and the answer.</p>
+<p>{_timings(trace)}</p>
+<p>Keys: <kbd>n</kbd> and <kbd>p</kbd> move between passages, <kbd>Enter</kbd> picks one, <kbd>Esc</kbd> shows
+all.</p>
+</footer>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def _asset(name: str) -> str:
+    return resources.files("headwater.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
+
+
+def _page_title(trace: Trace) -> str:
+    return f"Trace: {' '.join(trace.answer.split())[:60]}"
+
+
+def _masthead(trace: Trace) -> str:
+    coverage = trace.coverage
+    shards = f"{coverage.shards_answered} of {plural(coverage.shards_asked, 'shard')}"
+    figures = (
+        (f"{covered_share(trace):.0%}", "of the answer found"),
+        (f"{len(trace.merged_spans):,}", "passages" if len(trace.merged_spans) != 1 else "passage"),
+        (f"{longest(trace.merged_spans):,}", "tokens in the longest"),
+        (f"{len(trace.documents):,}", "documents" if len(trace.documents) != 1 else "document"),
+        (f"{coverage.tokens_searched:,}", f"tokens searched, {shards}"),
+        (f"{trace.timings.total_ms:,.0f}<small> ms</small>", "to trace"),
+    )
+    cells = "".join(f"<div><dd>{value}</dd><dt>{label}</dt></div>" for value, label in figures)
+    return f"""<header>
+<div class="masthead"><h1 class="name">Headwater trace</h1>
+<span class="index">index {_text(trace.index_id)}</span></div>
+{_alarm(trace)}<dl class="summary">{cells}</dl>
+</header>"""
+
+
+def _alarm(trace: Trace) -> str:
+    if trace.coverage.complete:
+        return ""
+    failed = "".join(f"<li>Shard {shard.shard}: {_text(shard.reason)}</li>" for shard in trace.coverage.failed_shards)
+    return (
+        f'<div class="alarm" role="alert"><h2>Incomplete: {trace.coverage.shards_answered} of '
+        f"{trace.coverage.shards_asked} shards answered</h2>"
+        f"<p>Passages may be missing, and counts are lower bounds.</p><ul>{failed}</ul></div>\n"
+    )
+
+
+def _prompt(prompt: str) -> str:
+    return f'<p class="prompt">{_text(prompt.strip())}</p>\n' if prompt.strip() else ""
+
+
+def _answer(trace: Trace) -> str:
+    parts = []
+    end = 0
+    for number, merged in enumerate(trace.merged_spans):
+        parts.append(_text(trace.answer[end : merged.start_char]))
+        marked = trace.answer[merged.start_char : merged.end_char]
+        lead, inner, trail = _trimmed(marked)
+        documents = " ".join(map(str, merged.documents))
+        note = f"{merged.relevance.value} relevance, {plural(len(merged.documents), 'document')}"
+        parts.append(
+            f'{_text(lead)}<mark class="span {merged.relevance.value}" role="button" tabindex="0" '
+            f'aria-pressed="false" aria-description="{note}" title="{note}" data-highlight="{number}" '
+            f'data-documents="{documents}">{_text(inner)}<sup>{number + 1}</sup></mark>{_text(trail)}'
+        )
+        end = merged.end_char
+    parts.append(_text(trace.answer[end:]))
+    return "".join(parts)
+
+
+def _trimmed(marked: str) -> tuple[str, str, str]:
+    """Returns the white space before, the passage, and the white space after: a highlight is of words."""
+    inner = marked.strip()
+    lead = len(marked) - len(marked.lstrip())
+    return marked[:lead], inner, marked[lead + len(inner) :]
+
+
+def _legend(trace: Trace) -> str:
+    if not trace.merged_spans:
+        return '<p class="none">No passage of this answer occurs word for word in what was searched.</p>'
+    marks = "".join(f'<span><mark class="{level.value}">{level.value}</mark> relevance</span>' for level in Relevance)
+    return f'<div class="legend">{marks}</div>'
+
+
+def _spans(trace: Trace) -> str:
+    if not trace.spans:
+        return ""
+    rows = "".join(
+        f'<tr><td>{label}</td><td>{span.relevance.value}</td><td class="number">{span.end - span.start}</td>'
+        f'<td class="number">{span.count:,}</td><td class="number">{len(span.documents)}</td>'
+        f"<td>{_text(span.text.strip())}</td></tr>"
+        for label, span in zip(span_labels(trace), trace.spans, strict=True)
+    )
+    return f"""<details>
+<summary>All {plural(len(trace.spans), "kept span")} of {trace.num_maximal_spans:,} found</summary>
+<table class="spans">
+<thead><tr><th scope="col">span</th><th scope="col">relevance</th><th scope="col" class="number">tokens</th>
+<th scope="col" class="number">in corpus</th><th scope="col" class="number">documents</th>
+<th scope="col">text</th></tr></thead>
+<tbody>{rows}</tbody>
+</table>
+</details>
+"""
+
+
+def _documents(trace: Trace) -> str:
+    filters = "".join(
+        f'<button type="button" aria-pressed="true" data-level-filter="{level.value}">{level.value} {number}</button>'
+        for level in Relevance
+        if (number := sum(document.relevance is level for document in trace.documents))
+    )
+    labels = span_labels(trace)
+    highlights = {span: number for number, merged in enumerate(trace.merged_spans) for span in merged.spans}
+    cards = "\n".join(
+        _document(rank, document, labels, highlights, trace) for rank, document in enumerate(trace.documents)
+    )
+    status = "Most relevant first. Pick a passage to see its documents, or a document to see its passages."
+    return f"""<section class="documents-side" id="documents" aria-label="Documents">
+<div class="toolbar"><h2>{plural(len(trace.documents), "document")}</h2>{filters}
+<button type="button" id="clear" hidden>Show all</button>
+<p class="status" id="status" role="status">{status if trace.documents else ""}</p></div>
+<ol class="documents">
+{cards}
+</ol>
+</section>"""
+
+
+def _document(rank: int, document: Document, labels: tuple[str, ...], highlights: dict[int, int], trace: Trace) -> str:
+    title = document_title(document)
+    path = document_path(document)
+    level = document.relevance.value
+    sources = [_text(part) for part in (document.source, path) if part and part != title]
+    if link := _link(document.url):
+        sources.append(link)
+    numbers = " ".join(str(number) for number in sorted({highlights[span] for span in document.spans}))
+    spans = ", ".join(
+        f'<span title="{describe_span(trace.spans[span])}">{labels[span]}</span>' for span in document.spans
+    )
+    noun = "span" if len(document.spans) == 1 else "spans"
+    snippets = "".join(_snippet(snippet, document.relevance) for snippet in document.snippets)
+    return f"""<li class="document is-{level}" data-document="{rank}" data-level="{level}"
+ data-highlights="{numbers}">
+<span class="level"><b>{level}</b> {document.relevance_score:.2f}</span>
+<h3><span class="rank">{rank + 1}</span>{_text(title)}</h3>
+<p class="source">{" &middot; ".join(sources)}</p>
+{snippets}
+<footer><button type="button" data-locate aria-pressed="false">Show in the answer</button>
+<span>{noun} {spans}</span>
+<span>document {document.id}, tokens {document.start:,} to {document.end:,} of {document.num_tokens:,}</span></footer>
+<details><summary>More of the document</summary><pre class="snippet">{_text(document.text)}</pre></details>
+</li>"""
+
+
+def _link(url: str) -> str:
+    """Returns a link to a web address; anything else (``javascript:`` for one) stays text."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _text(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or visible(url) != url:
+        return _text(url)
+    return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow" target="_blank">{_text(url)}</a>'
+
+
+def _snippet(snippet: Snippet, relevance: Relevance) -> str:
+    lead, inner, trail = _trimmed(snippet.text[snippet.start_char : snippet.end_char])
+    before = snippet.text[: snippet.start_char] + lead
+    after = trail + snippet.text[snippet.end_char :]
+    return (
+        f'<p class="snippet">{_text(before.lstrip())}<mark class="{relevance.value}">{_text(inner)}</mark>'
+        f"{_text(after.rstrip())}</p>\n"
+    )
+
+
+def _timings(trace: Trace) -> str:
+    timings = trace.timings
+    return (
+        f"Traced in {timings.total_ms:.1f} ms: tokenize {timings.tokenize_ms:.1f}, "
+        f"search {timings.search_ms:.1f}, filter {timings.filter_ms:.1f}, "
+        f"retrieve {timings.retrieve_ms:.1f}, rank {timings.rank_ms:.1f}."
+    )
