@@ -1,10 +1,10 @@
 """BM25 as the rank-bm25 package computes it (``BM25Okapi``, version 0.2.2), vectorised.
 
-The formula: idf(t) = ln(N - n + 0.5) - ln(n + 0.5) for a term in n of N documents; where that is negative, a quarter of
-the mean idf over all terms. A document scores the sum over the query's terms, repeated ones counted again, of
-idf x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the
-order of additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and where the
-mean idf is itself negative (one or two documents) its size is taken, so that more matches still score higher.
+The formula: idf(t) = ln(N - n + 0.5) - ln(n + 0.5) for a term in n of N documents; where that is negative, a quarter
+of the mean idf over all terms. A document scores the sum over the query's terms, repeated ones counted again, of idf
+x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the order
+of additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and where
+the mean idf is itself negative (one or two documents) its size is taken, so that more matches still score higher.
 """
 
 import itertools

@@ -1,8 +1,8 @@
 """Token id to bytes: how the tokens of an index are turned back into text, without the tokenizer.
 
-Two families of tokenizer are lossless and so are supported: byte-level BPE (GPT-2 and its heirs) and
-SentencePiece-style BPE with byte fallback (Llama-2). `Vocabulary` is plain data; the engine decodes with it and equals the tokenizer's own
-``decode(ids, skip_special_tokens=False)``.
+Two families of tokenizer are lossless and so are supported: byte-level BPE (GPT-2 and its heirs) and SentencePiece-
+style BPE with byte fallback (Llama-2). `Vocabulary` is plain data; the engine decodes with it and equals the
+tokenizer's own ``decode(ids, skip_special_tokens=False)``.
 """
 
 from collections.abc import Mapping

@@ -26,11 +26,7 @@ pub enum EngineError {
     #[error("token width is {found} bytes, expected 1, 2 or 4")]
     TokenWidth { found: usize },
     #[error("{path}: file has {found} bytes, expected a multiple of {unit}")]
-    NotAMultiple {
-        path: PathBuf,
-        found: u64,
-        unit: u64,
-    },
+    NotAMultiple { path: PathBuf, found: u64, unit: u64 },
     #[error(
         "{path}: file has {found} bytes for {num_tokens} positions, expected {smallest} to 8 bytes for each; \
          is the token width of {token_width} right?"
@@ -53,9 +49,7 @@ pub enum EngineError {
     #[error("{path}: {reason}")]
     Sort { path: PathBuf, reason: String },
 
-    #[error(
-        "{path}: the text does not begin with a separator, so it is no shard of this token width"
-    )]
+    #[error("{path}: the text does not begin with a separator, so it is no shard of this token width")]
     NoLeadingSeparator { path: PathBuf },
     #[error("{path}: document {document} begins at byte {found}, expected {expected}")]
     DocumentStart {
@@ -77,9 +71,7 @@ pub enum EngineError {
         found: u64,
         expected: u64,
     },
-    #[error(
-        "{path}: rank {rank} points to byte {offset}, expected the start of one of {num_tokens} tokens"
-    )]
+    #[error("{path}: rank {rank} points to byte {offset}, expected the start of one of {num_tokens} tokens")]
     TablePointer {
         path: PathBuf,
         rank: u64,
@@ -87,11 +79,7 @@ pub enum EngineError {
         num_tokens: u64,
     },
     #[error("{path}: position {position} stands at two ranks, one of them {rank}")]
-    TableDuplicate {
-        path: PathBuf,
-        rank: u64,
-        position: u64,
-    },
+    TableDuplicate { path: PathBuf, rank: u64, position: u64 },
     #[error("{path}: the suffix at rank {rank} sorts before that at rank {previous}", previous = .rank - 1)]
     TableOrder { path: PathBuf, rank: u64 },
     #[error("{path}: the metadata of document {document} is bytes {start} to {end} of {size}")]
@@ -109,14 +97,8 @@ pub enum EngineError {
     )]
     TokenOutsideVocabulary { token: u32, size: usize },
 
-    #[error(
-        "token id {token} at position {position} is out of range, this shard takes ids below {limit}"
-    )]
-    TokenId {
-        token: u32,
-        position: usize,
-        limit: u32,
-    },
+    #[error("token id {token} at position {position} is out of range, this shard takes ids below {limit}")]
+    TokenId { token: u32, position: usize, limit: u32 },
     #[error("{what} {found} is out of range, expected {expected}")]
     OutOfRange {
         what: &'static str,

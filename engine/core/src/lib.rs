@@ -7,6 +7,7 @@
 //! The crate knows no Python and no network. Everything that depends on the token width is written once, generic over
 //! [`Token`]; [`ShardIndex`] chooses the width at run time.
 
+mod address;
 mod documents;
 mod error;
 mod files;

@@ -38,18 +38,14 @@ impl Query {
     ///
     /// A match may start at a position of `word_starts` and end at one, or at the end of the query; it never continues
     /// past a position of `cuts`. Both ascend strictly.
-    pub fn new(
-        token_ids: Vec<u32>,
-        word_starts: &[u32],
-        cuts: &[u32],
-    ) -> Result<Self, EngineError> {
+    pub fn new(token_ids: Vec<u32>, word_starts: &[u32], cuts: &[u32]) -> Result<Self, EngineError> {
         let num_tokens = u32::try_from(token_ids.len()).map_err(|_| EngineError::OutOfRange {
             what: "query length",
             found: token_ids.len() as u64,
             expected: "below 2^32 tokens".to_owned(),
         })?;
-        check_ascending("word starts", word_starts, num_tokens)?;
-        check_ascending("cuts", cuts, num_tokens.saturating_add(1))?;
+        check_ascending("word starts", word_starts, 0, num_tokens)?;
+        check_ascending("cuts", cuts, 1, num_tokens.saturating_add(1))?;
 
         let mut allowed_end = Vec::with_capacity(token_ids.len() + 1);
         let mut ends = word_starts.iter().copied().peekable();
@@ -79,7 +75,7 @@ impl Query {
     }
 }
 
-fn check_ascending(what: &'static str, positions: &[u32], end: u32) -> Result<(), EngineError> {
+fn check_ascending(what: &'static str, positions: &[u32], start: u32, end: u32) -> Result<(), EngineError> {
     if let Some(pair) = positions.windows(2).find(|pair| pair[0] >= pair[1]) {
         return Err(EngineError::NotAscending {
             what,
@@ -87,13 +83,16 @@ fn check_ascending(what: &'static str, positions: &[u32], end: u32) -> Result<()
             found: pair[1],
         });
     }
-    match positions.last() {
-        Some(&last) if last >= end => Err(EngineError::OutOfRange {
+    match positions
+        .iter()
+        .find(|&position| !(start..end).contains(position))
+    {
+        Some(&found) => Err(EngineError::OutOfRange {
             what,
-            found: last.into(),
-            expected: format!("below {end}"),
+            found: found.into(),
+            expected: format!("{start} to below {end}"),
         }),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -111,12 +110,7 @@ impl<T: Token> Shard<T> {
             .collect())
     }
 
-    fn longest_match(
-        &self,
-        tokens: &[T],
-        reach: &Range<u32>,
-        allowed_end: &[u32],
-    ) -> Option<LongestMatch> {
+    fn longest_match(&self, tokens: &[T], reach: &Range<u32>, allowed_end: &[u32]) -> Option<LongestMatch> {
         let start = reach.start as usize;
         let suffix = &tokens[start..reach.end as usize];
         let insertion = self.insertion(suffix);
@@ -139,8 +133,7 @@ mod tests {
     #[test]
     fn a_start_reaches_no_further_than_the_cut_after_it_and_ends_at_a_word() {
         let query = Query::new(vec![9; 10], &[0, 2, 3, 6, 8], &[5, 10]).expect("a valid query");
-        let reaches: Vec<_> = query.reaches.iter().cloned().collect();
-        assert_eq!(reaches, [0..3, 2..3, 6..10, 8..10]);
+        assert_eq!(query.reaches, [0..3, 2..3, 6..10, 8..10]);
     }
 
     #[test]
@@ -148,6 +141,7 @@ mod tests {
         assert!(Query::new(vec![1; 3], &[1, 1], &[]).is_err());
         assert!(Query::new(vec![1; 3], &[3], &[]).is_err());
         assert!(Query::new(vec![1; 3], &[0], &[4]).is_err());
+        assert!(Query::new(vec![1; 3], &[0], &[0]).is_err());
         assert!(Query::new(vec![1; 3], &[0], &[3]).is_ok());
         assert!(Query::new(vec![], &[], &[]).is_ok());
     }

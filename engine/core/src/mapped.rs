@@ -25,9 +25,7 @@ impl MappedFile {
         if bytes.is_empty() {
             return Err(EngineError::EmptyFile { path });
         }
-        bytes
-            .advise(Advice::Random)
-            .map_err(EngineError::io(&path))?;
+        bytes.advise(Advice::Random).map_err(EngineError::io(&path))?;
         Ok(Self { path, bytes })
     }
 

@@ -1,5 +1,6 @@
 //! From ranks and document numbers to text: windows, documents, metadata.
 
+use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::shard::Shard;
 use crate::token::Token;
@@ -16,10 +17,7 @@ pub struct WindowSizes {
 
 /// The tokens round one occurrence, clipped to its document, as text. Character ranges are half-open.
 #[derive(Clone, Debug)]
-#[allow(
-    missing_docs,
-    reason = "documented in the Python stub, which is the API page"
-)]
+#[allow(missing_docs, reason = "documented in the Python stub, which is the API page")]
 pub struct Window {
     pub rank: u64,
     pub document: u64,
@@ -36,10 +34,7 @@ pub struct Window {
 
 /// A run of tokens of one document, as text.
 #[derive(Clone, Debug)]
-#[allow(
-    missing_docs,
-    reason = "documented in the Python stub, which is the API page"
-)]
+#[allow(missing_docs, reason = "documented in the Python stub, which is the API page")]
 pub struct DocumentSlice {
     pub document: u64,
     pub document_length: u64,
@@ -60,9 +55,7 @@ impl<T: Token> Shard<T> {
     pub(crate) fn locate(&self, position: u64) -> Result<(u64, Option<u64>), EngineError> {
         let position = self.in_range("position", position)?;
         let (document, start) = self.documents.document_at(position);
-        let offset = (position - start)
-            .checked_sub(1)
-            .map(|offset| offset as u64);
+        let offset = (position - start).checked_sub(1).map(|offset| offset as u64);
         Ok((document as u64, offset))
     }
 
@@ -113,12 +106,8 @@ impl<T: Token> Shard<T> {
         let snippet_end = match_end.saturating_add(sizes.snippet_tokens).min(end);
 
         let decoded = vocabulary.decode(self.ids(start, end))?;
-        let chars = |from: usize, to: usize| {
-            (
-                decoded.boundaries[from - start],
-                decoded.boundaries[to - start],
-            )
-        };
+        let chars =
+            |from: usize, to: usize| (decoded.boundaries[from - start], decoded.boundaries[to - start]);
         Ok(Window {
             rank,
             document: document as u64,
@@ -233,9 +222,4 @@ impl<T: Token> Shard<T> {
                 expected: format!("below {num_tokens}"),
             })
     }
-}
-
-/// Converts an offset into a mapped file, which a 64-bit address space holds.
-fn to_usize(offset: u64) -> usize {
-    usize::try_from(offset).expect("offsets into a mapped file fit its address space")
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::address::to_usize;
 use crate::documents::DocumentStarts;
 use crate::error::EngineError;
 use crate::files::ShardFiles;
@@ -158,12 +159,7 @@ impl Insertion {
     /// Returns the interval of the query's first `length` tokens, which is empty if they do not occur.
     ///
     /// Cost: about log2(count) probes on each side: the search already passed the interval's edges at that distance.
-    pub(crate) fn interval<T: Token>(
-        &self,
-        shard: &Shard<T>,
-        query: &[T],
-        length: usize,
-    ) -> Interval {
+    pub(crate) fn interval<T: Token>(&self, shard: &Shard<T>, query: &[T], length: usize) -> Interval {
         let prefix = &query[..length];
         let (outside, inside) = split_at_length(&self.before, length);
         let start = inside.map_or(self.rank, |inside| {
@@ -191,10 +187,7 @@ fn split_at_length(probes: &[Probe], length: usize) -> (Option<Probe>, Option<Pr
     (outside, probes.get(reached).copied())
 }
 
-fn open_documents<T: Token>(
-    offsets: &MappedFile,
-    num_tokens: usize,
-) -> Result<DocumentStarts, EngineError> {
+fn open_documents<T: Token>(offsets: &MappedFile, num_tokens: usize) -> Result<DocumentStarts, EngineError> {
     if !offsets.len().is_multiple_of(8) {
         return Err(EngineError::NotAMultiple {
             path: offsets.path().to_path_buf(),
@@ -221,21 +214,15 @@ fn open_documents<T: Token>(
             return Err(wrong(document, "the start of a token of the text"));
         }
         if previous.is_some_and(|previous| previous >= start) {
-            return Err(wrong(
-                document,
-                "a byte after the start of the document before",
-            ));
+            return Err(wrong(document, "a byte after the start of the document before"));
         }
         previous = Some(start);
     }
-    let starts = (0..num_documents).map(|document| offsets.u64_at(document) / width);
+    let starts = (0..num_documents).map(|document| to_usize(offsets.u64_at(document) / width));
     Ok(DocumentStarts::new(starts, num_documents, num_tokens))
 }
 
-fn open_metadata(
-    files: &ShardFiles,
-    num_documents: usize,
-) -> Result<Option<Metadata>, EngineError> {
+fn open_metadata(files: &ShardFiles, num_documents: usize) -> Result<Option<Metadata>, EngineError> {
     let Some(lines) = MappedFile::open_if_present(files.metadata())? else {
         return Ok(None);
     };

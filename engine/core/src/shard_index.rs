@@ -13,6 +13,7 @@ use crate::longest_matches::{LongestMatch, Query};
 use crate::retrieve::{DocumentSlice, Window, WindowSizes};
 use crate::shard::Shard;
 use crate::token::{Token, TokenWidth};
+use crate::unigrams::UnigramCounts;
 use crate::vocabulary::Vocabulary;
 
 /// Windows that one task reads and decodes.
@@ -114,7 +115,7 @@ impl ShardIndex {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         with_shard!(self, shard => {
-            let unigrams = shard.unigrams.as_ref().map_or(0, |unigrams| unigrams.memory_bytes());
+            let unigrams = shard.unigrams.as_ref().map_or(0, UnigramCounts::memory_bytes);
             shard.documents.memory_bytes() + unigrams
         })
     }
@@ -204,8 +205,7 @@ impl ShardIndex {
 
     /// Checks everything that opening does not. O(N) and the sum of the LCPs.
     pub fn verify(&self) -> Result<(), EngineError> {
-        self.pool
-            .install(|| with_shard!(self, shard => shard.verify()))
+        self.pool.install(|| with_shard!(self, shard => shard.verify()))
     }
 
     fn vocabulary(&self) -> Result<&Vocabulary, EngineError> {

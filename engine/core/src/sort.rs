@@ -25,11 +25,7 @@ const MAX_I32_TOKENS: usize = i32::MAX as usize - 10_000;
 /// integers as wide as a position.
 #[must_use]
 pub fn sort_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
-    let position = if num_tokens <= MAX_I32_TOKENS as u64 {
-        4
-    } else {
-        8
-    };
+    let position = if num_tokens <= MAX_I32_TOKENS as u64 { 4 } else { 8 };
     let token = match width {
         TokenWidth::U8 => 1,
         TokenWidth::U16 => 2,
@@ -42,11 +38,7 @@ pub fn sort_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
 ///
 /// Suffixes are ordered by the little-endian bytes of their tokens to the end of the file, which sorts before everything.
 /// `num_threads` 0 means one a core. Cost: O(N), in memory ([`sort_memory_bytes`]).
-pub fn sort_shard(
-    directory: &Path,
-    width: TokenWidth,
-    num_threads: usize,
-) -> Result<(), EngineError> {
+pub fn sort_shard(directory: &Path, width: TokenWidth, num_threads: usize) -> Result<(), EngineError> {
     let files = ShardFiles::new(directory, 0);
     let path = files.tokenized();
     let text = fs::read(&path).map_err(EngineError::io(&path))?;
@@ -112,14 +104,14 @@ fn sort_text(text: Vec<u8>, width: TokenWidth, threads: usize) -> Result<Sorted,
         (TokenWidth::U16, true) => narrow!(SuffixArrayConstruction::for_text(&swap_bytes(text))),
         (TokenWidth::U16, false) => wide!(SuffixArrayConstruction::for_text(&swap_bytes(text))),
         (TokenWidth::U32, true) => {
-            narrow!(SuffixArrayConstruction::for_text_mut(
-                &mut dense_ranks::<i32>(text)
-            ))
+            narrow!(SuffixArrayConstruction::for_text_mut(&mut dense_ranks::<i32>(
+                text
+            )))
         }
         (TokenWidth::U32, false) => {
-            wide!(SuffixArrayConstruction::for_text_mut(
-                &mut dense_ranks::<i64>(text)
-            ))
+            wide!(SuffixArrayConstruction::for_text_mut(&mut dense_ranks::<i64>(
+                text
+            )))
         }
     })
 }
@@ -133,7 +125,8 @@ fn explain(error: LibsaisError) -> String {
     }
 }
 
-/// Takes a text by value so that it is freed before the suffix array is allocated.
+/// Returns the tokens as integers in sort order. Takes the text so that it is freed before the suffix array is made.
+#[allow(clippy::needless_pass_by_value, reason = "freeing it is the point")]
 fn swap_bytes(text: Vec<u8>) -> Vec<u16> {
     text.par_chunks_exact(2)
         .map(|token| u16::from_be_bytes([token[0], token[1]]))
@@ -141,6 +134,8 @@ fn swap_bytes(text: Vec<u8>) -> Vec<u16> {
 }
 
 /// Returns each four-byte token's rank, in sort order, among the tokens that occur: libsais needs a small alphabet.
+/// Takes the text so that it is freed before the suffix array is made.
+#[allow(clippy::needless_pass_by_value, reason = "freeing it is the point")]
 fn dense_ranks<R>(text: Vec<u8>) -> Vec<R>
 where
     R: TryFrom<usize, Error: std::fmt::Debug> + Send,
@@ -148,12 +143,7 @@ where
     let sort_key = |token: &[u8]| u32::from_be_bytes([token[0], token[1], token[2], token[3]]);
     let alphabet = text
         .par_chunks(4 * ENTRIES_PER_WRITE)
-        .map(|tokens| {
-            tokens
-                .chunks_exact(4)
-                .map(sort_key)
-                .collect::<HashSet<u32>>()
-        })
+        .map(|tokens| tokens.chunks_exact(4).map(sort_key).collect::<HashSet<u32>>())
         .reduce(HashSet::new, |mut all, some| {
             all.extend(some);
             all
@@ -199,9 +189,7 @@ where
             .zip(some.par_iter())
             .with_min_len(1 << 14)
             .for_each(|(entry, &position)| {
-                let position: u64 = position
-                    .try_into()
-                    .expect("libsais positions are not negative");
+                let position: u64 = position.try_into().expect("libsais positions are not negative");
                 let offset = position * width.bytes() as u64;
                 entry.copy_from_slice(&offset.to_le_bytes()[..pointer_width]);
             });

@@ -1,5 +1,6 @@
 //! The suffix array of a shard: packed byte offsets, as wide as the file sizes say.
 
+use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
 
@@ -20,11 +21,7 @@ pub(crate) fn pointer_width(text_bytes: u64) -> usize {
 
 impl SuffixArray {
     /// Derives the pointer width from the sizes and checks that it can hold every offset.
-    pub(crate) fn new(
-        file: MappedFile,
-        num_tokens: usize,
-        token_width: usize,
-    ) -> Result<Self, EngineError> {
+    pub(crate) fn new(file: MappedFile, num_tokens: usize, token_width: usize) -> Result<Self, EngineError> {
         let width = file.len() / num_tokens;
         let smallest = pointer_width((num_tokens * token_width) as u64);
         if !file.len().is_multiple_of(num_tokens) || width < smallest || width > 8 {
@@ -42,10 +39,6 @@ impl SuffixArray {
             pointer_width: width,
             token_shift: token_width.trailing_zeros(),
         })
-    }
-
-    pub(crate) fn file(&self) -> &MappedFile {
-        &self.file
     }
 
     pub(crate) fn pointer_width(&self) -> usize {
@@ -74,8 +67,8 @@ impl SuffixArray {
     /// `verify` names the entry.
     #[inline]
     pub(crate) fn position(&self, rank: usize) -> usize {
-        let position = self.byte_offset(rank) >> self.token_shift;
-        usize::try_from(position).map_or(self.num_tokens - 1, |p| p.min(self.num_tokens - 1))
+        let position = to_usize(self.byte_offset(rank) >> self.token_shift);
+        position.min(self.num_tokens - 1)
     }
 }
 

@@ -46,10 +46,6 @@ impl<T: Token> Text<T> {
         Ok(text)
     }
 
-    pub(crate) fn file(&self) -> &MappedFile {
-        &self.file
-    }
-
     /// N: tokens and separators.
     pub(crate) fn len(&self) -> usize {
         self.num_tokens
@@ -62,11 +58,7 @@ impl<T: Token> Text<T> {
     }
 
     /// Returns the tokens at positions `start..end`, end <= N.
-    pub(crate) fn tokens(
-        &self,
-        start: usize,
-        end: usize,
-    ) -> impl ExactSizeIterator<Item = T> + Clone {
+    pub(crate) fn tokens(&self, start: usize, end: usize) -> impl ExactSizeIterator<Item = T> + Clone {
         self.file[start * T::WIDTH..end * T::WIDTH]
             .chunks_exact(T::WIDTH)
             .map(T::read)

@@ -24,18 +24,11 @@ impl UnigramCounts {
             if line.is_empty() {
                 continue;
             }
-            let (token_id, count) =
-                parse_line(line, number).ok_or_else(|| malformed(file, number))?;
-            if counts
-                .token_ids
-                .last()
-                .is_some_and(|&last| last >= token_id)
-            {
+            let (token_id, count) = parse_line(line, number).ok_or_else(|| malformed(file, number))?;
+            if counts.token_ids.last().is_some_and(|&last| last >= token_id) {
                 return Err(malformed(file, number));
             }
-            total = total
-                .checked_add(count)
-                .ok_or_else(|| malformed(file, number))?;
+            total = total.checked_add(count).ok_or_else(|| malformed(file, number))?;
             counts.token_ids.push(token_id);
             counts.counts.push(count);
         }

@@ -87,10 +87,7 @@ impl<T: Token> Shard<T> {
         EngineError::UnigramCount {
             path: self.files.unigram(),
             token,
-            found: self
-                .unigrams
-                .as_ref()
-                .map_or(0, |unigrams| unigrams.count(token)),
+            found: self.unigrams.as_ref().map_or(0, |unigrams| unigrams.count(token)),
             expected: in_text,
         }
     }
@@ -98,9 +95,7 @@ impl<T: Token> Shard<T> {
     /// Every position stands at exactly one rank.
     fn verify_permutation(&self) -> Result<(), EngineError> {
         let num_tokens = self.text.len();
-        let seen: Vec<AtomicU64> = (0..num_tokens.div_ceil(64))
-            .map(|_| AtomicU64::new(0))
-            .collect();
+        let seen: Vec<AtomicU64> = (0..num_tokens.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         self.blocks().try_for_each(|(start, end)| {
             for rank in start..end {
                 let offset = self.table.byte_offset(rank);

@@ -7,7 +7,7 @@ use crate::error::EngineError;
 enum Replacement {
     /// Byte-level BPE: one replacement character for each maximal invalid sequence of the whole text.
     Sequence,
-    /// SentencePiece style: in a run of byte tokens that is not UTF-8, one replacement character for each byte.
+    /// `SentencePiece` style: in a run of byte tokens that is not UTF-8, one replacement character for each byte.
     EachByteOfRun,
 }
 
@@ -51,14 +51,13 @@ impl Vocabulary {
         let size = ends.len() - 1;
         let mut is_fallback = vec![false; size];
         for &token in fallback_ids {
-            let flag =
-                is_fallback
-                    .get_mut(token as usize)
-                    .ok_or_else(|| EngineError::OutOfRange {
-                        what: "fallback id",
-                        found: token.into(),
-                        expected: format!("below {size}"),
-                    })?;
+            let flag = is_fallback
+                .get_mut(token as usize)
+                .ok_or_else(|| EngineError::OutOfRange {
+                    what: "fallback id",
+                    found: token.into(),
+                    expected: format!("below {size}"),
+                })?;
             *flag = true;
             let found = ends[token as usize + 1] - ends[token as usize];
             if found != 1 {
@@ -166,9 +165,7 @@ fn char_boundaries(text: &str, byte_ends: &[usize]) -> Vec<u32> {
     byte_ends
         .iter()
         .map(|&end| {
-            let new = bytes[done..end]
-                .iter()
-                .filter(|&&byte| !is_continuation(byte));
+            let new = bytes[done..end].iter().filter(|&&byte| !is_continuation(byte));
             begun += new.count();
             done = end;
             let inside = bytes.get(end).is_some_and(|&byte| is_continuation(byte));
@@ -251,17 +248,13 @@ mod tests {
             decode(&vocabulary, &[0, 1, 2]),
             ("a\u{e9}!".into(), vec![0, 1, 1, 3])
         );
-        assert_eq!(
-            decode(&vocabulary, &[1, 0]),
-            ("\u{FFFD}a".into(), vec![0, 1, 2])
-        );
+        assert_eq!(decode(&vocabulary, &[1, 0]), ("\u{FFFD}a".into(), vec![0, 1, 2]));
     }
 
     #[test]
     fn an_invalid_run_of_byte_tokens_is_one_replacement_a_byte() {
         let pieces: [&[u8]; 4] = [b" a", b"\xE2", b"\x82", b"\xAC"];
-        let vocabulary =
-            Vocabulary::new(pieces.into_iter(), &[1, 2, 3], false, true).expect("valid");
+        let vocabulary = Vocabulary::new(pieces.into_iter(), &[1, 2, 3], false, true).expect("valid");
         assert_eq!(
             decode(&vocabulary, &[0, 1, 2, 3]),
             ("a\u{20AC}".into(), vec![0, 1, 1, 1, 2])

@@ -18,10 +18,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("InvalidQueryError", py.get_type::<InvalidQueryError>())
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "it is the argument of map_err"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 pub fn to_py_err(error: CoreError) -> PyErr {
     let message = error.to_string();
     match error.kind() {

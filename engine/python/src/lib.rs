@@ -21,13 +21,9 @@ fn sort_memory_bytes(num_tokens: u64, token_width: usize) -> PyResult<u64> {
 }
 
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "extracted arguments are owned")]
 #[pyo3(signature = (directory, *, token_width, num_threads = 0))]
-fn sort_shard(
-    py: Python<'_>,
-    directory: PathBuf,
-    token_width: usize,
-    num_threads: usize,
-) -> PyResult<()> {
+fn sort_shard(py: Python<'_>, directory: PathBuf, token_width: usize, num_threads: usize) -> PyResult<()> {
     let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
     py.detach(|| engine::sort_shard(&directory, width, num_threads))
         .map_err(to_py_err)

@@ -41,10 +41,7 @@ pub struct ShardIndex {
 }
 
 #[pymethods]
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "extracted arguments are owned"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "extracted arguments are owned")]
 impl ShardIndex {
     #[staticmethod]
     #[pyo3(signature = (directory, *, token_width, pool, vocabulary = None, number = 0))]
@@ -91,9 +88,7 @@ impl ShardIndex {
     }
 
     fn find(&self, py: Python<'_>, token_ids: Vec<u32>) -> PyResult<(u64, u64)> {
-        let interval = py
-            .detach(|| self.inner.find(&token_ids))
-            .map_err(to_py_err)?;
+        let interval = py.detach(|| self.inner.find(&token_ids)).map_err(to_py_err)?;
         Ok((interval.start, interval.end))
     }
 
@@ -111,11 +106,7 @@ impl ShardIndex {
         Ok(LongestMatches::new(py, &matches))
     }
 
-    fn unigram_counts<'py>(
-        &self,
-        py: Python<'py>,
-        token_ids: Vec<u32>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    fn unigram_counts<'py>(&self, py: Python<'py>, token_ids: Vec<u32>) -> PyResult<Bound<'py, PyBytes>> {
         let counts = py
             .detach(|| self.inner.unigram_counts(&token_ids))
             .map_err(to_py_err)?;
@@ -123,9 +114,7 @@ impl ShardIndex {
     }
 
     fn positions<'py>(&self, py: Python<'py>, ranks: Vec<u64>) -> PyResult<Bound<'py, PyBytes>> {
-        let positions = py
-            .detach(|| self.inner.positions(&ranks))
-            .map_err(to_py_err)?;
+        let positions = py.detach(|| self.inner.positions(&ranks)).map_err(to_py_err)?;
         Ok(little_endian_u64(py, positions))
     }
 
@@ -134,9 +123,7 @@ impl ShardIndex {
         py: Python<'py>,
         positions: Vec<u64>,
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let located = py
-            .detach(|| self.inner.locate(&positions))
-            .map_err(to_py_err)?;
+        let located = py.detach(|| self.inner.locate(&positions)).map_err(to_py_err)?;
         let offset = |offset: Option<u64>| offset.unwrap_or(SEPARATOR_OFFSET);
         Ok((
             little_endian_u64(py, located.iter().map(|at| at.0)),
@@ -145,9 +132,7 @@ impl ShardIndex {
     }
 
     fn tokens<'py>(&self, py: Python<'py>, start: u64, end: u64) -> PyResult<Bound<'py, PyBytes>> {
-        let tokens = py
-            .detach(|| self.inner.tokens(start, end))
-            .map_err(to_py_err)?;
+        let tokens = py.detach(|| self.inner.tokens(start, end)).map_err(to_py_err)?;
         Ok(little_endian_u32(py, tokens))
     }
 
@@ -185,8 +170,7 @@ impl ShardIndex {
     }
 
     fn metadata(&self, py: Python<'_>, document: u64) -> PyResult<String> {
-        py.detach(|| self.inner.metadata(document))
-            .map_err(to_py_err)
+        py.detach(|| self.inner.metadata(document)).map_err(to_py_err)
     }
 
     fn verify(&self, py: Python<'_>) -> PyResult<()> {

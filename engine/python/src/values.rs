@@ -4,18 +4,12 @@ use headwater_engine as engine;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-pub fn little_endian_u32(
-    py: Python<'_>,
-    values: impl IntoIterator<Item = u32>,
-) -> Bound<'_, PyBytes> {
+pub fn little_endian_u32(py: Python<'_>, values: impl IntoIterator<Item = u32>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = values.into_iter().flat_map(u32::to_le_bytes).collect();
     PyBytes::new(py, &bytes)
 }
 
-pub fn little_endian_u64(
-    py: Python<'_>,
-    values: impl IntoIterator<Item = u64>,
-) -> Bound<'_, PyBytes> {
+pub fn little_endian_u64(py: Python<'_>, values: impl IntoIterator<Item = u64>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = values.into_iter().flat_map(u64::to_le_bytes).collect();
     PyBytes::new(py, &bytes)
 }
@@ -30,12 +24,10 @@ pub struct LongestMatches {
 
 impl LongestMatches {
     pub fn new(py: Python<'_>, matches: &[engine::LongestMatch]) -> Self {
-        let u32s = |of: fn(&engine::LongestMatch) -> u32| {
-            little_endian_u32(py, matches.iter().map(of)).unbind()
-        };
-        let u64s = |of: fn(&engine::LongestMatch) -> u64| {
-            little_endian_u64(py, matches.iter().map(of)).unbind()
-        };
+        let u32s =
+            |of: fn(&engine::LongestMatch) -> u32| little_endian_u32(py, matches.iter().map(of)).unbind();
+        let u64s =
+            |of: fn(&engine::LongestMatch) -> u64| little_endian_u64(py, matches.iter().map(of)).unbind();
         Self {
             starts: u32s(|found| found.start),
             ends: u32s(|found| found.end),

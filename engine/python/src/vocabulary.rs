@@ -19,10 +19,7 @@ pub struct Vocabulary {
 impl Vocabulary {
     #[new]
     #[pyo3(signature = (pieces, *, fallback_ids, byte_level, strip_leading_space))]
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "extracted arguments are owned"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "extracted arguments are owned")]
     fn new(
         pieces: Vec<PyBackedBytes>,
         fallback_ids: Vec<u32>,
@@ -42,15 +39,8 @@ impl Vocabulary {
         self.inner.size()
     }
 
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "extracted arguments are owned"
-    )]
-    fn decode<'py>(
-        &self,
-        py: Python<'py>,
-        token_ids: Vec<u32>,
-    ) -> PyResult<(String, Bound<'py, PyBytes>)> {
+    #[allow(clippy::needless_pass_by_value, reason = "extracted arguments are owned")]
+    fn decode<'py>(&self, py: Python<'py>, token_ids: Vec<u32>) -> PyResult<(String, Bound<'py, PyBytes>)> {
         let decoded = py
             .detach(|| self.inner.decode(token_ids.iter().copied()))
             .map_err(to_py_err)?;

@@ -1,0 +1,11 @@
+//! Offsets into mapped files as indexes.
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("shards are mapped whole: the engine needs a 64-bit address space");
+
+/// Converts a file offset, position or rank to an index: lossless, for addresses have 64 bits.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "usize has 64 bits, checked above")]
+pub(crate) const fn to_usize(offset: u64) -> usize {
+    offset as usize
+}
