@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from index_format.errors import PathNameError
+from index_format.layout import MAX_SHARDS, check_path_name, shard_folder
+
+
+def test_shard_folders_sort_as_their_numbers_do():
+    numbers = [0, 2, 10, 99, 100, MAX_SHARDS - 1]
+    assert [shard_folder(number) for number in numbers] == sorted(shard_folder(number) for number in numbers)
+
+
+def test_shard_folders_pass_their_own_check():
+    check_path_name(Path("/indexes") / shard_folder(7))
+
+
+@pytest.mark.parametrize("word", ["tokenized", "table", "offset", "metadata", "metaoff", "unigram"])
+def test_a_path_with_a_classifying_word_is_refused_by_name(word):
+    with pytest.raises(PathNameError, match=f"'{word}'"):
+        check_path_name(Path(f"/indexes/my-{word}s/pile"))
+
+
+def test_a_relative_path_is_judged_by_where_it_leads(monkeypatch, tmp_path):
+    folder = tmp_path / "timetables"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(PathNameError, match="'table'"):
+        check_path_name(Path("index"))

@@ -1,0 +1,94 @@
+import json
+
+import pytest
+
+from index_format.errors import IndexNotFoundError, ManifestError
+from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, TABLE, shard_folder
+from index_format.manifest import IndexManifest, ShardManifest, index_id_of
+from tests.tiny_index import write_index
+
+
+@pytest.fixture
+def index(tmp_path):
+    return write_index(tmp_path / "index", [["one", "two"], ["three"]])
+
+
+def change(path, **fields):
+    raw = json.loads(path.read_text())
+    raw.update(fields)
+    path.write_text(json.dumps({name: value for name, value in raw.items() if value is not None}))
+
+
+def test_manifests_are_read_back_as_they_were_written(index):
+    manifest = IndexManifest.load(index)
+    shards = manifest.load_shards(index)
+    assert [shard.shard for shard in shards] == [0, 1]
+    assert manifest.num_documents == 3
+    assert index_id_of(shards) == manifest.index_id
+    before = (index / INDEX_MANIFEST).read_bytes()
+    manifest.save(index)
+    assert (index / INDEX_MANIFEST).read_bytes() == before
+
+
+def test_a_directory_without_manifest_is_no_index(tmp_path):
+    with pytest.raises(IndexNotFoundError, match="headwater index build"):
+        IndexManifest.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"format_version": 99}, "format version 99, this build reads 1"),
+        ({"token_width": 3}, r"token width 3, expected one of \(1, 2, 4\)"),
+        ({"num_tokens": "many"}, "'num_tokens' is 'many'"),
+        ({"num_tokens": -1}, "'num_tokens' is -1"),
+        ({"num_tokens": True}, "'num_tokens' is True"),
+        ({"tokenizer": 5}, "'tokenizer' is 5, expected a string"),
+        ({"index_id": None}, "'index_id' is missing"),
+        ({"colour": "blue"}, "unknown field 'colour'"),
+    ],
+)
+def test_a_manifest_with_a_wrong_field_is_refused_by_name(index, fields, message):
+    change(index / INDEX_MANIFEST, **fields)
+    with pytest.raises(ManifestError, match=message):
+        IndexManifest.load(index)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]"])
+def test_a_manifest_that_is_no_json_object_is_refused(index, content):
+    (index / INDEX_MANIFEST).write_bytes(content)
+    with pytest.raises(ManifestError):
+        IndexManifest.load(index)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"shard": 1}, "manifest is of shard 1, expected 0"),
+        ({"token_width": 2}, "shard has token_width 2, the index has 1"),
+        ({"tokenizer_sha256": "0"}, "shard has tokenizer_sha256 0"),
+        ({"num_tokens": 1}, "shards hold .* the index says"),
+        ({"files": None}, "'files' is missing"),
+    ],
+)
+def test_a_shard_that_disagrees_with_its_index_is_refused(index, fields, message):
+    change(index / shard_folder(0) / SHARD_MANIFEST, **fields)
+    with pytest.raises(ManifestError, match=message):
+        IndexManifest.load(index).load_shards(index)
+
+
+def test_a_missing_shard_is_named(index):
+    (index / shard_folder(1) / SHARD_MANIFEST).unlink()
+    with pytest.raises(ManifestError, match="shard 1 of 2 is missing"):
+        IndexManifest.load(index).load_shards(index)
+
+
+def test_a_file_of_another_size_is_named_with_both_sizes(index):
+    folder = index / shard_folder(0)
+    size = (folder / TABLE).stat().st_size
+    (folder / TABLE).write_bytes(b"x" * (size - 1))
+    with pytest.raises(ManifestError, match=f"{size - 1} bytes, {size} were published"):
+        ShardManifest.load(folder).check_files(folder)
+    (folder / TABLE).unlink()
+    with pytest.raises(ManifestError, match="file is missing"):
+        ShardManifest.load(folder).check_files(folder)

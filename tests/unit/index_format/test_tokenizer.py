@@ -1,0 +1,127 @@
+import json
+
+import numpy as np
+import pytest
+
+from index_format.errors import TokenizerError
+from index_format.layout import TOKENIZER_FILE
+from index_format.manifest import IndexManifest
+from index_format.tokenizer import ByteTokenizer, JsonTokenizer, open_tokenizer
+from tests.shared_data import shared_tokenizer
+from tests.tiny_index import byte_level_tokenizer, write_index
+
+TEXTS = [
+    "",
+    " ",
+    "7 days",
+    "Naïve café — 東京 🚀 done.",
+    "  two  spaces\n\nand lines\t",
+    "e\u0301 combined",
+    "</s> special <unk>",
+]
+
+
+def pieces(tokenizer, text):
+    """Returns the characters of each token of a text."""
+    boundaries = tokenizer.encode(text).boundaries.tolist()
+    return [text[start:end] for start, end in zip(boundaries, boundaries[1:], strict=False)]
+
+
+def tokenizers_under_test():
+    yield ByteTokenizer()
+    yield byte_level_tokenizer(TEXTS)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_offsets_tile_the_text(text):
+    for tokenizer in tokenizers_under_test():
+        assert "".join(pieces(tokenizer, text)) == text
+
+
+@pytest.mark.parametrize("name", ["llama-2", "dolma2", "olmo-7b"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_offsets_of_published_tokenizers_tile_the_text(name, text):
+    tokenizer = JsonTokenizer.from_file(shared_tokenizer(name))
+    encoded = tokenizer.encode(text)
+    assert "".join(pieces(tokenizer, text)) == text
+    assert len(encoded.boundaries) == len(encoded.token_ids) + 1
+    assert encoded.token_ids.tolist() == tokenizer.encode_batch([text])[0].tolist()
+
+
+def test_an_answer_that_starts_with_a_digit_gives_the_digit_to_its_own_token():
+    # Llama-2 splits "7" into the prefix space and the digit, both with the offsets (0, 1).
+    tokenizer = JsonTokenizer.from_file(shared_tokenizer("llama-2"))
+    assert tokenizer.encode("7 days").token_ids[0] == 29871
+    assert pieces(tokenizer, "7 days") == ["", "7", " days"]
+
+
+def test_the_prefix_space_that_a_tokenizer_adds_takes_no_character():
+    tokenizer = JsonTokenizer.from_file(shared_tokenizer("llama-2"))
+    assert pieces(tokenizer, "Hello world")[0] == "Hello"
+
+
+def test_a_trimmed_space_belongs_to_the_word_after_it():
+    tokenizer = byte_level_tokenizer(["the cat sat on the mat"] * 3)
+    assert pieces(tokenizer, "the cat") == ["the", " cat"]
+
+
+def test_a_character_of_several_tokens_belongs_to_the_last():
+    assert pieces(ByteTokenizer(), "é!") == ["", "é", "!"]
+    tokenizer = JsonTokenizer.from_file(shared_tokenizer("llama-2"))
+    rocket = pieces(tokenizer, "🚀")
+    assert rocket[-1] == "🚀"
+    assert len(rocket) == 5
+
+
+def test_bytes_start_words_outside_runs_of_letters():
+    text = "Go, ünder_way 42x"
+    starts = ByteTokenizer().encode(text).word_starts
+    encoded = text.encode()
+    assert [encoded[i : i + 1] for i in np.flatnonzero(starts)] == [
+        b"G", b",", b" ", b"\xc3", b"_", b"w", b" ", b"4",
+    ]  # fmt: skip
+
+
+def test_ids_of_finds_single_tokens_only():
+    llama = JsonTokenizer.from_file(shared_tokenizer("llama-2"))
+    assert 29889 in llama.ids_of(".")
+    assert llama.ids_of("\n") == {13}
+    assert not llama.ids_of("no single token")
+    dolma = JsonTokenizer.from_file(shared_tokenizer("dolma2"))
+    assert (dolma.ids_of("\n"), dolma.ids_of(".")) == ({198}, {13})
+    assert ByteTokenizer().ids_of("\n") == {10}
+    assert not ByteTokenizer().ids_of("é")
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b"{}", b"[]", b'{"model": {"type": "BPE"}}', b"\xff\xfe"])
+def test_a_file_that_is_no_tokenizer_is_refused_by_name(content):
+    with pytest.raises(TokenizerError, match="mine.json"):
+        JsonTokenizer(content, "mine.json")
+
+
+def test_a_tokenizer_that_loses_text_is_refused():
+    word_piece = json.loads(byte_level_tokenizer(TEXTS).content)
+    word_piece["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    with pytest.raises(TokenizerError, match="WordPiece.*expected a byte-level BPE"):
+        JsonTokenizer(json.dumps(word_piece).encode())
+
+
+def test_a_tokenizer_that_truncates_or_pads_is_used_whole():
+    limited = json.loads(byte_level_tokenizer(TEXTS).content)
+    limited["truncation"] = {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0}
+    text = "many more tokens than two"
+    assert "".join(pieces(JsonTokenizer(json.dumps(limited).encode()), text)) == text
+    assert len(JsonTokenizer(json.dumps(limited).encode()).encode_batch([text])[0]) > 2
+
+
+def test_an_index_opens_with_its_own_tokenizer_only(tmp_path):
+    texts = ["some text to learn from"]
+    index = write_index(tmp_path / "index", [texts], byte_level_tokenizer(texts))
+    manifest = IndexManifest.load(index)
+    assert open_tokenizer(index, manifest).sha256 == manifest.tokenizer_sha256
+    (index / TOKENIZER_FILE).write_bytes(byte_level_tokenizer(["another text altogether"]).content)
+    with pytest.raises(TokenizerError, match="the index was built with"):
+        open_tokenizer(index, manifest)
+    (index / TOKENIZER_FILE).unlink()
+    with pytest.raises(TokenizerError, match="cannot read the tokenizer"):
+        open_tokenizer(index, manifest)
