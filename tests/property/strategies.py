@@ -33,17 +33,13 @@ class Query:
 
 
 @st.composite
-def corpora(
-    draw: st.DrawFn, width: int | None = None, max_documents: int = 12, max_tokens: int = 12
-) -> Corpus:
+def corpora(draw: st.DrawFn, width: int | None = None, max_documents: int = 12, max_tokens: int = 12) -> Corpus:
     """Draws 1 to ``max_documents`` documents, some empty, some repeated, over two to four token ids."""
     chosen = draw(st.sampled_from(WIDTHS)) if width is None else width
     alphabet = tuple(draw(st.lists(st.sampled_from(ALPHABETS[chosen]), min_size=2, max_size=4, unique=True)))
     document = st.lists(st.sampled_from(alphabet), max_size=max_tokens).map(tuple)
     documents = draw(st.lists(document, min_size=1, max_size=max_documents))
-    repeated = draw(
-        st.lists(st.sampled_from(documents), max_size=max(0, max_documents - len(documents)), unique=True)
-    )
+    repeated = draw(st.lists(st.sampled_from(documents), max_size=max(0, max_documents - len(documents)), unique=True))
     return Corpus(chosen, alphabet, (*documents, *repeated))
 
 

@@ -63,9 +63,7 @@ def test_sorted_table_is_that_of_the_oracle(corpus: Corpus) -> None:
 
 @pytest.mark.parametrize("num_threads", [1, 2, 5])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_sorted_table_does_not_depend_on_the_number_of_threads(
-    width: int, num_threads: int, tmp_path: Path
-) -> None:
+def test_sorted_table_does_not_depend_on_the_number_of_threads(width: int, num_threads: int, tmp_path: Path) -> None:
     generator = np.random.default_rng(seed=7)
     documents = [generator.choice(ALPHABETS[width], size=size).tolist() for size in (900, 1, 0, 350, 2000)]
     write_shard(tmp_path, documents, width, sort=False)
@@ -134,9 +132,7 @@ def test_a_match_at_rank_zero_is_found(tmp_path: Path) -> None:
 
 
 @given(corpora(), st.booleans())
-def test_unigram_counts_are_those_of_the_text_with_and_without_the_file(
-    corpus: Corpus, unigrams: bool
-) -> None:
+def test_unigram_counts_are_those_of_the_text_with_and_without_the_file(corpus: Corpus, unigrams: bool) -> None:
     ids = ALPHABETS[corpus.width]
     wanted = oracle.unigram_counts(corpus.documents, corpus.width)
     with opened(corpus, unigrams=unigrams) as shard:

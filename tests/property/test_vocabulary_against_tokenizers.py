@@ -83,12 +83,8 @@ def test_decoding_an_encoded_text_equals_the_tokenizer(name: str, text: str) -> 
 
 @pytest.mark.parametrize("name", [TRAINED, *SHARED])
 @given(text=st.one_of(st.text(max_size=60), st.from_regex(r"[0-9][a-z0-9 .,\n]{0,40}", fullmatch=True)))
-def test_an_encoded_text_is_tiled_by_its_boundaries_and_has_the_tokens_of_the_tokenizer(
-    name: str, text: str
-) -> None:
-    query = (
-        JsonTokenizer(content(name)).encode(text) if name == TRAINED else shared_tokenizer(name).encode(text)
-    )
+def test_an_encoded_text_is_tiled_by_its_boundaries_and_has_the_tokens_of_the_tokenizer(name: str, text: str) -> None:
+    query = JsonTokenizer(content(name)).encode(text) if name == TRAINED else shared_tokenizer(name).encode(text)
     assert query.token_ids.tolist() == reference(name).encode(text, add_special_tokens=False).ids
     boundaries = query.boundaries.tolist()
     assert boundaries == sorted(boundaries)
@@ -104,9 +100,7 @@ def shared_tokenizer(name: str) -> JsonTokenizer:
 
 @pytest.mark.parametrize(("name", "size"), [("llama-2", 18_796), ("dolma2", 44_644)])
 def test_word_starts_are_the_published_set(name: str, size: int, shared_data: Path) -> None:
-    published = {
-        int(line) for line in (shared_data / "tokenizers" / f"{name}.word_starts.txt").read_text().split()
-    }
+    published = {int(line) for line in (shared_data / "tokenizers" / f"{name}.word_starts.txt").read_text().split()}
     plain, _ = parts(name)
     assert len(published) == size
     assert word_start_ids(json.loads(content(name)), byte_level=plain.byte_level) == published

@@ -48,9 +48,7 @@ class Shard:
 def opened(documents: list[list[int]], width: int) -> Iterator[Shard]:
     vocabulary = suffix_engine.Vocabulary(PIECES, fallback_ids=[], byte_level=True, strip_leading_space=False)
     with tempfile.TemporaryDirectory() as directory:
-        write_shard(
-            Path(directory), documents, width, [{"n": number, "é": "水"} for number in range(len(documents))]
-        )
+        write_shard(Path(directory), documents, width, [{"n": number, "é": "水"} for number in range(len(documents))])
         index = suffix_engine.ShardIndex.open(directory, token_width=width, pool=POOL, vocabulary=vocabulary)
         yield Shard(index, documents, width)
 
@@ -70,11 +68,7 @@ def test_windows_are_the_text_round_each_occurrence(
         for rank, position in enumerate(table):
             number, offset = oracle.locate(documents, position)
             room = len(documents[number]) - offset
-            asked += [
-                (rank, number, offset, length)
-                for length in {1, 2, room}
-                if offset >= 0 and 1 <= length <= room
-            ]
+            asked += [(rank, number, offset, length) for length in {1, 2, room} if offset >= 0 and 1 <= length <= room]
         found = shard.index.windows([a[0] for a in asked], [a[3] for a in asked], context, snippet)
         assert len(found) == len(asked)
         for got, (rank, number, offset, length) in zip(found, asked, strict=True):
@@ -128,9 +122,7 @@ def test_a_run_of_a_document_is_its_text(documents: list[list[int]], width: int,
         end = min(len(document), start + max_tokens)
         assert (got.document, got.document_length, got.start, got.end) == (number, len(document), start, end)
         assert got.text == shard.decode(document[start:end])
-        assert (
-            json.loads(got.metadata) == {"n": number, "é": "水"} == json.loads(shard.index.metadata(number))
-        )
+        assert json.loads(got.metadata) == {"n": number, "é": "水"} == json.loads(shard.index.metadata(number))
 
 
 @given(st.lists(st.integers(0, len(PIECES) - 1), max_size=20))
