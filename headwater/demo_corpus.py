@@ -152,11 +152,12 @@ def _module_url(module: str) -> str:
 _WIDTH = 70
 _FIRST_CHUNK = re.compile(r"[^\s-]*[A-Za-z]-(?=[A-Za-z]{2})|\S+")
 _LIST_MARK = re.compile(r"\s*(?:[*-]|\d+\.|\[\d+\])\s+")
+_UNDERLINE = re.compile(r"([*=\-~^\"])\1{2,}")
 _OPEN_HYPHEN = re.compile(r"[A-Za-z]-$")
 
 
 def unwrap(text: str) -> str:
-    """Returns ``text`` with the paragraphs that were broken at 70 columns on one line each.
+    """Returns ``text`` without lines under headings and with the paragraphs broken at 70 columns on one line each.
 
     Two lines are joined only if the second is indented as the first's text is and its first word would not
     have fitted on the first: code, grammar and tables keep their lines.
@@ -168,6 +169,8 @@ def unwrap(text: str) -> str:
         stripped = line.strip()
         line_indent = len(line) - len(line.lstrip())
         chunk = _FIRST_CHUNK.match(stripped)
+        if _UNDERLINE.fullmatch(stripped):
+            continue
         if previous and chunk and line_indent == indent and len(previous) + 1 + len(chunk[0]) > _WIDTH:
             glue = "" if _OPEN_HYPHEN.search(previous) and stripped[0].isalpha() else " "
             lines[-1] += glue + stripped

@@ -32,7 +32,7 @@ from index_format.tokenizer import Tokenizer, open_tokenizer
 _T = TypeVar("_T")
 
 # Local disks answer in milliseconds; only a disk that has failed comes near this.
-DEFAULT_DEADLINE_S = 60.0
+DEFAULT_TIMEOUT_S = 60.0
 DEFAULT_DOCUMENT_TOKENS = 2_000
 
 
@@ -70,7 +70,7 @@ class EmbeddedIndex:
         prompt: str = "",
         options: TraceOptions | None = None,
         *,
-        deadline_s: float = DEFAULT_DEADLINE_S,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Trace:
         """Traces an answer to the documents that hold its passages.
 
@@ -78,22 +78,22 @@ class EmbeddedIndex:
             answer: What the model wrote.
             prompt: What it was asked; weighs in the ranking of documents, is not traced itself.
             options: How to trace; by default as OLMoTrace does.
-            deadline_s: Seconds after which shards that have not answered are reported as failed.
+            timeout_s: Seconds after which shards that have not answered are reported as failed.
 
         Raises:
             InvalidRequestError: the answer is empty or too long, or an option is out of range.
             NoShardAnsweredError: no shard answered.
         """
         request = TraceRequest(answer, prompt, options or TraceOptions())
-        return self._run(self._pipeline.trace(request, deadline_s))
+        return self._run(self._pipeline.trace(request, timeout_s))
 
-    def count(self, text: str, *, deadline_s: float = DEFAULT_DEADLINE_S) -> Count:
+    def count(self, text: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Count:
         """Counts how often a text occurs in the index, token for token.
 
         Raises:
             InvalidRequestError: the text is empty or too long.
         """
-        return self._run(self._pipeline.count(text, deadline_s))
+        return self._run(self._pipeline.count(text, timeout_s))
 
     def document(
         self,
@@ -101,7 +101,7 @@ class EmbeddedIndex:
         start: int = 0,
         max_tokens: int = DEFAULT_DOCUMENT_TOKENS,
         *,
-        deadline_s: float = DEFAULT_DEADLINE_S,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
 
@@ -111,11 +111,11 @@ class EmbeddedIndex:
             DocumentNotFoundError: there is no such document, or ``start`` is past its end.
         """
         document = parse_document_id(id) if isinstance(id, str) else id
-        return self._run(self._pipeline.get_document(document, start, max_tokens, deadline_s))
+        return self._run(self._pipeline.get_document(document, start, max_tokens, timeout_s))
 
-    def describe(self, *, deadline_s: float = DEFAULT_DEADLINE_S) -> IndexDescription:
+    def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> IndexDescription:
         """Returns what the index holds, and the limits on a request."""
-        return self._run(self._pipeline.describe(deadline_s))
+        return self._run(self._pipeline.describe(timeout_s))
 
     def close(self) -> None:
         """Stops the threads. The index cannot be used afterwards; closing again does nothing."""

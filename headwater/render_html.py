@@ -193,11 +193,9 @@ def _documents(trace: Trace) -> str:
 
 def _document(rank: int, document: Document, labels: tuple[str, ...], highlights: dict[int, int], trace: Trace) -> str:
     title = document_title(document)
-    path = document_path(document)
     level = document.relevance.value
-    sources = [_text(part) for part in (document.source, path) if part and part != title]
-    if link := _link(document.url):
-        sources.append(link)
+    place = _link(document.url) or _text(document_path(document))
+    sources = [part for part in (_text(document.source), place) if part and part != _text(title)]
     numbers = " ".join(str(number) for number in sorted({highlights[span] for span in document.spans}))
     spans = ", ".join(
         f'<span title="{describe_span(trace.spans[span])}">{labels[span]}</span>' for span in document.spans

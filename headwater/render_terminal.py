@@ -159,7 +159,9 @@ def _print_document(rank: int, document: Document, labels: tuple[str, ...], cons
     first = document.snippets[0] if document.snippets else None
     where = f", tokens {first.start:,} to {first.end:,} of {document.num_tokens:,}" if first else ""
     _print_indented(console, Text(f"document {document.id}{where}, {noun} {spans}", "dim"), _INDENT)
-    for snippet in document.snippets[:_MAX_SNIPPETS]:
+    for number, snippet in enumerate(document.snippets[:_MAX_SNIPPETS]):
+        if number:
+            _print_indented(console, Text(":" if marks.ascii_only else "⋮", "dim"), _INDENT)
         _print_snippet(snippet, document.relevance, console, marks)
     if (more := len(document.snippets) - _MAX_SNIPPETS) > 0:
         _print_indented(console, Text(f"and {plural(more, 'more passage')}", "dim"), _INDENT)

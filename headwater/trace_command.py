@@ -31,7 +31,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     "--documents",
     "num_documents",
     type=click.IntRange(min=0),
-    default=10,
+    default=5,
     show_default=True,
     metavar="N",
     help="Documents to show in the terminal; --json and --html hold all.",

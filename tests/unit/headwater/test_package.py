@@ -1,0 +1,33 @@
+"""What ``import headwater`` costs and offers."""
+
+import subprocess
+import sys
+
+import pytest
+
+import headwater
+
+
+def test_import_loads_nothing_heavy() -> None:
+    check = "import sys, headwater; print(*sorted({'numpy', 'grpc', 'ray', 'rich', 'suffix_engine'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
+
+
+def test_command_help_loads_nothing_heavy() -> None:
+    check = (
+        "import sys; from headwater.cli import cli; cli.main(['--help'], standalone_mode=False);"
+        "print('LOADED', *sorted({'numpy', 'grpc', 'ray', 'rich', 'suffix_engine'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_every_exported_name_can_be_had() -> None:
+    for name in headwater.__all__:
+        assert getattr(headwater, name) is not None
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        headwater.nonsense  # noqa: B018

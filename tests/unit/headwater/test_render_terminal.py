@@ -1,0 +1,136 @@
+"""The trace in a terminal, on values made by hand: golden text without colour, and what must never get through."""
+
+import io
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from coordinator.values import Trace
+from headwater.render_terminal import print_trace
+
+GOLDEN = """
+ANSWER
+
+  A list ⟦is a mutable sequence of items.⟧¹
+  Use a tuple when ⟦nothing may change⟧²; it is ⟦a hashable value⟧³, too.
+
+SPANS  50% of the answer, 4 kept of 9 found
+
+  span  relevance  tokens      count  docs  text
+  1a    high            6          3     2  is a mutable sequence of
+  1b    high            7          1     1  a mutable sequence of items.
+  2     medium          3         12     1  nothing may change
+  3     low             3      1,204     1  a hashable value
+
+DOCUMENTS  most relevant first
+
+  1  HIGH   ━━━━━━━━━─ 0.91  Lists  Handbook
+     https://example.org/lists
+     document 0:0, tokens 4 to 10 of 1,200, spans 1a, 1b
+     │ In short, a list ⟦is a mutable sequence of⟧ items. It grows at its end.
+
+  2  MEDIUM ━━━━━━──── 0.55  notes/frozen.txt:7
+     document 1:1, tokens 1 to 4 of 1,201, spans 1a, 2
+     │ where ⟦nothing may change⟧
+     │ once it was made,
+     │ a frozen thing
+
+  3  LOW    ────────── 0.04  document 0:2  Glossary
+     document 0:2, tokens 3 to 6 of 1,202, span 3
+     │ Every key is ⟦a hashable value⟧ in this table.
+
+Searched 4,812,345 tokens in 3 of 3 shards, index 3f9a12cd00112233
+12.3 ms: tokenize 0.4, search 4.1, filter 0.2, retrieve 5.0, rank 2.6
+"""
+
+
+def rendered(
+    trace: Trace, width: int = 80, *, color: bool = False, encoding: str = "utf-8", documents: int = 10
+) -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Console(
+        file=stream,
+        width=width,
+        color_system="truecolor" if color else None,
+        force_terminal=color,
+        highlight=False,
+    )
+    print_trace(trace, console, documents)
+    stream.flush()
+    return stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+
+
+def test_trace_without_colour_is_the_golden_text(trace: Trace) -> None:
+    assert rendered(trace) == GOLDEN
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int) -> None:
+    long = " ".join(["mutable sequences of items"] * 30)
+    document = replace(trace.documents[0], url=f"https://example.org/{'x' * 300}", metadata={"title": long})
+    spans = (replace(trace.spans[0], text=long), *trace.spans[1:])
+    found = replace(
+        trace, answer=f"{trace.answer} {long}", spans=spans, documents=(document, *trace.documents[1:])
+    )
+    assert max(map(len, rendered(found, width).splitlines())) <= width
+
+
+def test_no_line_ends_in_a_space(trace: Trace) -> None:
+    assert [line for line in rendered(trace).splitlines() if line.endswith(" ")] == []
+
+
+def test_only_the_asked_number_of_documents_is_shown(trace: Trace) -> None:
+    text = rendered(trace, documents=1)
+    assert "DOCUMENTS  1 of 3, most relevant first" in text
+    assert "Lists" in text
+    assert "notes/frozen.txt" not in text
+
+
+def test_colour_marks_spans_without_brackets(trace: Trace) -> None:
+    text = rendered(trace, color=True)
+    assert "\x1b[" in text
+    assert "⟦" not in text
+    assert "is a mutable sequence of items." in text
+
+
+def test_ascii_terminal_gets_ascii_only(trace: Trace) -> None:
+    text = rendered(trace, encoding="ascii")
+    assert "[[is a mutable sequence of items.]][1]" in text
+
+
+def test_incomplete_coverage_is_loud_and_names_the_shard(incomplete_trace: Trace) -> None:
+    first, second = rendered(incomplete_trace).strip().splitlines()[:2]
+    assert first.startswith("!! INCOMPLETE: 2 of 3 shards answered.")
+    assert "!! shard 2: no answer within 0.5 s" in rendered(incomplete_trace)
+    assert "lower bounds" in first + second
+
+
+def test_answer_without_spans_says_so(trace: Trace) -> None:
+    text = rendered(replace(trace, spans=(), merged_spans=(), documents=()))
+    assert "No passage of this answer occurs word for word in what was searched." in text
+    assert "DOCUMENTS" not in text
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_no_control_character_of_a_stranger_reaches_the_terminal(hostile_trace: Trace, width: int) -> None:
+    text = rendered(hostile_trace, width)
+    allowed = {"\n"}
+    controls = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")} - allowed
+    assert controls == set()
+
+
+def test_markup_in_documents_is_shown_and_not_obeyed(hostile_trace: Trace) -> None:
+    assert "[bold]" in rendered(hostile_trace, 100)
+
+
+def test_coloured_output_has_only_the_renderers_own_escapes(trace: Trace, hostile_trace: Trace) -> None:
+    text = rendered(hostile_trace, 100, color=True)
+    assert "\x9b" not in text
+    assert "\x1b[31m" not in text.replace("\x1b[1;31m", "")
+    assert "␛[31m" in text
+
+
+def test_tabs_are_expanded(trace: Trace) -> None:
+    assert "\t" not in rendered(replace(trace, answer="\tA" + trace.answer[1:]))
