@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -24,7 +25,7 @@ TEXTS = [
 def pieces(tokenizer, text):
     """Returns the characters of each token of a text."""
     boundaries = tokenizer.encode(text).boundaries.tolist()
-    return [text[start:end] for start, end in zip(boundaries, boundaries[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(boundaries)]
 
 
 def tokenizers_under_test():
@@ -95,14 +96,14 @@ def test_ids_of_finds_single_tokens_only():
 
 @pytest.mark.parametrize("content", [b"", b"not json", b"{}", b"[]", b'{"model": {"type": "BPE"}}', b"\xff\xfe"])
 def test_a_file_that_is_no_tokenizer_is_refused_by_name(content):
-    with pytest.raises(TokenizerError, match="mine.json"):
+    with pytest.raises(TokenizerError, match=r"mine\.json"):
         JsonTokenizer(content, "mine.json")
 
 
 def test_a_tokenizer_that_loses_text_is_refused():
     word_piece = json.loads(byte_level_tokenizer(TEXTS).content)
     word_piece["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": True}
-    with pytest.raises(TokenizerError, match="WordPiece.*expected a byte-level BPE"):
+    with pytest.raises(TokenizerError, match=r"WordPiece.*expected a byte-level BPE"):
         JsonTokenizer(json.dumps(word_piece).encode())
 
 
@@ -123,5 +124,5 @@ def test_an_index_opens_with_its_own_tokenizer_only(tmp_path):
     with pytest.raises(TokenizerError, match="the index was built with"):
         open_tokenizer(index, manifest)
     (index / TOKENIZER_FILE).unlink()
-    with pytest.raises(TokenizerError, match="cannot read the tokenizer"):
+    with pytest.raises(TokenizerError, match=r"cannot read the tokenizer"):
         open_tokenizer(index, manifest)
