@@ -1,7 +1,7 @@
 """The Ray Serve application: gRPC and HTTP/JSON in front of one `Coordinator` a replica.
 
-Deploy it with ``serve deploy`` on a cluster (import path ``coordinator.app:build``, `CoordinatorConfig` as its ``args``), or
-with `run_locally` on one machine. The only file that imports Ray.
+On a cluster, ``serve deploy`` a config file with import path ``coordinator.app:build`` and the fields of
+`CoordinatorConfig` as its ``args``; on one machine, `run_locally`. The only file that imports Ray.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def _build_api() -> FastAPI:
 class CoordinatorDeployment:
     """A shell round `Coordinator`: HTTP by the application of `create_api`, gRPC by the methods here."""
 
-    async def __init__(self, config: CoordinatorConfig):
+    async def __init__(self, config: CoordinatorConfig) -> None:  # type: ignore[misc]  # Serve awaits it
         self.config = config
         self.coordinator = await Coordinator.open(config)
         self._grpc = GrpcApi(self.coordinator)
@@ -50,9 +50,7 @@ class CoordinatorDeployment:
         """See protos/coordinator/v1."""
         return await self._grpc.Count(request, grpc_context)
 
-    async def GetDocument(
-        self, request: pb.GetDocumentRequest, grpc_context: RpcContext
-    ) -> pb.GetDocumentResponse:
+    async def GetDocument(self, request: pb.GetDocumentRequest, grpc_context: RpcContext) -> pb.GetDocumentResponse:
         """See protos/coordinator/v1."""
         return await self._grpc.GetDocument(request, grpc_context)
 
@@ -63,12 +61,13 @@ class CoordinatorDeployment:
 
 def build(args: CoordinatorConfig) -> serve.Application:
     """Returns the application; Serve calls it with the ``args`` of its config file."""
-    deployment = CoordinatorDeployment.options(
+    deployment: Any = CoordinatorDeployment  # the decorators have made a Deployment of it
+    application: serve.Application = deployment.options(
         num_replicas=args.num_replicas,
         max_ongoing_requests=args.max_running_requests,
         max_queued_requests=args.max_queued_requests,
-    )
-    return deployment.bind(args)
+    ).bind(args)
+    return application
 
 
 @contextlib.contextmanager
@@ -100,5 +99,5 @@ def run_locally(
         serve.run(build(config), name=APPLICATION, route_prefix="/")
         yield
     finally:
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()

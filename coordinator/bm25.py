@@ -3,8 +3,9 @@
 The formula: idf(t) = ln(N - n + 0.5) - ln(n + 0.5) for a term in n of N documents; where that is negative, a quarter
 of the mean idf over all terms. A document scores the sum over the query's terms, repeated ones counted again, of idf
 x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the order
-of additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and where
-the mean idf is itself negative (one or two documents) its size is taken, so that more matches still score higher.
+of additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and with
+one or two documents, where every idf is at most zero and so is their mean, the size of the mean is taken, so that more
+matches still score higher.
 """
 
 import itertools
@@ -64,5 +65,6 @@ def bm25_scores(documents: Sequence[Sequence[str]], query: Sequence[str]) -> npt
 
 def _idf(document_counts: npt.NDArray[np.int64], num_documents: int) -> npt.NDArray[np.float64]:
     idf = np.log(num_documents - document_counts + 0.5) - np.log(document_counts + 0.5)
-    floor = _EPSILON * abs(float(idf.mean()))
+    mean = float(idf.mean())
+    floor = _EPSILON * (abs(mean) if num_documents <= 2 else mean)
     return np.where(idf < 0, floor, idf)

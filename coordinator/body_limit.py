@@ -29,9 +29,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if refuse_at_once or received > limit:
-                raise HTTPException(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body is over the limit of {limit} bytes"
-                )
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body is over the limit of {limit} bytes")
             return message
 
         await self._app(scope, receive_bounded, send)

@@ -1,7 +1,8 @@
-"""The messages of protos/coordinator/v1 from and to the pipeline's values, for the coordinator and for its clients."""
+"""The messages of protos/coordinator/v1 from and to the pipeline's values."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
 from typing import Any
 
 from coordinator.errors import InvalidRequestError
@@ -27,12 +28,12 @@ from coordinator.values import (
 )
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
-_RANKING_TO_PROTO = {ranking: pb.SpanRanking.Value(f"SPAN_RANKING_{ranking.name}") for ranking in SpanRanking}
-_RANKING_FROM_PROTO = {number: ranking for ranking, number in _RANKING_TO_PROTO.items()}
-_RELEVANCE_TO_PROTO = {
-    relevance: pb.Relevance.Value(f"RELEVANCE_{relevance.name}") for relevance in Relevance
-}
-_RELEVANCE_FROM_PROTO = {number: relevance for relevance, number in _RELEVANCE_TO_PROTO.items()}
+_RANKINGS = {each: pb.SpanRanking.Value(f"SPAN_RANKING_{each.name}") for each in SpanRanking}
+_RANKINGS_BY_NUMBER = {number: each for each, number in _RANKINGS.items()}
+_RELEVANCES = {each: pb.Relevance.Value(f"RELEVANCE_{each.name}") for each in Relevance}
+_RELEVANCES_BY_NUMBER = {number: each for each, number in _RELEVANCES.items()}
+
+_TIMINGS = tuple(field.name for field in fields(Timings))
 
 # Options whose message field holds the value itself.
 _PLAIN_OPTIONS = (
@@ -57,14 +58,12 @@ def encode_trace_request(request: TraceRequest, timeout_ms: int) -> pb.TraceRequ
     try:
         encoded = pb.TraceOptions(
             delimiters=pb.Delimiters(texts=options.delimiters),
-            span_ranking=_RANKING_TO_PROTO[options.span_ranking],
+            span_ranking=_RANKINGS[options.span_ranking],
             **{name: getattr(options, name) for name in _PLAIN_OPTIONS},
         )
     except (ValueError, TypeError) as error:
         raise InvalidRequestError(f"an option is out of range or of the wrong type ({error})") from error
-    return pb.TraceRequest(
-        answer=request.answer, prompt=request.prompt, options=encoded, timeout_ms=timeout_ms
-    )
+    return pb.TraceRequest(answer=request.answer, prompt=request.prompt, options=encoded, timeout_ms=timeout_ms)
 
 
 def decode_trace_request(request: pb.TraceRequest) -> TraceRequest:
@@ -74,17 +73,17 @@ def decode_trace_request(request: pb.TraceRequest) -> TraceRequest:
         InvalidRequestError: the span ranking is unknown.
     """
     options = request.options
-    given: dict[str, Any] = {
-        name: getattr(options, name) for name in _PLAIN_OPTIONS if options.HasField(name)
-    }  # type: ignore[arg-type]
+    # HasField is typed with the names as literals, which a loop cannot give.
+    has_field: Callable[[str], bool] = options.HasField  # type: ignore[assignment]
+    given: dict[str, Any] = {name: getattr(options, name) for name in _PLAIN_OPTIONS if has_field(name)}
     if options.HasField("delimiters"):
         given["delimiters"] = tuple(options.delimiters.texts)
     if options.span_ranking != pb.SPAN_RANKING_UNSPECIFIED:
-        if options.span_ranking not in _RANKING_FROM_PROTO:
+        if options.span_ranking not in _RANKINGS_BY_NUMBER:
             raise InvalidRequestError(
-                f"span ranking {options.span_ranking}, expected one of {sorted(_RANKING_FROM_PROTO)}"
+                f"span ranking {options.span_ranking}, expected one of {sorted(_RANKINGS_BY_NUMBER)}"
             )
-        given["span_ranking"] = _RANKING_FROM_PROTO[options.span_ranking]
+        given["span_ranking"] = _RANKINGS_BY_NUMBER[options.span_ranking]
     return TraceRequest(request.answer, request.prompt, TraceOptions(**given))
 
 
@@ -98,9 +97,7 @@ def encode_trace(trace: Trace) -> pb.Trace:
         documents=map(_encode_document, trace.documents),
         num_maximal_spans=trace.num_maximal_spans,
         coverage=encode_coverage(trace.coverage),
-        timings=pb.Timings(
-            **{name: getattr(trace.timings, name) for name in pb.Timings.DESCRIPTOR.fields_by_name}
-        ),
+        timings=pb.Timings(**asdict(trace.timings)),
         index_id=trace.index_id,
     )
 
@@ -115,9 +112,7 @@ def decode_trace(trace: pb.Trace) -> Trace:
         documents=tuple(map(_decode_document, trace.documents)),
         num_maximal_spans=trace.num_maximal_spans,
         coverage=decode_coverage(trace.coverage),
-        timings=Timings(
-            **{name: getattr(trace.timings, name) for name in pb.Timings.DESCRIPTOR.fields_by_name}
-        ),
+        timings=Timings(**{name: getattr(trace.timings, name) for name in _TIMINGS}),
         index_id=trace.index_id,
     )
 
@@ -146,9 +141,7 @@ def decode_coverage(coverage: pb.Coverage) -> Coverage:
 
 def encode_count(count: Count) -> pb.CountResponse:
     """Returns the message of a count."""
-    return pb.CountResponse(
-        num_tokens=count.num_tokens, count=count.count, coverage=encode_coverage(count.coverage)
-    )
+    return pb.CountResponse(num_tokens=count.num_tokens, count=count.count, coverage=encode_coverage(count.coverage))
 
 
 def decode_count(count: pb.CountResponse) -> Count:
@@ -241,7 +234,7 @@ def _encode_span(span: Span) -> pb.Span:
         text=span.text,
         count=span.count,
         unigram_logprob_sum=span.unigram_logprob_sum,
-        relevance=_RELEVANCE_TO_PROTO[span.relevance],
+        relevance=_RELEVANCES[span.relevance],
         documents=span.documents,
     )
 
@@ -255,7 +248,7 @@ def _decode_span(span: pb.Span) -> Span:
         text=span.text,
         count=span.count,
         unigram_logprob_sum=span.unigram_logprob_sum,
-        relevance=_RELEVANCE_FROM_PROTO[span.relevance],
+        relevance=_RELEVANCES_BY_NUMBER[span.relevance],
         documents=tuple(span.documents),
     )
 
@@ -267,7 +260,7 @@ def _encode_merged_span(span: MergedSpan) -> pb.MergedSpan:
         start_char=span.start_char,
         end_char=span.end_char,
         text=span.text,
-        relevance=_RELEVANCE_TO_PROTO[span.relevance],
+        relevance=_RELEVANCES[span.relevance],
         spans=span.spans,
         documents=span.documents,
     )
@@ -280,7 +273,7 @@ def _decode_merged_span(span: pb.MergedSpan) -> MergedSpan:
         start_char=span.start_char,
         end_char=span.end_char,
         text=span.text,
-        relevance=_RELEVANCE_FROM_PROTO[span.relevance],
+        relevance=_RELEVANCES_BY_NUMBER[span.relevance],
         spans=tuple(span.spans),
         documents=tuple(span.documents),
     )
@@ -298,7 +291,7 @@ def _encode_document(document: Document) -> pb.Document:
         text=document.text,
         score=document.score,
         relevance_score=document.relevance_score,
-        relevance=_RELEVANCE_TO_PROTO[document.relevance],
+        relevance=_RELEVANCES[document.relevance],
         snippets=[
             pb.Snippet(
                 text=snippet.text,
@@ -326,7 +319,7 @@ def _decode_document(document: pb.Document) -> Document:
         text=document.text,
         score=document.score,
         relevance_score=document.relevance_score,
-        relevance=_RELEVANCE_FROM_PROTO[document.relevance],
+        relevance=_RELEVANCES_BY_NUMBER[document.relevance],
         snippets=tuple(
             Snippet(
                 text=snippet.text,

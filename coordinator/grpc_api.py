@@ -1,7 +1,7 @@
 """The gRPC face of a coordinator. Runs under Ray Serve and under a plain ``grpc.aio`` server alike."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol, TypeVar
 
 import grpc
@@ -10,7 +10,7 @@ from coordinator import codec
 from coordinator.errors import CoordinatorError
 from coordinator.json_codec import parse_document_id
 from coordinator.service import Coordinator
-from coordinator.status import INTERNAL, fault_of
+from coordinator.status import INTERNAL, PROBLEM_METADATA, fault_of
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 _T = TypeVar("_T")
@@ -26,9 +26,12 @@ class RpcContext(Protocol):
     def set_details(self, details: str) -> None:
         """Sets the status message."""
 
+    def set_trailing_metadata(self, trailing_metadata: Sequence[tuple[str, str]]) -> None:
+        """Sets what is sent after the response."""
+
 
 class GrpcApi:
-    """Decodes a request, asks the coordinator, encodes the response. Method names are those of the service."""
+    """Decodes a request, asks the coordinator, encodes the response. Methods are named as the service's."""
 
     def __init__(self, coordinator: Coordinator):
         self._coordinator = coordinator
@@ -41,9 +44,7 @@ class GrpcApi:
         """See protos/coordinator/v1."""
         return await _answer(self._count(request), pb.CountResponse(), context)
 
-    async def GetDocument(
-        self, request: pb.GetDocumentRequest, context: RpcContext
-    ) -> pb.GetDocumentResponse:
+    async def GetDocument(self, request: pb.GetDocumentRequest, context: RpcContext) -> pb.GetDocumentResponse:
         """See protos/coordinator/v1."""
         return await _answer(self._get_document(request), pb.GetDocumentResponse(), context)
 
@@ -65,9 +66,8 @@ class GrpcApi:
         return codec.encode_document_text(document)
 
     async def _describe(self, request: pb.DescribeRequest) -> pb.DescribeResponse:
-        return pb.DescribeResponse(
-            index=codec.encode_index(await self._coordinator.describe(request.timeout_ms))
-        )
+        description = await self._coordinator.describe(request.timeout_ms)
+        return pb.DescribeResponse(index=codec.encode_index(description))
 
 
 async def _answer(work: Awaitable[_T], empty: _T, context: RpcContext) -> _T:
@@ -78,8 +78,11 @@ async def _answer(work: Awaitable[_T], empty: _T, context: RpcContext) -> _T:
     try:
         return await work
     except CoordinatorError as error:
-        context.set_code(fault_of(error).grpc_status)
+        fault = fault_of(error)
+        context.set_code(fault.grpc_status)
         context.set_details(str(error))
+        # Two errors can share a status; the problem tells a client which it is.
+        context.set_trailing_metadata([(PROBLEM_METADATA, fault.problem)])
     except Exception:  # the process edge: what is left is a bug of ours
         _log.exception("request failed")
         context.set_code(INTERNAL.grpc_status)

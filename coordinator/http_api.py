@@ -25,7 +25,7 @@ TimeoutMs = Annotated[int, Query(ge=0, description="Time to answer in; 0: the se
 
 
 def create_api(coordinator: Callable[[], Coordinator], max_body_bytes: Callable[[], int]) -> FastAPI:
-    """Returns the application. Both arguments are called for each request: under Serve it is built before them."""
+    """Returns the application. Both arguments are called at each request: Serve builds it before them."""
     api = FastAPI(
         title="Headwater",
         summary="Traces what a language model wrote back to the documents it was trained on.",
@@ -42,7 +42,7 @@ def create_api(coordinator: Callable[[], Coordinator], max_body_bytes: Callable[
 def _add_routes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     @api.post("/v1/trace", responses=_responses("Trace"))
     async def trace(body: TraceBody) -> Response:
-        """Finds the passages of an answer that occur word for word in the corpus, and the documents that hold them."""
+        """Finds the passages of an answer that occur word for word in the corpus, and their documents."""
         request = TraceRequest(body.answer, body.prompt, body.options.to_options())
         return _json(await coordinator().trace(request, body.timeout_ms))
 
@@ -59,9 +59,8 @@ def _add_routes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
         timeout_ms: TimeoutMs = 0,
     ) -> Response:
         """Returns a run of tokens of one document, as text. A document is named ``shard:number``."""
-        return _json(
-            await coordinator().get_document(parse_document_id(document), start, max_tokens, timeout_ms)
-        )
+        id_ = parse_document_id(document)
+        return _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms))
 
     @api.get("/v1/describe", responses=_responses("IndexDescription"))
     async def describe(timeout_ms: TimeoutMs = 0) -> Response:
@@ -84,9 +83,8 @@ def _add_error_handlers(api: FastAPI) -> None:
     async def on_invalid_body(_request: Request, error: RequestValidationError) -> Response:
         # What was sent is left out: a problem never repeats content.
         faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        return problem(
-            HTTPStatus.BAD_REQUEST, "invalid-request", "The request is not as described in /docs", faults
-        )
+        title = "The request is not as described in /docs"
+        return problem(HTTPStatus.BAD_REQUEST, "invalid-request", title, faults)
 
     @api.exception_handler(HTTPException)
     async def on_http_error(_request: Request, error: HTTPException) -> Response:

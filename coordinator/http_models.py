@@ -1,4 +1,4 @@
-"""The bodies of HTTP requests, and the JSON schemas of the responses. Field names are those of the gRPC messages."""
+"""The bodies of HTTP requests, and the JSON schemas of the responses."""
 
 from typing import Any
 
@@ -15,28 +15,28 @@ class TraceOptionsBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     delimiters: tuple[str, ...] = Field(
-        _DEFAULTS.delimiters, description="Texts of single tokens that a span holds only as its last token."
+        default=_DEFAULTS.delimiters, description="Texts of single tokens that a span holds only as its last token."
     )
     allow_partial_words: bool = Field(
-        _DEFAULTS.allow_partial_words, description="Whether spans may start and end inside words."
+        default=_DEFAULTS.allow_partial_words, description="Whether spans may start and end inside words."
     )
-    min_span_tokens: int = Field(_DEFAULTS.min_span_tokens, description="Shortest span, in tokens.")
-    max_count: int = Field(_DEFAULTS.max_count, description="Spans that occur more often are dropped.")
+    min_span_tokens: int = Field(default=_DEFAULTS.min_span_tokens, description="Shortest span, in tokens.")
+    max_count: int = Field(default=_DEFAULTS.max_count, description="Spans that occur more often are dropped.")
     max_span_density: float = Field(
-        _DEFAULTS.max_span_density, description="At most ceil(this x answer tokens) spans are kept."
+        default=_DEFAULTS.max_span_density, description="At most ceil(this x answer tokens) spans are kept."
     )
-    span_ranking: SpanRanking = Field(_DEFAULTS.span_ranking, description="Which spans are kept.")
+    span_ranking: SpanRanking = Field(default=_DEFAULTS.span_ranking, description="Which spans are kept.")
     max_occurrences_per_span: int = Field(
-        _DEFAULTS.max_occurrences_per_span, description="Occurrences drawn of each span."
+        default=_DEFAULTS.max_occurrences_per_span, description="Occurrences drawn of each span."
     )
     context_tokens: int = Field(
-        _DEFAULTS.context_tokens,
-        description="Tokens on each side of an occurrence that are read and ranked on.",
+        default=_DEFAULTS.context_tokens,
+        description="Tokens on each side of an occurrence that are read, ranked on and returned.",
     )
     snippet_tokens: int = Field(
-        _DEFAULTS.snippet_tokens, description="Tokens on each side of an occurrence that a card shows."
+        default=_DEFAULTS.snippet_tokens, description="Tokens on each side of an occurrence that a card shows."
     )
-    seed: int = Field(_DEFAULTS.seed, description="Seed of the draw of occurrences.")
+    seed: int = Field(default=_DEFAULTS.seed, description="Seed of the draw of occurrences.")
 
     def to_options(self) -> TraceOptions:
         """Returns the options; their ranges are checked where they are used."""
@@ -49,9 +49,9 @@ class TraceBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer: str = Field(description="What the model wrote.")
-    prompt: str = Field("", description="What it was asked. Not traced: it only weighs in the ranking.")
+    prompt: str = Field(default="", description="What it was asked. Not traced: it only weighs in the ranking.")
     options: TraceOptionsBody = TraceOptionsBody()
-    timeout_ms: int = Field(0, ge=0, description="Time to answer in; 0: the server's default.")
+    timeout_ms: int = Field(default=0, ge=0, description="Time to answer in; 0: the server's default.")
 
 
 class CountBody(BaseModel):
@@ -60,16 +60,14 @@ class CountBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str = Field(description="The text, tokenized as an answer is.")
-    timeout_ms: int = Field(0, ge=0, description="Time to answer in; 0: the server's default.")
+    timeout_ms: int = Field(default=0, ge=0, description="Time to answer in; 0: the server's default.")
 
 
 def response_schemas() -> dict[str, Any]:
-    """Returns the JSON schemas of the responses and of all that they hold, by name, as components of an OpenAPI page."""
+    """Returns the JSON schemas of the responses and of all that they hold, by name, for an OpenAPI page."""
     schemas: dict[str, Any] = {}
     for value in (Trace, Count, DocumentText, IndexDescription):
-        schema = TypeAdapter(value).json_schema(
-            ref_template="#/components/schemas/{model}", mode="serialization"
-        )
+        schema = TypeAdapter(value).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
         schemas.update(schema.pop("$defs", {}))
         schemas[value.__name__] = schema
     schemas["DocumentId"] = {"type": "string", "pattern": r"^\d+:\d+$", "title": "DocumentId"}

@@ -56,7 +56,7 @@ class Connections:
 
     async def close(self) -> None:
         """Closes every channel."""
-        await asyncio.gather(*(channel.close() for channel in self.channels))
+        await asyncio.gather(*(channel.close(None) for channel in self.channels))
 
 
 def load_placement(path: Path) -> Placement:

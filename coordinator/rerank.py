@@ -29,7 +29,10 @@ class RankedDocument:
 def rerank(
     documents: Sequence[MergedDocument], occurrences: Sequence[Occurrence], request: TraceRequest
 ) -> list[RankedDocument]:
-    """Returns ``documents`` by falling score. Every occurrence's window counts as a document of the BM25 corpus."""
+    """Returns ``documents`` by falling score. Every occurrence's window counts as a document of the BM25 corpus.
+
+    Without a prompt the query is the answer alone; OLMoTrace, which always has one, would put a space before it.
+    """
     query = f"{request.prompt} {request.answer}" if request.prompt else request.answer
     scores = bm25_scores([words(occurrence.window.text) for occurrence in occurrences], words(query))
     scale = _SCORE_PER_CHARACTER * len(request.answer)

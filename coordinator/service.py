@@ -1,4 +1,4 @@
-"""The coordinator, free of any server: a pipeline over the shards of a placement, with time limits on requests.
+"""The coordinator, free of any server: a pipeline over the shards of a placement, with limits on time.
 
 The Serve application and plain gRPC and HTTP servers in tests are shells round this class.
 """
@@ -6,22 +6,20 @@ The Serve application and plain gRPC and HTTP servers in tests are shells round 
 from typing import Self
 
 from coordinator.config import CoordinatorConfig
-from coordinator.options import Limits
+from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
 from coordinator.placement import Connections, connect, load_placement
 from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceRequest
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer
 
-# What a request for "as much as there is" gets; a shard server gives no more in one call.
-MAX_DOCUMENT_TOKENS = 100_000
-
 
 class Coordinator:
     """Answers requests. Stateless but for its connections; one event loop."""
 
-    def __init__(self, pipeline: Pipeline, connections: Connections, config: CoordinatorConfig):
+    def __init__(self, pipeline: Pipeline, connections: Connections, config: CoordinatorConfig, limits: RequestLimits):
         self._pipeline = pipeline
+        self._limits = limits
         self._connections = connections
         self._config = config
 
@@ -42,7 +40,8 @@ class Coordinator:
             deadline_s=config.connect_timeout_ms / 1000,
             max_message_bytes=config.max_message_bytes,
         )
-        return cls(Pipeline(tokenizer, connections.shards, index, Limits()), connections, config)
+        limits = RequestLimits()
+        return cls(Pipeline(tokenizer, connections.shards, index, limits), connections, config, limits)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -59,8 +58,8 @@ class Coordinator:
     async def get_document(
         self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0
     ) -> DocumentText:
-        """Returns a run of a document; 0 tokens means the most there is. Raises as `Pipeline.get_document` does."""
-        wanted = min(max_tokens or MAX_DOCUMENT_TOKENS, MAX_DOCUMENT_TOKENS)
+        """Returns a run of a document; 0 tokens means the most at once. Raises as `Pipeline.get_document`."""
+        wanted = max_tokens or self._limits.max_document_tokens
         return await self._pipeline.get_document(document, start, wanted, self._deadline_s(timeout_ms))
 
     async def describe(self, timeout_ms: int = 0) -> IndexDescription:

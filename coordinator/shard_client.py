@@ -21,8 +21,8 @@ from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 
 _T = TypeVar("_T")
 
-# Below what a shard server takes in one call (shard_server/config.py, max_windows and max_window_tokens); a request
-# for more is cut into several calls that run at once.
+# Below what a shard server takes in one call (shard_server/config.py, max_windows and max_window_tokens); a
+# request for more is cut into several calls that run at once.
 _MAX_WINDOWS = 1024
 _MAX_WINDOW_TOKENS = 1_000_000
 _MAX_REASON_CHARS = 200
@@ -47,7 +47,7 @@ def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
 class GrpcShard:
     """One shard of a shard server. Implements `coordinator.ports.ShardPort`.
 
-    Every request names the index, and the server refuses another one, so that shards of two indexes never mix.
+    Every request names the index and the server refuses another one, so that shards of two never mix.
     """
 
     def __init__(self, shard: ShardId, index_id: str, address: str, channel: grpc.aio.Channel):
@@ -72,15 +72,11 @@ class GrpcShard:
         Raises:
             ConfigurationError: the server does not hold the shard.
         """
-        response = await self._call(
-            self._stub.Describe(shard_pb2.DescribeRequest(), timeout=deadline_s), deadline_s
-        )
+        response = await self._call(self._stub.Describe(shard_pb2.DescribeRequest(), timeout=deadline_s), deadline_s)
         descriptions = shard_codec.decode_descriptions(response)
         if self._shard not in descriptions:
             held = ", ".join(map(str, descriptions)) or "none"
-            raise ConfigurationError(
-                f"{self._address}: shard {self._shard} is not there, the server holds {held}"
-            )
+            raise ConfigurationError(f"{self._address}: shard {self._shard} is not there, the server holds {held}")
         return descriptions[self._shard]
 
     async def longest_matches(self, query: Query, deadline_s: float) -> ShardMatches:
@@ -91,9 +87,8 @@ class GrpcShard:
 
     async def get_windows(self, windows: WindowQuery, deadline_s: float) -> tuple[Window, ...]:
         """See `ShardPort.get_windows`."""
-        parts = await asyncio.gather(
-            *(self._get_windows(part, deadline_s) for part in split_windows(windows))
-        )
+        calls = (self._get_windows(part, deadline_s) for part in split_windows(windows))
+        parts = await asyncio.gather(*calls)
         return tuple(window for part in parts for window in part)
 
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
@@ -123,8 +118,8 @@ class GrpcShard:
             return ShardUnavailableError(f"{self._address}: no answer within {deadline_s:.3g} s")
         if status is grpc.StatusCode.INVALID_ARGUMENT:
             return ConfigurationError(
-                f"{self._address}: shard {self._shard} refused a request that the coordinator holds valid; are both of "
-                f"one version, with limits that agree? ({details})"
+                f"{self._address}: shard {self._shard} refused a request that the coordinator holds valid; "
+                f"are both of one version, with limits that agree? ({details})"
             )
         return ShardUnavailableError(f"{self._address}: {status.name}: {details}")
 

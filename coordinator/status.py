@@ -26,9 +26,10 @@ class Fault:
     title: str
 
 
-INTERNAL = Fault(
-    grpc.StatusCode.INTERNAL, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The coordinator failed"
-)
+# Key of the trailing metadata of a failed call that holds the problem.
+PROBLEM_METADATA = "headwater-problem"
+
+INTERNAL = Fault(grpc.StatusCode.INTERNAL, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The coordinator failed")
 
 # A subclass that is not listed takes the fault of its nearest base.
 FAULTS: Mapping[type[CoordinatorError], Fault] = {
