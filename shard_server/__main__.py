@@ -23,9 +23,7 @@ def _flag(name: str) -> str:
 
 def _help(name: str) -> str:
     field = ShardServerConfig.model_fields[name]
-    default = (
-        "" if field.is_required() or field.default in ((), None, False) else f"  [default: {field.default}]"
-    )
+    default = "" if field.is_required() or field.default in ((), None, False) else f"  [default: {field.default}]"
     return f"{field.description}{default}"
 
 

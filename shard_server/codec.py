@@ -40,9 +40,7 @@ def get_windows(
     num_tokens = sum(request.lengths) + 2 * request.context_tokens * len(request.ranks)
     _check_between("tokens in the windows", num_tokens, 0, config.max_window_tokens)
     _check_between("snippet_tokens", request.snippet_tokens, 0, request.context_tokens)
-    windows = shard.windows(
-        list(request.ranks), list(request.lengths), request.context_tokens, request.snippet_tokens
-    )
+    windows = shard.windows(list(request.ranks), list(request.lengths), request.context_tokens, request.snippet_tokens)
     return shard_pb2.GetWindowsResponse(windows=[_window(window) for window in windows])
 
 

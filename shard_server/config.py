@@ -21,35 +21,35 @@ class ShardServerConfig(BaseModel):
         description="Directory of the index: its manifest, its tokenizer and the folders of the shards."
     )
     shards: tuple[int, ...] = Field(
-        (), description="Numbers of the shards to serve. Empty: every shard of the index."
+        default=(), description="Numbers of the shards to serve. Empty: every shard of the index."
     )
     listen: str = Field(
-        "127.0.0.1:7001", description="Address to serve gRPC on, `host:port`. Port 0: any free one."
+        default="127.0.0.1:7001", description="Address to serve gRPC on, `host:port`. Port 0: any free one."
     )
     metrics_listen: str | None = Field(
-        None, description="Address to serve Prometheus metrics on. Absent: nowhere."
+        default=None, description="Address to serve Prometheus metrics on. Absent: nowhere."
     )
     search_threads: int = Field(
-        0, ge=0, le=1024, description="Threads that search, over all shards. 0: one a core."
+        default=0, ge=0, le=1024, description="Threads that search, over all shards. 0: one a core."
     )
-    max_running_calls: int = Field(8, ge=1, le=1024, description="Calls worked on at once.")
+    max_running_calls: int = Field(default=8, ge=1, le=1024, description="Calls worked on at once.")
     max_queued_calls: int = Field(
-        64, ge=0, le=100_000, description="Calls that wait; more get RESOURCE_EXHAUSTED."
+        default=64, ge=0, le=100_000, description="Calls that wait; more get RESOURCE_EXHAUSTED."
     )
-    max_query_tokens: int = Field(250_000, ge=1, description="Longest query, in tokens.")
-    max_windows: int = Field(4096, ge=1, description="Most windows in one call.")
+    max_query_tokens: int = Field(default=250_000, ge=1, description="Longest query, in tokens.")
+    max_windows: int = Field(default=4096, ge=1, description="Most windows in one call.")
     max_window_tokens: int = Field(
-        4_000_000, ge=1, description="Most tokens in the windows of one call, together."
+        default=4_000_000, ge=1, description="Most tokens in the windows of one call, together."
     )
-    max_document_tokens: int = Field(100_000, ge=1, description="Most tokens of a document in one call.")
+    max_document_tokens: int = Field(default=100_000, ge=1, description="Most tokens of a document in one call.")
     max_message_bytes: int = Field(
-        64 * 1024 * 1024, ge=65_536, description="Largest message, either way, in bytes."
+        default=64 * 1024 * 1024, ge=65_536, description="Largest message, either way, in bytes."
     )
     drain_s: float = Field(
-        10.0, ge=0, le=3600, description="Time that running calls get on SIGTERM, in seconds."
+        default=10.0, ge=0, le=3600, description="Time that running calls get on SIGTERM, in seconds."
     )
     stop_with_stdin: bool = Field(
-        False, description="Stop when standard input closes: for a parent that may die without a word."
+        default=False, description="Stop when standard input closes: for a parent that may die without a word."
     )
 
     @field_validator("listen", "metrics_listen")

@@ -24,9 +24,7 @@ class Metrics:
             "Calls refused because the queue was full.",
             registry=self.registry,
         )
-        self.unfinished = Gauge(
-            "headwater_shard_calls", "Calls that are worked on or wait.", registry=self.registry
-        )
+        self.unfinished = Gauge("headwater_shard_calls", "Calls that are worked on or wait.", registry=self.registry)
         self._tokens = Gauge(
             "headwater_shard_tokens", "Positions in a served shard.", ("shard",), registry=self.registry
         )

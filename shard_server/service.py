@@ -52,10 +52,7 @@ class ShardService:
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """Returns what to add to a ``grpc.aio`` server."""
-        methods = {
-            name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, rpc))
-            for name, rpc in _RPCS.items()
-        }
+        methods = {name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, rpc)) for name, rpc in _RPCS.items()}
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     def close(self) -> None:
@@ -109,9 +106,7 @@ class ShardService:
         try:
             request = rpc.request.FromString(content)
         except DecodeError as error:
-            raise RequestLimitError(
-                f"request is not a {rpc.request.DESCRIPTOR.full_name} ({error})"
-            ) from error
+            raise RequestLimitError(f"request is not a {rpc.request.DESCRIPTOR.full_name} ({error})") from error
         return rpc.answer(request, self._shards, self._config).SerializeToString()
 
 

@@ -26,9 +26,7 @@ class OpenShards:
             WrongShardError: the caller means another index, or the shard is not served here.
         """
         if index_id != self.index.index_id:
-            raise WrongShardError(
-                f"index {self.index.index_id} is served here, the request is for {index_id!r}"
-            )
+            raise WrongShardError(f"index {self.index.index_id} is served here, the request is for {index_id!r}")
         try:
             return self.by_number[number]
         except KeyError:

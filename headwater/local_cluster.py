@@ -1,0 +1,234 @@
+"""A whole cluster on one machine: shard servers and a coordinator on Ray, started and stopped together."""
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import yaml
+
+from coordinator.child_processes import end_processes
+from coordinator.errors import CoordinatorError
+from index_format.manifest import IndexManifest
+
+# Opening is O(documents), a few seconds for a large shard on a cold disk.
+_SHARDS_START_S = 300.0
+# Measured on 2 idle cores: 15 s; a busy machine needs several times that.
+_COORDINATOR_START_S = 180.0
+_SHARD_DRAIN_S = 5.0
+_COORDINATOR_STOP_S = 20.0
+_LOG_TAIL_CHARS = 3_000
+
+
+class LocalClusterError(CoordinatorError):
+    """The cluster cannot start: a port is in use, or one of its processes ended. The message says what it said."""
+
+
+class LocalCluster:
+    """Serves an index on this machine while the ``with`` block runs.
+
+    Attributes:
+        grpc_target: Where the coordinator answers gRPC, ``host:port``.
+        http_url: Where it answers HTTP.
+        shard_addresses: Where each shard is served, in shard order.
+        index: The manifest of the index.
+    """
+
+    def __init__(
+        self,
+        index_directory: str | os.PathLike[str],
+        *,
+        host: str = "127.0.0.1",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        shards_per_server: int = 1,
+        on_progress: Callable[[str], None] | None = None,
+    ):
+        """Takes what to serve and where; port 0 means any free one. Nothing is started yet.
+
+        Raises:
+            IndexFormatError: there is no finished index, or a shard is not as it was published.
+        """
+        self._index_directory = Path(index_directory).resolve()
+        self.index = IndexManifest.load(self._index_directory)
+        self.index.load_shards(self._index_directory)
+        self._host = host
+        self._ports = (grpc_port, http_port)
+        self._shards_per_server = shards_per_server
+        self._progress = on_progress or (lambda _: None)
+        self._shard_servers: list[subprocess.Popen[bytes]] = []
+        self._coordinator: subprocess.Popen[bytes] | None = None
+        self._directory: Path | None = None
+        self.shard_addresses: list[str] = []
+        self.grpc_target = self.http_url = ""
+
+    def start(self) -> None:
+        """Starts everything and returns once requests are answered. If that fails, nothing is left running.
+
+        Raises:
+            LocalClusterError: a port is in use, or a process ended or did not get ready in time.
+        """
+        grpc_port, http_port = (_checked_port(self._host, port) for port in self._ports)
+        self._directory = Path(tempfile.mkdtemp(prefix="headwater-", dir=_short_temp_dir()))
+        try:
+            self._start_shard_servers()
+            self._start_coordinator(grpc_port, http_port)
+        except BaseException:
+            self.stop()
+            raise
+        self.grpc_target = f"{self._host}:{grpc_port}"
+        self.http_url = f"http://{self._host}:{http_port}"
+
+    def stop(self) -> None:
+        """Stops everything: gently first, then surely. Stopping again does nothing."""
+        started = [process for process in (self._coordinator, *self._shard_servers) if process is not None]
+        family = [member for process in started for member in _with_descendants(process.pid)]
+        try:
+            if self._coordinator is not None:
+                _terminate(self._coordinator, _COORDINATOR_STOP_S)
+            for process in self._shard_servers:
+                process.terminate()
+            for process in self._shard_servers:
+                _terminate(process, _SHARD_DRAIN_S + 2)
+        finally:
+            end_processes(family, 0)
+            for process in started:
+                process.wait()
+                for pipe in (process.stdin, process.stdout):
+                    if pipe is not None:
+                        pipe.close()
+            self._shard_servers, self._coordinator = [], None
+            if self._directory is not None:
+                shutil.rmtree(self._directory, ignore_errors=True)
+
+    def lost_shards(self) -> list[str]:
+        """Returns the addresses of the shard servers that have ended; traces go on without their shards."""
+        lost = []
+        for number, process in enumerate(self._shard_servers):
+            if process.poll() is not None:
+                lost.append(self.shard_addresses[number * self._shards_per_server])
+        return lost
+
+    def coordinator_log(self) -> str | None:
+        """Returns the end of the coordinator's log if the coordinator has ended, else None."""
+        if self._coordinator is None or self._coordinator.poll() is None:
+            return None
+        return self._log_tail("coordinator")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start_shard_servers(self) -> None:
+        groups = list(_groups(self.index.num_shards, self._shards_per_server))
+        self._progress(f"starting {len(groups)} shard server(s)")
+        for number, group in enumerate(groups):
+            arguments = ["--index", str(self._index_directory), "--listen", f"{self._host}:0", "--stop-with-stdin"]
+            arguments += ["--drain-s", str(_SHARD_DRAIN_S), "--log-level", "warning"]
+            arguments += [part for shard in group for part in ("--shard", str(shard))]
+            self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))
+        for number, (group, process) in enumerate(zip(groups, self._shard_servers, strict=True)):
+            address = self._wait_for("listening on ", process, f"shard-server-{number}", _SHARDS_START_S)
+            self.shard_addresses += [address] * len(group)
+
+    def _start_coordinator(self, grpc_port: int, http_port: int) -> None:
+        self._progress("starting the coordinator on Ray")
+        assert self._directory is not None
+        placement = self._directory / "placement.yaml"
+        places = [{"shard": shard, "address": address} for shard, address in enumerate(self.shard_addresses)]
+        placement.write_text(yaml.safe_dump({"index": str(self._index_directory), "shards": places}))
+        arguments = ["--placement", str(placement), "--host", self._host, "--stop-with-stdin"]
+        arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]
+        self._coordinator = self._spawn("coordinator", arguments, "coordinator")
+        self._wait_for("serving on ", self._coordinator, "coordinator", _COORDINATOR_START_S)
+
+    def _spawn(self, module: str, arguments: list[str], name: str) -> subprocess.Popen[bytes]:
+        """Starts ``python -m module``. It stops by itself when this process is gone, for its standard input closes."""
+        assert self._directory is not None
+        with (self._directory / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 (our own modules)
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # A Ctrl-C in the terminal is for this process alone, which then stops the others in order.
+                start_new_session=True,
+            )
+
+    def _wait_for(self, ready: str, process: subprocess.Popen[bytes], name: str, timeout_s: float) -> str:
+        """Returns what follows ``ready`` on the line of standard output that begins with it."""
+        assert process.stdout is not None
+        deadline, output = time.monotonic() + timeout_s, b""
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([process.stdout], [], [], min(left, 1.0))[0]:
+                continue
+            if not (read := os.read(process.stdout.fileno(), 4096)):
+                break
+            output += read
+            for line in output.decode(errors="replace").splitlines(keepends=True):
+                if line.startswith(ready) and line.endswith("\n"):
+                    return line.removeprefix(ready).strip()
+        what = "ended" if left > 0 else f"was not ready within {timeout_s:.0f} s"
+        raise LocalClusterError(f"{name} {what}; its log says:\n{self._log_tail(name)}")
+
+    def _log_tail(self, name: str) -> str:
+        assert self._directory is not None
+        return (self._directory / f"{name}.log").read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip() or "nothing"
+
+
+def _groups(num_shards: int, size: int) -> Iterator[range]:
+    for first in range(0, num_shards, size):
+        yield range(first, min(first + size, num_shards))
+
+
+def _checked_port(host: str, port: int) -> int:
+    """Returns ``port``, or a free one for 0.
+
+    Raises:
+        LocalClusterError: something listens there already. Ray would share the port with it and say nothing.
+    """
+    # Serve's own proxies, unlike HAProxy, listen on every interface: the port must be free on all of them.
+    for interface in dict.fromkeys((host, "")):
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        try:
+            with socket.create_server((interface, port), family=family) as probe:
+                port = probe.getsockname()[1]
+        except OSError as error:
+            raise LocalClusterError(
+                f"{host}:{port}: cannot listen there ({error.strerror}); another cluster may be running, choose "
+                "other ports with --grpc-port and --http-port"
+            ) from None
+    return port
+
+
+def _short_temp_dir() -> str | None:
+    # Ray puts sockets some 80 characters deeper, and a socket's path has at most 107.
+    return "/tmp" if len(tempfile.gettempdir()) > 20 and Path("/tmp").is_dir() else None  # noqa: S108
+
+
+def _with_descendants(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def _terminate(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout_s)

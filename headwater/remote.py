@@ -1,0 +1,148 @@
+"""An index behind a coordinator: the same calls as on an embedded one, over gRPC, with the same values and errors."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar, cast
+
+import grpc
+
+from coordinator import codec
+from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
+from coordinator.status import FAULTS, PROBLEM_METADATA
+from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions, TraceRequest
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from protos.coordinator.v1 import coordinator_pb2_grpc
+
+_T = TypeVar("_T")
+
+DEFAULT_TIMEOUT_S = 30.0
+DEFAULT_DOCUMENT_TOKENS = 2_000
+# The coordinator answers within the time it is given; the connection gets this much more for the way back.
+_MARGIN_S = 2.0
+_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+
+_ERRORS = {fault.problem: error for error, fault in FAULTS.items()}
+
+
+class RemoteIndex:
+    """A connection to a coordinator. Safe to call from several threads."""
+
+    def __init__(self, target: str):
+        """Connects to ``host:port`` at the first call (see `headwater.connect`)."""
+        self._target = target
+        self._channel = grpc.insecure_channel(
+            target,
+            options=[
+                ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+            ],
+        )
+        self._stub = coordinator_pb2_grpc.CoordinatorServiceStub(self._channel)
+
+    def trace(
+        self,
+        answer: str,
+        prompt: str = "",
+        options: TraceOptions | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Trace:
+        """Traces an answer to the documents that hold its passages.
+
+        Args:
+            answer: What the model wrote.
+            prompt: What it was asked; weighs in the ranking of documents, is not traced itself.
+            options: How to trace; by default as OLMoTrace does.
+            timeout_s: Seconds after which shards that have not answered are reported as failed.
+
+        Raises:
+            InvalidRequestError: the answer is empty or too long, or an option is out of range.
+            NoShardAnsweredError: no shard answered.
+            ShardUnavailableError: the coordinator itself does not answer.
+        """
+        request = TraceRequest(answer, prompt, options or TraceOptions())
+        message = codec.encode_trace_request(request, _milliseconds(timeout_s))
+        return codec.decode_trace(self._call(self._stub.Trace, message, timeout_s).trace)
+
+    def count(self, text: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Count:
+        """Counts how often a text occurs in the index, token for token. Raises as `trace` does."""
+        message = pb.CountRequest(text=_checked(text), timeout_ms=_milliseconds(timeout_s))
+        return codec.decode_count(self._call(self._stub.Count, message, timeout_s))
+
+    def document(
+        self,
+        id: DocumentId | str,
+        start: int = 0,
+        max_tokens: int = DEFAULT_DOCUMENT_TOKENS,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> DocumentText:
+        """Returns up to ``max_tokens`` tokens of a document from ``start`` on. ``id`` may be written "shard:number".
+
+        Raises:
+            DocumentNotFoundError: there is no such document, or ``start`` is past its end.
+            InvalidRequestError: the range is impossible.
+        """
+        try:
+            message = pb.GetDocumentRequest(
+                id=str(id), start=start, max_tokens=max_tokens, timeout_ms=_milliseconds(timeout_s)
+            )
+        except ValueError as error:
+            raise InvalidRequestError(f"start {start} and max_tokens {max_tokens}: {error}") from error
+        return codec.decode_document_text(self._call(self._stub.GetDocument, message, timeout_s))
+
+    def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> IndexDescription:
+        """Returns what the index holds, and the limits on a request."""
+        message = pb.DescribeRequest(timeout_ms=_milliseconds(timeout_s))
+        return codec.decode_index(self._call(self._stub.Describe, message, timeout_s).index)
+
+    def close(self) -> None:
+        """Closes the connection; closing again does nothing."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, method: Callable[..., _T], message: object, timeout_s: float) -> _T:
+        try:
+            return method(message, timeout=timeout_s + _MARGIN_S)
+        except grpc.RpcError as error:
+            raise self._fault(error, timeout_s) from error
+
+    def _fault(self, error: grpc.RpcError, timeout_s: float) -> CoordinatorError:
+        call = cast(grpc.Call, error)  # what a stub raises is both
+        status, details = call.code(), call.details() or ""
+        if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return ShardUnavailableError(f"{self._target}: no answer within {timeout_s:.3g} s")
+        if status is grpc.StatusCode.UNAVAILABLE and "failed to connect" in details:
+            reason = " ".join(details.rpartition("last error: ")[2].split())
+            return ShardUnavailableError(f"{self._target}: no coordinator answers there ({reason})")
+        problem = str(dict(call.trailing_metadata() or ()).get(PROBLEM_METADATA, ""))
+        if problem in _ERRORS:
+            return _ERRORS[problem](details)
+        return ShardUnavailableError(f"{self._target}: {status.name}: {details}")
+
+
+def connect(target: str) -> RemoteIndex:
+    """Returns the index behind the coordinator at ``host:port``. Nothing is sent before the first call."""
+    return RemoteIndex(target)
+
+
+def _milliseconds(timeout_s: float) -> int:
+    if not 0.001 <= timeout_s <= 86_400:
+        raise InvalidRequestError(f"timeout is {timeout_s} s, expected 0.001 to 86400")
+    return round(timeout_s * 1000)
+
+
+def _checked(text: str) -> str:
+    """Returns ``text`` if a message can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"text has a lone surrogate at character {error.start}") from error
+    return text

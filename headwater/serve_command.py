@@ -1,0 +1,77 @@
+"""``headwater serve``: an index served on this machine until Ctrl-C."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from coordinator.child_processes import adopt_orphans, end_descendants
+from headwater.local_cluster import LocalCluster, LocalClusterError
+
+_POLL_S = 1.0
+
+
+@click.command()
+@click.option(
+    "--index", "index_directory", type=click.Path(path_type=Path), metavar="DIR", required=True, help="Index to serve."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Interface to serve on.")
+@click.option("--grpc-port", default=9000, show_default=True, type=click.IntRange(0, 65_535), help="0: any free one.")
+@click.option("--http-port", default=8000, show_default=True, type=click.IntRange(0, 65_535), help="0: any free one.")
+@click.option(
+    "--shards-per-server", default=1, show_default=True, type=click.IntRange(1), help="Shards in one server process."
+)
+def serve(index_directory: Path, host: str, grpc_port: int, http_port: int, shards_per_server: int) -> None:
+    """Serve an index: shard servers and a coordinator, all on this machine, until Ctrl-C."""
+    cluster = LocalCluster(
+        index_directory,
+        host=host,
+        grpc_port=grpc_port,
+        http_port=http_port,
+        shards_per_server=shards_per_server,
+        on_progress=lambda step: click.echo(f"{step} ...", err=True),
+    )
+    adopt_orphans()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with cluster:
+            _announce(cluster)
+            try:
+                _watch(cluster)
+            except KeyboardInterrupt:
+                click.echo("\nstopping ...", err=True)
+    finally:
+        end_descendants(0)
+    click.echo("stopped", err=True)
+
+
+def _announce(cluster: LocalCluster) -> None:
+    index = cluster.index
+    click.echo(f"Serving index {index.index_id}: {index.num_tokens:,} tokens in {index.num_shards} shard(s).")
+    click.echo(f"  gRPC  {cluster.grpc_target}")
+    click.echo(f"  HTTP  {cluster.http_url}  (described at {cluster.http_url}/docs)")
+    click.echo("Try, in another terminal:")
+    click.echo(f'  headwater trace --connect {cluster.grpc_target} "an answer to trace"')
+    click.echo("Ctrl-C stops it.")
+
+
+def _watch(cluster: LocalCluster) -> None:
+    """Returns never; says when a shard server is lost.
+
+    Raises:
+        LocalClusterError: the coordinator has ended.
+    """
+    told: set[str] = set()
+    never = threading.Event()
+    while not never.wait(_POLL_S):
+        for address in set(cluster.lost_shards()) - told:
+            told.add(address)
+            click.echo(f"warning: the shard server at {address} has ended; traces go on without its shards", err=True)
+        if (log := cluster.coordinator_log()) is not None:
+            raise LocalClusterError(f"the coordinator has ended; its log says:\n{log}")
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
