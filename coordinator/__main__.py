@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,9 +52,9 @@ def main() -> None:
         threading.Thread(target=_stop_when_stdin_closes, name="stdin", daemon=True).start()
     adopt_orphans()
     try:
-        with tempfile.TemporaryDirectory(prefix="hw-ray-", dir=arguments.temp_dir, ignore_cleanup_errors=True) as temp:
-            _set_environment(temp)
-            _serve(arguments, temp)
+        with _temp_dir(arguments.temp_dir) as temp_dir:
+            _set_environment(temp_dir)
+            _serve(arguments, temp_dir)
     finally:
         end_descendants(_SECONDS_TO_END)
 
@@ -79,13 +80,22 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--grpc-port", type=int, default=9000, help="(default: %(default)s)")
     parser.add_argument("--http-port", type=int, default=8000, help="(default: %(default)s)")
     parser.add_argument("--replicas", type=int, default=1, help="coordinator processes (default: %(default)s)")
-    parser.add_argument("--temp-dir", default=None, help="where Ray keeps its logs and sockets while it runs")
+    parser.add_argument(
+        "--temp-dir", default=None, help="where Ray puts logs and sockets; a path of at most 25 characters"
+    )
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
     return parser.parse_args()
 
 
+def _temp_dir(given: str | None) -> AbstractContextManager[str]:
+    if given is not None:
+        return nullcontext(given)
+    # Sockets go some 80 characters deeper, and the path of one has at most 97 for HAProxy: stay near the root.
+    return tempfile.TemporaryDirectory(prefix="hw-", dir="/tmp", ignore_cleanup_errors=True)
+
+
 def _set_environment(temp_dir: str) -> None:
-    haproxy = f"{temp_dir}/haproxy"
+    haproxy = f"{temp_dir}/h"
     chosen = {
         **_RAY_ENVIRONMENT,
         **{name: str(port) for name, port in zip(_RAY_PORTS, _free_ports(len(_RAY_PORTS)), strict=True)},
@@ -121,7 +131,8 @@ def _stop(number: int, _frame: object) -> NoReturn:
 
 
 def _stop_when_stdin_closes() -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin: a thread that waits in it holds a lock that the interpreter wants when it exits.
+    while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

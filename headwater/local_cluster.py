@@ -79,7 +79,7 @@ class LocalCluster:
             LocalClusterError: a port is in use, or a process ended or did not get ready in time.
         """
         grpc_port, http_port = (_checked_port(self._host, port) for port in self._ports)
-        self._directory = Path(tempfile.mkdtemp(prefix="headwater-", dir=_short_temp_dir()))
+        self._directory = Path(tempfile.mkdtemp(prefix="hw-", dir=_short_temp_dir()))
         try:
             self._start_shard_servers()
             self._start_coordinator(grpc_port, http_port)
@@ -217,8 +217,8 @@ def _checked_port(host: str, port: int) -> int:
 
 
 def _short_temp_dir() -> str | None:
-    # Ray puts sockets some 80 characters deeper, and a socket's path has at most 107.
-    return "/tmp" if len(tempfile.gettempdir()) > 20 and Path("/tmp").is_dir() else None  # noqa: S108
+    # Ray and HAProxy put sockets some 80 characters deeper, and the path of one has at most 97 characters.
+    return "/tmp" if len(tempfile.gettempdir()) > 12 and Path("/tmp").is_dir() else None  # noqa: S108
 
 
 def _with_descendants(pid: int) -> list[psutil.Process]:

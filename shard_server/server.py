@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -123,7 +124,8 @@ def _metrics_server(config: ShardServerConfig, metrics: Metrics) -> Iterator[Non
 
 def _set_when_stdin_closes(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through sys.stdin: a thread that waits in it holds a lock that the interpreter wants when it exits.
+        while os.read(0, 4096):
             pass
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process stops already
             loop.call_soon_threadsafe(stop.set)
