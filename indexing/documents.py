@@ -1,0 +1,143 @@
+"""A document as it is read, the rules it must keep, and what happens to those that do not."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from indexing.errors import BadDocumentError
+
+# Longer is no document but a whole corpus in one field; tokenizing it would take memory by the 10 GiB.
+MAX_DOCUMENT_BYTES = 1 << 30
+_BAD_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document: its text, where it came from, and its metadata line for the index (no newline)."""
+
+    text: str
+    text_bytes: int
+    metadata_line: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFields:
+    """Which field of a record is the text, and which others are kept (None: all of them)."""
+
+    text: str
+    metadata: tuple[str, ...] | None
+
+
+class BadDocuments:
+    """Fails at the first bad document, or skips and counts them."""
+
+    def __init__(self, *, skip: bool):
+        self._skip = skip
+        self.count = 0
+        self.examples: list[str] = []
+
+    def report(self, error: BadDocumentError) -> None:
+        """Counts ``error``, or raises it."""
+        if not self._skip:
+            raise error
+        self.count += 1
+        if len(self.examples) < _BAD_EXAMPLES:
+            self.examples.append(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """Where a record was read: the file, its name in the index, and the 0-based line or row."""
+
+    path: Path
+    name: str
+    linenum: int
+
+    def error(self, reason: str) -> BadDocumentError:
+        """Returns the error that the record at this place is no document."""
+        return BadDocumentError(self.path, self.linenum, reason)
+
+
+def document_of(record: Mapping[str, Any], fields: DocumentFields, place: RecordPlace) -> Document:
+    """Returns the document in a record.
+
+    Raises:
+        BadDocumentError: the text field is missing, not a string, too long, or holds half a surrogate pair; or the
+            metadata cannot be written as JSON.
+    """
+    if fields.text not in record:
+        found = ", ".join(repr(name) for name in record) or "none"
+        raise place.error(f"no field {fields.text!r}, found {found}; name the text field with --text-field")
+    text = record[fields.text]
+    if not isinstance(text, str):
+        raise place.error(f"field {fields.text!r} is {_json_type(text)}, expected a string")
+    if fields.metadata is None:
+        kept = {name: value for name, value in record.items() if name != fields.text}
+    else:
+        kept = {name: record[name] for name in fields.metadata if name in record}
+    return make_document(text, kept, place)
+
+
+def make_document(text: str, metadata: Mapping[str, Any], place: RecordPlace) -> Document:
+    """Returns the document of a text and its metadata. Raises as `document_of` does."""
+    try:
+        text_bytes = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise place.error(
+            f"the text has half a surrogate pair at character {error.start}, which is not Unicode text"
+        ) from error
+    if text_bytes > MAX_DOCUMENT_BYTES:
+        raise place.error(
+            f"document of {text_bytes} bytes, expected at most {MAX_DOCUMENT_BYTES}; split it into documents"
+        )
+    fields = {"path": place.name, "linenum": place.linenum, "metadata": metadata}
+    try:
+        line = json.dumps(fields, default=_as_json, allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise place.error(f"the metadata cannot be written as JSON ({error})") from error
+    return Document(text, text_bytes, line)
+
+
+def without_nan(value: Any) -> Any:
+    """Returns ``value`` with every number that JSON lacks (NaN, infinities) replaced by None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return value
+
+
+def _as_json(value: Any) -> str:
+    """Returns what JSON has no type for as a string: dates as ISO 8601, bytes in hexadecimal, others as printed."""
+    if isinstance(value, (date, datetime, time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _json_type(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
+    return names.get(type(value), type(value).__name__)
+
+
+def batches_of(documents: Iterator[Document], max_characters: int, max_documents: int) -> Iterator[list[Document]]:
+    """Yields documents in lists of at most ``max_documents`` that end once they hold ``max_characters``."""
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        batch.append(document)
+        characters += len(document.text)
+        if characters >= max_characters or len(batch) >= max_documents:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,63 @@
+"""What can go wrong in building and checking an index, by who must act.
+
+IndexingError
+|-- PlanError             the caller: the plan contradicts itself
+|-- OutputError           the caller: the index cannot be written where it was asked for
+|   `-- DiskFullError     the operator: the disk is too small
+|-- SourceError           the owner of the corpus: a file cannot be read as what it is
+|   |-- EmptyCorpusError  there is nothing to index
+|   `-- BadDocumentError  one line or row holds no document; these are the ones that can be skipped
+|-- MemoryBudgetError     the caller: a shard would not fit
+|-- SortError             the sorting process failed
+`-- VerificationError     an index is not what its manifests say
+"""
+
+from pathlib import Path
+
+
+class IndexingError(Exception):
+    """The base of what building and verifying raise, beside the errors of the index format and of the engine."""
+
+
+class PlanError(IndexingError):
+    """A plan contradicts itself or asks for what cannot be."""
+
+
+class OutputError(IndexingError):
+    """The output directory cannot be used."""
+
+
+class DiskFullError(OutputError):
+    """The disk has, or turned out to have, too little room for the index."""
+
+
+class SourceError(IndexingError):
+    """A source is missing, unreadable, or not what its name says."""
+
+
+class EmptyCorpusError(SourceError):
+    """The sources hold no document with a token."""
+
+
+class BadDocumentError(SourceError):
+    """One line or row of a source holds no usable document.
+
+    ``linenum`` counts from 0, as in the index; the message counts lines from 1, as editors do.
+    """
+
+    def __init__(self, path: Path, linenum: int, reason: str):
+        self.path = path
+        self.linenum = linenum
+        super().__init__(f"{path}:{linenum + 1}: {reason}")
+
+
+class MemoryBudgetError(IndexingError):
+    """A shard needs more memory to sort than the build may use."""
+
+
+class SortError(IndexingError):
+    """The process that sorts a shard failed or was killed."""
+
+
+class VerificationError(IndexingError):
+    """A file of an index is not what was published."""

@@ -1,0 +1,90 @@
+"""What to build: one frozen value, checked when it is made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from index_format.layout import MAX_SHARDS
+from indexing.errors import PlanError
+
+# A byte-level BPE starts from the 256 bytes.
+_LEAST_VOCABULARY = 256
+DEFAULT_VOCABULARY = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFile:
+    """A ``tokenizer.json`` file of the `tokenizers` package."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class HubTokenizer:
+    """A tokenizer by its name on the Hugging Face hub; it is downloaded, or taken from the hub's local cache."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedTokenizer:
+    """A byte-level BPE trained on the corpus itself. A small corpus gives fewer entries than ``vocab_size``."""
+
+    vocab_size: int = DEFAULT_VOCABULARY
+
+    def __post_init__(self) -> None:
+        if self.vocab_size < _LEAST_VOCABULARY:
+            raise PlanError(
+                f"vocabulary of {self.vocab_size} to train, expected at least {_LEAST_VOCABULARY}: one entry a byte"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RawBytes:
+    """No tokenizer: one token a byte of the UTF-8 text."""
+
+
+TokenizerChoice: TypeAlias = TokenizerFile | HubTokenizer | TrainedTokenizer | RawBytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """A corpus and the index to make of it.
+
+    Attributes:
+        sources: Files (JSON lines, Parquet, plain text; the first and last also packed) and folders of them.
+        output: Directory of the index; must not exist, or be empty.
+        tokenizer: What turns text into tokens.
+        shards: Number of shards; document i of the corpus, in reading order, goes to shard i % shards.
+        text_field: Field of JSON lines and column of Parquet files that holds the text.
+        metadata_fields: Other fields to keep with each document; None keeps all.
+        memory_bytes: Most memory that sorting may use; None takes 80 % of what the machine has available.
+        threads: Threads that sort and that compute checksums; 0 means one a core.
+        stage: Training stage that the documents belong to, a label.
+        source: Name of the corpus, a label.
+        skip_bad_lines: Leave out lines and rows that hold no usable document, and count them, instead of failing.
+    """
+
+    sources: tuple[Path, ...]
+    output: Path
+    tokenizer: TokenizerChoice
+    shards: int = 1
+    text_field: str = "text"
+    metadata_fields: tuple[str, ...] | None = None
+    memory_bytes: int | None = None
+    threads: int = 0
+    stage: str = ""
+    source: str = ""
+    skip_bad_lines: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise PlanError("no source given, expected at least one file or folder")
+        if not 1 <= self.shards <= MAX_SHARDS:
+            raise PlanError(f"{self.shards} shards, expected 1 to {MAX_SHARDS}")
+        if self.threads < 0:
+            raise PlanError(f"{self.threads} threads, expected 0 (one a core) or more")
+        if self.memory_bytes is not None and self.memory_bytes <= 0:
+            raise PlanError(f"memory of {self.memory_bytes} bytes, expected more than 0")
+        if self.metadata_fields is not None and self.text_field in self.metadata_fields:
+            raise PlanError(f"field {self.text_field!r} is the text, it cannot be metadata as well")

@@ -1,0 +1,109 @@
+"""Checksums and manifests: what turns written files into an index."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+from index_format.layout import CORE_FILES, INDEX_MANIFEST, TOKENIZER_FILE
+from index_format.manifest import (
+    FORMAT_VERSION,
+    FileEntry,
+    IndexManifest,
+    ShardManifest,
+    index_id_of,
+    write_durably,
+)
+from index_format.tokenizer import RAW_BYTES, JsonTokenizer, Tokenizer
+from indexing.output import OutputDirectory
+from indexing.plan import BuildPlan
+from indexing.progress import BuildReport, Progress, Stages
+from indexing.writing import WrittenCorpus, WrittenShard
+
+_CHUNK_BYTES = 1 << 20
+
+
+def publish_index(
+    plan: BuildPlan,
+    written: Sequence[WrittenShard],
+    tokenizer: Tokenizer,
+    width: int,
+    output: OutputDirectory,
+    stages: Stages,
+) -> IndexManifest:
+    """Writes the manifest of every shard, the tokenizer, and last the manifest of the index, which it returns."""
+    size_bytes = sum((shard.directory / name).stat().st_size for shard in written for name in CORE_FILES)
+    with stages.stage("checksums", size_bytes, "bytes") as progress:
+        shards = [_publish_shard(shard, width, tokenizer.sha256, plan.threads, progress) for shard in written]
+    if isinstance(tokenizer, JsonTokenizer):
+        write_durably(output.create_file(TOKENIZER_FILE), tokenizer.content)
+    manifest = IndexManifest(
+        format_version=FORMAT_VERSION,
+        index_id=index_id_of(shards),
+        token_width=width,
+        num_shards=len(shards),
+        num_tokens=sum(shard.num_tokens for shard in shards),
+        num_documents=sum(shard.num_documents for shard in shards),
+        tokenizer=TOKENIZER_FILE if isinstance(tokenizer, JsonTokenizer) else RAW_BYTES,
+        tokenizer_sha256=tokenizer.sha256,
+        vocab_size=tokenizer.vocabulary.size,
+        stage=plan.stage,
+        source=plan.source,
+        built_by=f"headwater {version('headwater')}",
+    )
+    output.create_file(INDEX_MANIFEST)
+    manifest.save(output.path)
+    return manifest
+
+
+def report_of(manifest: IndexManifest, written: WrittenCorpus, output: OutputDirectory, stages: Stages) -> BuildReport:
+    """Returns what a build did, once its index is published."""
+    index_files = (path for path in output.path.rglob("*") if path.is_file())
+    return BuildReport(
+        num_documents=manifest.num_documents,
+        num_tokens=manifest.num_tokens,
+        text_bytes=written.text_bytes,
+        index_bytes=sum(path.stat().st_size for path in index_files),
+        skipped_bad=written.skipped_bad,
+        skipped_empty=written.skipped_empty,
+        stage_seconds=stages.seconds,
+        notes=stages.notes,
+    )
+
+
+def _publish_shard(
+    shard: WrittenShard, width: int, tokenizer_sha256: str, threads: int, progress: Progress
+) -> ShardManifest:
+    entries = file_entries([shard.directory / name for name in CORE_FILES], threads, progress.advanced)
+    manifest = ShardManifest(
+        format_version=FORMAT_VERSION,
+        shard=shard.number,
+        token_width=width,
+        num_tokens=shard.num_tokens,
+        num_documents=shard.num_documents,
+        tokenizer_sha256=tokenizer_sha256,
+        files=dict(zip(CORE_FILES, entries, strict=True)),
+    )
+    manifest.save(shard.directory)
+    return manifest
+
+
+def file_entries(paths: Sequence[Path], threads: int, hashed: Callable[[int], None]) -> list[FileEntry]:
+    """Returns the size and checksum of each file, several at a time; ``hashed`` is called from this thread only."""
+    with ThreadPoolExecutor(threads or None) as pool:
+        entries = []
+        for entry in pool.map(_file_entry, paths):
+            hashed(entry.size_bytes)
+            entries.append(entry)
+        return entries
+
+
+def _file_entry(path: Path) -> FileEntry:
+    digest = hashlib.sha256()
+    size_bytes = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+    return FileEntry(size_bytes, digest.hexdigest())

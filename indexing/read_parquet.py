@@ -1,0 +1,94 @@
+"""Reads Parquet: one document a row, a row group at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from indexing.documents import BadDocuments, Document, DocumentFields, RecordPlace, document_of, without_nan
+from indexing.errors import BadDocumentError, SourceError
+from indexing.sources import SourceFile
+
+_ROWS = 256  # held as Python objects at a time
+
+
+def read_parquet(
+    file: SourceFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
+) -> Iterator[Document]:
+    """Yields the documents of a file; see `reading.read_documents`. A column of another type than text is an error."""
+    with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
+        columns = _columns(parquet.schema_arrow, fields, file)
+        for row, record in enumerate(_records(parquet, columns, file, read)):
+            try:
+                document = document_of(record, fields, RecordPlace(file.path, file.name, row))
+            except BadDocumentError as error:
+                bad.report(error)
+            else:
+                yield document
+
+
+def _columns(schema: pyarrow.Schema, fields: DocumentFields, file: SourceFile) -> list[str]:
+    """Returns the columns to read, the text first."""
+    if fields.text not in schema.names:
+        found = ", ".join(repr(name) for name in schema.names) or "none"
+        raise SourceError(
+            f"{file.path}: no column {fields.text!r}, found {found}; name the text column with --text-field"
+        )
+    kind = schema.field(fields.text).type
+    if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+        raise SourceError(f"{file.path}: column {fields.text!r} has type {kind}, expected string")
+    wanted = schema.names if fields.metadata is None else fields.metadata
+    return [fields.text, *(name for name in wanted if name != fields.text and name in schema.names)]
+
+
+def _records(
+    parquet: pyarrow.parquet.ParquetFile, columns: list[str], file: SourceFile, read: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    told = 0
+    for group in range(parquet.num_row_groups):
+        for batch in parquet.iter_batches(_ROWS, row_groups=[group], columns=columns):
+            yield from (without_nan(record) for record in _rows(batch, file))
+        # Arrow reads by itself; each row group counts for its share of the file.
+        done = file.size_bytes * (group + 1) // parquet.num_row_groups
+        read(done - told)
+        told = done
+
+
+def _rows(batch: pyarrow.RecordBatch, file: SourceFile) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file.path}: a text in the file is not UTF-8 ({error})") from error
+    return rows
+
+
+def text_bytes_of_parquet(file: SourceFile, text_column: str) -> int:
+    """Returns the unpacked size of a column as the footer has it: about its bytes of text, less where texts repeat.
+
+    Raises:
+        SourceError: the file is no Parquet file, or truncated.
+    """
+    with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
+        size_bytes = 0
+        for number in range(parquet.metadata.num_row_groups):
+            group = parquet.metadata.row_group(number)
+            columns = [group.column(index) for index in range(group.num_columns)]
+            size_bytes += sum(c.total_uncompressed_size for c in columns if c.path_in_schema == text_column)
+        return size_bytes
+
+
+@contextmanager
+def _errors_of(file: SourceFile) -> Iterator[None]:
+    """Turns what Arrow raises while the body reads ``file`` into a `SourceError`."""
+    try:
+        yield
+    except pyarrow.ArrowException as error:
+        raise SourceError(f"{file.path}: truncated or corrupt Parquet file ({_first_line(error)})") from error
+    except OSError as error:
+        raise SourceError(f"{file.path}: cannot read the file ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,108 @@
+"""Turns the texts of a corpus into token ids: which tokenizer, how wide its tokens are, and who encodes."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, assert_never
+
+import tokenizers
+
+from index_format.errors import TokenizerError
+from index_format.layout import TOKENIZER_FILE
+from index_format.tokenizer import ByteTokenizer, JsonTokenizer, TokenIds, Tokenizer
+from indexing.documents import BadDocuments, DocumentFields
+from indexing.estimate import least_text_bytes
+from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerFile, TrainedTokenizer
+from indexing.progress import Stages
+from indexing.reading import read_documents
+from indexing.sources import Corpus
+from indexing.word_pieces import WordPieceEncoder
+
+# Of more text than this every so many-th document is taken: a BPE learns little more, and holds its word counts in RAM.
+_TRAINING_BYTES = 1 << 30
+_TRAINING_PIECE_CHARACTERS = 1 << 20
+
+_WIDTH_OF_BYTES = 1
+# The separator takes the last id of a width: 65,535 of two bytes.
+_MOST_TWO_BYTE_TOKENS = (1 << 16) - 1
+
+
+class Encoder(Protocol):
+    """What encodes documents."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Returns the token ids of each text. No special tokens are added."""
+
+
+def choose_tokenizer(plan: BuildPlan, corpus: Corpus, stages: Stages) -> Tokenizer:
+    """Returns the tokenizer of a plan, after training it on the corpus if that is the choice.
+
+    Raises:
+        TokenizerError: there is no such file or name, or it is no supported tokenizer.
+        SourceError: the corpus, read to train, cannot be read.
+    """
+    match plan.tokenizer:
+        case TokenizerFile(path):
+            return JsonTokenizer.from_file(path / TOKENIZER_FILE if path.is_dir() else path)
+        case HubTokenizer(name):
+            return _from_hub(name)
+        case TrainedTokenizer(vocab_size):
+            with stages.stage("train the tokenizer", corpus.size_bytes, "bytes") as progress:
+                fields = DocumentFields(plan.text_field, ())
+                bad = BadDocuments(skip=plan.skip_bad_lines)
+                documents = read_documents(corpus, fields, bad, progress.advanced)
+                step = max(1, least_text_bytes(corpus, fields) // _TRAINING_BYTES)
+                return train(vocab_size, (document.text for document in islice(documents, 0, None, step)))
+        case RawBytes():
+            return ByteTokenizer()
+        case _ as never:
+            assert_never(never)
+
+
+def train(vocab_size: int, texts: Iterator[str]) -> JsonTokenizer:
+    """Returns a byte-level BPE of at most ``vocab_size`` entries trained on ``texts``, read once."""
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        show_progress=False,
+        initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
+    )
+    tokenizer.train_from_iterator(_in_pieces(texts), trainer)
+    return JsonTokenizer(tokenizer.to_str().encode(), "the trained tokenizer")
+
+
+def token_width(tokenizer: Tokenizer) -> int:
+    """Returns the bytes a token of the index takes: the fewest that leave room for the separator."""
+    if isinstance(tokenizer, ByteTokenizer):
+        return _WIDTH_OF_BYTES  # UTF-8 never holds the byte 0xFF, so it is free to separate
+    return 2 if tokenizer.vocabulary.size <= _MOST_TWO_BYTE_TOKENS else 4
+
+
+def encoder_of(tokenizer: Tokenizer) -> Encoder:
+    """Returns the fastest encoder that gives the tokens of ``tokenizer.encode_batch``."""
+    if isinstance(tokenizer, JsonTokenizer):
+        return WordPieceEncoder.of(tokenizer) or tokenizer
+    return tokenizer
+
+
+def _from_hub(name: str) -> JsonTokenizer:
+    # The hub refuses names with more than one slash with a long explanation; a path is what was meant.
+    if name.count("/") > 1 or name.startswith((".", "~", "/")) or name.endswith(".json"):
+        raise TokenizerError(f"{Path(name)}: cannot read the tokenizer (No such file or directory)")
+    try:
+        tokenizer = tokenizers.Tokenizer.from_pretrained(name)
+    except Exception as error:  # the package raises what the network, the hub and the file raise, in no common class
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TokenizerError(
+            f"{name}: no such tokenizer file, and the Hugging Face hub does not give one of that name ({reason})"
+        ) from error
+    return JsonTokenizer(tokenizer.to_str().encode(), name)
+
+
+def _in_pieces(texts: Iterator[str]) -> Iterator[str]:
+    """Yields texts cut to a length at which the words of each fit in memory; training need not be exact at a cut."""
+    for text in texts:
+        for start in range(0, len(text), _TRAINING_PIECE_CHARACTERS):
+            yield text[start : start + _TRAINING_PIECE_CHARACTERS]

@@ -1,0 +1,109 @@
+"""Checks everything about a published index that opening it does not. Reads every byte."""
+
+import json
+import mmap
+from pathlib import Path
+
+import numpy as np
+
+from index_format.errors import ManifestError
+from index_format.layout import METADATA, METAOFF, UNIGRAM, shard_folder
+from index_format.manifest import IndexManifest, ShardManifest, index_id_of
+from index_format.tokenizer import open_tokenizer
+from indexing.errors import VerificationError
+from indexing.progress import Progress, SilentProgress, Stages
+from indexing.publishing import file_entries
+from indexing.shard_writer import separator_id
+from suffix_engine import ShardIndex, ThreadPool
+
+
+def verify(directory: Path, progress: Progress | None = None, threads: int = 0) -> IndexManifest:
+    """Checks a whole index and returns its manifest: manifests, sizes, checksums, tokenizer, tables, metadata lines.
+
+    Raises:
+        IndexFormatError: there is no index, or manifests, sizes or tokenizer disagree.
+        VerificationError: a checksum, a count or a metadata line is wrong.
+        EngineError: the table is no sorted permutation, or offsets or unigram counts do not match the text.
+    """
+    stages = Stages(progress or SilentProgress())
+    manifest = IndexManifest.load(directory)
+    shards = manifest.load_shards(directory)
+    if (found := index_id_of(shards)) != manifest.index_id:
+        raise ManifestError(f"{directory}: the shards give the index id {found}, the manifest has {manifest.index_id}")
+    vocab_size = open_tokenizer(directory, manifest).vocabulary.size
+    if vocab_size != manifest.vocab_size:
+        raise ManifestError(
+            f"{directory}: the tokenizer has {vocab_size} entries, the manifest says {manifest.vocab_size}"
+        )
+    size_bytes = sum(entry.size_bytes for shard in shards for entry in shard.files.values())
+    with stages.stage("checksums", size_bytes, "bytes") as stage:
+        for shard in shards:
+            _check_checksums(directory / shard_folder(shard.shard), shard, threads, stage)
+    with stages.stage("contents", manifest.num_tokens, "tokens") as stage:
+        pool = ThreadPool(threads)
+        for shard in shards:
+            _check_contents(directory / shard_folder(shard.shard), shard, vocab_size, pool)
+            stage.advanced(shard.num_tokens)
+    return manifest
+
+
+def _check_checksums(folder: Path, shard: ShardManifest, threads: int, progress: Progress) -> None:
+    found = file_entries([folder / name for name in shard.files], threads, progress.advanced)
+    for (name, published), entry in zip(shard.files.items(), found, strict=True):
+        if entry != published:
+            raise VerificationError(
+                f"{folder / name}: content has sha256 {entry.sha256}, {published.sha256} was published; "
+                "the file has changed or is damaged, copy or build it again"
+            )
+
+
+def _check_contents(folder: Path, shard: ShardManifest, vocab_size: int, pool: ThreadPool) -> None:
+    index = ShardIndex.open(folder, token_width=shard.token_width, pool=pool)
+    found, published = (index.num_tokens, index.num_documents), (shard.num_tokens, shard.num_documents)
+    if found != published:
+        raise VerificationError(
+            f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
+            f"the manifest says {published[0]} in {published[1]}"
+        )
+    index.verify()
+    _check_token_ids(folder / UNIGRAM, separator_id(shard.token_width), vocab_size)
+    if METADATA in shard.files:
+        _check_metadata(folder, shard.num_documents)
+
+
+def _check_token_ids(unigrams: Path, separator: int, vocab_size: int) -> None:
+    """Checks that every token is in the vocabulary; that the counts are those of the text is known by now."""
+    if not unigrams.exists():
+        return
+    with unigrams.open() as file:
+        for line in file:
+            token_id = int(line.split()[0])
+            if token_id >= vocab_size and token_id != separator:
+                raise VerificationError(
+                    f"{unigrams}: token id {token_id} occurs, the vocabulary has {vocab_size} entries"
+                )
+
+
+def _check_metadata(folder: Path, num_documents: int) -> None:
+    """Checks that the metadata has one JSON object a line, one line a document, each where its start is said to be."""
+    path, starts_path = folder / METADATA, folder / METAOFF
+    starts = np.memmap(starts_path, dtype="<u8", mode="r")
+    if len(starts) != num_documents:
+        raise VerificationError(f"{starts_path}: {len(starts)} starts, expected {num_documents}: one a document")
+    position = document = 0
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        while line := content.readline():
+            if document == num_documents or starts[document] != position:
+                raise VerificationError(
+                    f"{path}:{document + 1}: a line starts at byte {position}, which {starts_path.name} does not say"
+                )
+            try:
+                fields = json.loads(line)
+            except ValueError as error:
+                raise VerificationError(f"{path}:{document + 1}: not valid JSON ({error})") from error
+            if not isinstance(fields, dict):
+                raise VerificationError(f"{path}:{document + 1}: expected a JSON object, found {type(fields).__name__}")
+            position += len(line)
+            document += 1
+    if document != num_documents:
+        raise VerificationError(f"{path}: {document} lines, expected {num_documents}: one a document")
