@@ -101,12 +101,13 @@ def _as_output_error(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Runs the body deaf to Ctrl-C: a second one must not leave half of the files behind."""
+    """Runs the body deaf to Ctrl-C and SIGTERM: a second one must not leave half of the files behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous or signal.SIG_DFL)
+        for number, handler in previous.items():
+            signal.signal(number, handler or signal.SIG_DFL)
