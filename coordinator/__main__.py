@@ -6,6 +6,7 @@ On a cluster, deploy `coordinator.app:build` with ``serve deploy`` instead.
 import argparse
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -41,18 +42,18 @@ _RAY_PORTS = (
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
     "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
 )
-_SECONDS_TO_END = 5.0
+_SECONDS_TO_END = 3.0
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     arguments = _parse_arguments()
     _stop_on_signals()
-    if arguments.stop_with_stdin:
-        threading.Thread(target=_stop_when_stdin_closes, name="stdin", daemon=True).start()
     adopt_orphans()
     try:
         with _temp_dir(arguments.temp_dir) as temp_dir:
+            if arguments.stop_with_stdin:
+                threading.Thread(target=_end_when_stdin_closes, args=(temp_dir,), name="stdin", daemon=True).start()
             _set_environment(temp_dir)
             _serve(arguments, temp_dir)
     finally:
@@ -83,7 +84,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--temp-dir", default=None, help="where Ray puts logs and sockets; a path of at most 25 characters"
     )
-    parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
+    parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input closes")
     return parser.parse_args()
 
 
@@ -130,11 +131,17 @@ def _stop(number: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _stop_when_stdin_closes() -> None:
+def _end_when_stdin_closes(temp_dir: str) -> NoReturn:
+    """Ends this process and all that it started when its parent closes the pipe, or dies.
+
+    At once, and not by a signal: while Ray starts, its own handlers would end this process and leave Ray's behind.
+    """
     # Not through sys.stdin: a thread that waits in it holds a lock that the interpreter wants when it exits.
     while os.read(0, 4096):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    end_descendants(_SECONDS_TO_END)
+    shutil.rmtree(temp_dir, ignore_errors=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ _SHARDS_START_S = 300.0
 # Measured on 2 idle cores: 15 s; a busy machine needs several times that.
 _COORDINATOR_START_S = 180.0
 _SHARD_DRAIN_S = 5.0
+_SHARDS_STOP_S = _SHARD_DRAIN_S + 2.0
 _COORDINATOR_STOP_S = 20.0
 _LOG_TAIL_CHARS = 3_000
 
@@ -91,22 +92,19 @@ class LocalCluster:
 
     def stop(self) -> None:
         """Stops everything: gently first, then surely. Stopping again does nothing."""
-        started = [process for process in (self._coordinator, *self._shard_servers) if process is not None]
+        coordinators = [self._coordinator] if self._coordinator is not None else []
+        started = [*coordinators, *self._shard_servers]
         family = [member for process in started for member in _with_descendants(process.pid)]
         try:
-            if self._coordinator is not None:
-                _terminate(self._coordinator, _COORDINATOR_STOP_S)
-            for process in self._shard_servers:
-                process.terminate()
-            for process in self._shard_servers:
-                _terminate(process, _SHARD_DRAIN_S + 2)
+            # Each stops when its standard input closes. The coordinator first, so that it loses no shard.
+            for group, timeout_s in ((coordinators, _COORDINATOR_STOP_S), (self._shard_servers, _SHARDS_STOP_S)):
+                _stop_gently(group, timeout_s)
         finally:
             end_processes(family, 0)
             for process in started:
                 process.wait()
-                for pipe in (process.stdin, process.stdout):
-                    if pipe is not None:
-                        pipe.close()
+                if process.stdout is not None:
+                    process.stdout.close()
             self._shard_servers, self._coordinator = [], None
             if self._directory is not None:
                 shutil.rmtree(self._directory, ignore_errors=True)
@@ -228,7 +226,11 @@ def _with_descendants(pid: int) -> list[psutil.Process]:
     return []
 
 
-def _terminate(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout_s)
+def _stop_gently(processes: Sequence[subprocess.Popen[bytes]], timeout_s: float) -> None:
+    for process in processes:
+        if process.stdin is not None:
+            process.stdin.close()
+    deadline = time.monotonic() + timeout_s
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
