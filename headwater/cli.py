@@ -51,7 +51,7 @@ class HeadwaterGroup(click.Group):
         except Exception as error:  # the edge of the process: what nobody expected is raised again
             if not is_expected(error):
                 raise
-            raise click.ClickException(one_line(error)) from error
+            raise click.ClickException(message_of(error)) from error
 
 
 @click.group(cls=HeadwaterGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,13 +72,13 @@ def is_expected(error: Exception) -> bool:
     return isinstance(error, tuple(bases)) or (isinstance(error, OSError) and error.filename is not None)
 
 
-def one_line(error: Exception) -> str:
-    """Returns an error's message on one line, with nothing in it that a terminal would obey."""
+def message_of(error: Exception) -> str:
+    """Returns an error's message, with nothing in it that a terminal would obey."""
     from headwater.plain_text import visible
 
     if isinstance(error, OSError) and error.filename is not None:
-        return visible(f"{error.filename}: {error.strerror}").replace("\n", " ")
-    return " ".join(visible(str(error)).split())
+        return visible(f"{error.filename}: {error.strerror}")
+    return visible(str(error))
 
 
 def main() -> NoReturn:

@@ -6,7 +6,7 @@ import click
 
 from coordinator.json_codec import dumps
 from headwater.answer_input import read_text
-from headwater.target import open_target, target_options
+from headwater.target import check_target, open_target, target_options
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -29,8 +29,10 @@ def count(
     Prints the number alone, so that scripts can read it. If a shard did not answer, the number is a lower
     bound and a warning says so.
     """
+    check_target(index_directory, connect)
+    wanted = read_text(text, file, "text")
     with open_target(index_directory, connect) as index:
-        found = index.count(read_text(text, file, "text"))
+        found = index.count(wanted)
     click.echo(dumps(found) if as_json else str(found.count))
     if not found.coverage.complete:
         failed = "; ".join(f"shard {shard.shard}: {shard.reason}" for shard in found.coverage.failed_shards)

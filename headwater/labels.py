@@ -4,7 +4,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.values import Document, MergedSpan, Span, Trace
+from coordinator.values import Document, MergedSpan, Snippet, Span, Trace
 
 _TITLE_FIELDS = ("title", "display_name", "name")
 _PATH_FIELDS = ("path", "file", "filename")
@@ -17,6 +17,21 @@ def span_labels(trace: Trace) -> tuple[str, ...]:
         for place, span in enumerate(merged.spans):
             labels[span] = f"{number}{_letters(place)}" if len(merged.spans) > 1 else str(number)
     return tuple(labels)
+
+
+def distinct_snippets(document: Document) -> tuple[list[Snippet], list[Snippet]]:
+    """Returns the snippets that show each passage of a document once, and the others.
+
+    The snippets of neighbouring passages show nearly the same text: one whose passage can be read in an earlier
+    one is among the others.
+    """
+    distinct: list[Snippet] = []
+    others: list[Snippet] = []
+    for snippet in document.snippets:
+        passage = snippet.text[snippet.start_char : snippet.end_char]
+        repeated = any(passage in earlier.text for earlier in distinct)
+        (others if repeated else distinct).append(snippet)
+    return distinct, others
 
 
 def document_title(document: Document) -> str:

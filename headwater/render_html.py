@@ -15,6 +15,7 @@ from coordinator.values import Document, Relevance, Snippet, Trace
 from headwater.labels import (
     covered_share,
     describe_span,
+    distinct_snippets,
     document_path,
     document_title,
     longest,
@@ -201,7 +202,11 @@ def _document(rank: int, document: Document, labels: tuple[str, ...], highlights
         f'<span title="{describe_span(trace.spans[span])}">{labels[span]}</span>' for span in document.spans
     )
     noun = "span" if len(document.spans) == 1 else "spans"
-    snippets = "".join(_snippet(snippet, document.relevance) for snippet in document.snippets)
+    distinct, others = distinct_snippets(document)
+    snippets = "".join(_snippet(snippet, document) for snippet in distinct)
+    if others:
+        more = "".join(_snippet(snippet, document) for snippet in others)
+        snippets += f"<details><summary>{plural(len(others), 'more passage')} near these</summary>{more}</details>"
     return f"""<li class="document is-{level}" data-document="{rank}" data-level="{level}"
  data-highlights="{numbers}">
 <span class="level"><b>{level}</b> {document.relevance_score:.2f}</span>
@@ -211,7 +216,8 @@ def _document(rank: int, document: Document, labels: tuple[str, ...], highlights
 <footer><button type="button" data-locate aria-pressed="false">Show in the answer</button>
 <span>{noun} {spans}</span>
 <span>document {document.id}, tokens {document.start:,} to {document.end:,} of {document.num_tokens:,}</span></footer>
-<details><summary>More of the document</summary><pre class="snippet">{_text(document.text)}</pre></details>
+<details class="window"><summary>More of the document</summary>
+<pre class="snippet">{_text(document.text)}</pre></details>
 </li>"""
 
 
@@ -228,13 +234,16 @@ def _link(url: str) -> str:
     return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow" target="_blank">{_text(url)}</a>'
 
 
-def _snippet(snippet: Snippet, relevance: Relevance) -> str:
+def _snippet(snippet: Snippet, document: Document) -> str:
     lead, inner, trail = _trimmed(snippet.text[snippet.start_char : snippet.end_char])
     before = snippet.text[: snippet.start_char] + lead
     after = trail + snippet.text[snippet.end_char :]
+    # The page draws an ellipsis at an end unless the snippet is known to reach the end of the document there.
+    at_start = " from-start" if document.start == 0 and document.text.startswith(snippet.text) else ""
+    at_end = " to-end" if document.end == document.num_tokens and document.text.endswith(snippet.text) else ""
     return (
-        f'<p class="snippet">{_text(before.lstrip())}<mark class="{relevance.value}">{_text(inner)}</mark>'
-        f"{_text(after.rstrip())}</p>\n"
+        f'<p class="snippet{at_start}{at_end}">{_text(before.lstrip())}'
+        f'<mark class="{document.relevance.value}">{_text(inner)}</mark>{_text(after.rstrip())}</p>\n'
     )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from coordinator.values import Document, Relevance, Snippet, Trace
-from headwater.labels import covered_share, document_path, document_title, plural, span_labels
+from headwater.labels import covered_share, distinct_snippets, document_path, document_title, plural, span_labels
 from headwater.plain_text import shorten, visible
 
 # A background comes with its own foreground; the others are colours of the terminal's theme, dark or light.
@@ -159,11 +159,12 @@ def _print_document(rank: int, document: Document, labels: tuple[str, ...], cons
     first = document.snippets[0] if document.snippets else None
     where = f", tokens {first.start:,} to {first.end:,} of {document.num_tokens:,}" if first else ""
     _print_indented(console, Text(f"document {document.id}{where}, {noun} {spans}", "dim"), _INDENT)
-    for number, snippet in enumerate(document.snippets[:_MAX_SNIPPETS]):
+    shown = distinct_snippets(document)[0][:_MAX_SNIPPETS]
+    for number, snippet in enumerate(shown):
         if number:
             _print_indented(console, Text(":" if marks.ascii_only else "⋮", "dim"), _INDENT)
         _print_snippet(snippet, document.relevance, console, marks)
-    if (more := len(document.snippets) - _MAX_SNIPPETS) > 0:
+    if more := len(document.snippets) - len(shown):
         _print_indented(console, Text(f"and {plural(more, 'more passage')}", "dim"), _INDENT)
 
 
@@ -186,8 +187,9 @@ def _print_snippet(snippet: Snippet, relevance: Relevance, console: Console, mar
     for line in lines[:_MAX_SNIPPET_LINES]:
         line.expand_tabs(4)
         for row in line.wrap(console, width) or [Text()]:
-            row.rstrip()
-            console.print(Text.assemble(" " * _INDENT, gutter, row, no_wrap=True, overflow="ignore"))
+            line_of_card = Text.assemble(" " * _INDENT, gutter, row, no_wrap=True, overflow="ignore")
+            line_of_card.rstrip()
+            console.print(line_of_card)
     if len(lines) > _MAX_SNIPPET_LINES:
         console.print(Text.assemble(" " * _INDENT, gutter, ("...", "dim")))
 
@@ -203,11 +205,19 @@ def _near(lines: list[Text], first: int, last: int) -> list[Text]:
 
 
 def _dedented(lines: Iterable[Text]) -> list[Text]:
-    """Returns the lines without the indentation they share. The first, cut anywhere, does not count."""
-    rows = list(lines)
-    indents = [len(row.plain) - len(row.plain.lstrip(" ")) for row in rows[1:] if row.plain.strip()]
+    """Returns the lines without the indentation they share. The first, cut anywhere, loses all of its own."""
+    first, *rest = lines
+    indents = [_indent(row) for row in rest if row.plain.strip()]
     shared = min(indents, default=0)
-    return [row[min(shared, len(row.plain) - len(row.plain.lstrip(" "))) :] if row.plain else row for row in rows]
+    return [_without(first, _indent(first)), *(_without(row, min(shared, _indent(row))) for row in rest)]
+
+
+def _indent(row: Text) -> int:
+    return len(row.plain) - len(row.plain.lstrip(" "))
+
+
+def _without(row: Text, indent: int) -> Text:
+    return row[indent:] if indent < len(row.plain) else Text()
 
 
 def _print_summary(trace: Trace, console: Console) -> None:

@@ -52,14 +52,18 @@ def target_options(command: _F) -> _F:
     )(command)
 
 
-def open_target(index_directory: Path | None, connect: str | None) -> TracedIndex:
-    """Opens what the options of `target_options` name.
+def check_target(index_directory: Path | None, connect: str | None) -> None:
+    """Checks, before any text is read, that one target is named.
 
     Raises:
-        click.UsageError: both or neither were given.
+        click.UsageError: both or neither of the options of `target_options` were given.
     """
     if (index_directory is None) == (connect is None):
         raise click.UsageError("Give either --index DIR or --connect HOST:PORT.")
+
+
+def open_target(index_directory: Path | None, connect: str | None) -> TracedIndex:
+    """Opens the index directory, or connects to the coordinator, that `check_target` let through."""
     if connect is not None:
         return headwater.connect(connect)
     assert index_directory is not None

@@ -11,7 +11,7 @@ from coordinator.json_codec import dumps
 from headwater.answer_input import read_file, read_text
 from headwater.render_html import write_report
 from headwater.render_terminal import print_trace
-from headwater.target import open_target, target_options
+from headwater.target import check_target, open_target, target_options
 from headwater.trace_options import to_trace_options, trace_options
 
 # Narrower than this, a snippet is no longer readable; a pipe gets the usual width of a terminal.
@@ -63,9 +63,11 @@ def trace(
     if prompt is not None and prompt_file is not None:
         raise click.UsageError("Give the prompt with --prompt or --prompt-file, not both.")
     options = to_trace_options(flags)
+    check_target(index_directory, connect)
+    text = read_text(answer, file, "answer")
+    asked = read_file(prompt_file) if prompt_file else prompt or ""
     with open_target(index_directory, connect) as index:
-        asked = read_file(prompt_file) if prompt_file else prompt or ""
-        found = index.trace(read_text(answer, file, "answer"), asked, options)
+        found = index.trace(text, asked, options)
     if html_file is not None:
         write_report(html_file, found, asked)
     if as_json:

@@ -21,16 +21,12 @@ from coordinator.values import (
 ANSWER = "A list is a mutable sequence of items.\nUse a tuple when nothing may change; it is a hashable value, too."
 
 
-def _span(
-    text: str, start: int, end: int, count: int, relevance: Relevance, documents: tuple[int, ...]
-) -> Span:
+def _span(text: str, start: int, end: int, count: int, relevance: Relevance, documents: tuple[int, ...]) -> Span:
     at = ANSWER.index(text)
     return Span(start, end, at, at + len(text), text, count, -1.5 * (end - start), relevance, documents)
 
 
-def _merged(
-    text: str, start: int, end: int, relevance: Relevance, spans: tuple[int, ...], docs: tuple[int, ...]
-):
+def _merged(text: str, start: int, end: int, relevance: Relevance, spans: tuple[int, ...], docs: tuple[int, ...]):
     at = ANSWER.index(text)
     return MergedSpan(start, end, at, at + len(text), text, relevance, spans, docs)
 

@@ -71,9 +71,7 @@ def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int) -> None:
     long = " ".join(["mutable sequences of items"] * 30)
     document = replace(trace.documents[0], url=f"https://example.org/{'x' * 300}", metadata={"title": long})
     spans = (replace(trace.spans[0], text=long), *trace.spans[1:])
-    found = replace(
-        trace, answer=f"{trace.answer} {long}", spans=spans, documents=(document, *trace.documents[1:])
-    )
+    found = replace(trace, answer=f"{trace.answer} {long}", spans=spans, documents=(document, *trace.documents[1:]))
     assert max(map(len, rendered(found, width).splitlines())) <= width
 
 
