@@ -1,0 +1,58 @@
+"""``python -m bench NAME``: runs one bench, prints its table, and exits with 1 if its results are wrong."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import parity, sort, trace
+from bench.errors import BenchError
+from bench.machine import conditions, load_average
+from bench.options import BenchOptions
+from bench.report import Report, show, write_json
+
+_BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
+    "parity": parity.run,
+    "sort": sort.run,
+    "trace": trace.run,
+}
+
+
+def main() -> int:
+    """Returns the exit code: 0 if the results are right, 1 if they are wrong, 2 if the bench could not run."""
+    arguments = _parser().parse_args()
+    console = Console()
+    load = load_average()
+    options = BenchOptions(arguments.index, arguments.conversations, arguments.passes, arguments.remote)
+    try:
+        report = _BENCHES[arguments.name](options, console)
+    except BenchError as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    measured_on = conditions(load)
+    show(report, measured_on, console)
+    if arguments.json is not None:
+        write_json(report, measured_on, arguments.json)
+    return 1 if report.failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Runs one benchmark and prints its table.")
+    parser.add_argument("name", choices=sorted(_BENCHES), help="which bench")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--index", type=Path, metavar="DIR", help="an index of yours, instead of the shared corpus")
+    parser.add_argument("--conversations", type=Path, metavar="FILE", help="prompts and answers to trace on it (JSONL)")
+    parser.add_argument("--passes", type=int, default=5, metavar="N", help="measurements of our side (default 5)")
+    parser.add_argument(
+        "--remote",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="trace: measure over gRPC through Ray too (default)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""What the command line says, for every bench."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """Which index to run on, and how much.
+
+    Attributes:
+        index: Index directory of the caller's; None means the shared corpus.
+        conversations: JSONL file of prompts and answers; goes with ``index``.
+        passes: How often our side is measured on every conversation; the median counts.
+        remote: Whether to measure over gRPC through Ray as well.
+    """
+
+    index: Path | None
+    conversations: Path | None
+    passes: int
+    remote: bool

@@ -1,0 +1,161 @@
+"""Suffix sorting: ours against infini-gram's make-part, merge and concat, on the same tokens and cores."""
+
+import os
+import re
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from bench.corpus import KEPT, inputs
+from bench.errors import BenchError
+from bench.options import BenchOptions
+from bench.process_tree import Finished, run_watched
+from bench.report import Report
+from index_format.layout import OFFSET, TABLE, TOKENIZED, shard_folder
+from index_format.manifest import ShardManifest
+
+_TOKEN_TYPES = {1: "u8", 2: "u16", 4: "u32"}
+_NUMPY_TYPES = {1: np.uint8, 2: np.uint16, 4: np.uint32}
+# infini-gram compares at most this many bytes, so suffixes that agree on more may be in any order in its table.
+_COMPARED_BYTES = 100_000
+_MOST_TIES_CHECKED = 100_000
+_THEIR_SECONDS = re.compile(r"Step 2 \(build_sa\): Done\. Took ([0-9.]+) seconds")
+_OUR_SCRIPT = """
+import sys, time
+import suffix_engine
+began = time.perf_counter()
+suffix_engine.sort_shard(sys.argv[1], token_width=int(sys.argv[2]), num_threads=int(sys.argv[3]))
+print(time.perf_counter() - began)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    seconds: float
+    peak_bytes: int
+    table: Path
+
+
+def run(options: BenchOptions, console: Console) -> Report:
+    """Sorts the first shard of the index with both, each in a process of its own, and compares the tables."""
+    directory = _shard_of(options, console)
+    manifest = ShardManifest.load(directory)
+    width, cores = manifest.token_width, len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(dir=KEPT, prefix="sort-") as scratch:
+        _warm(directory / TOKENIZED)
+        ours = []
+        for number in range(min(3, options.passes)):
+            with console.status(f"sorting with ours, pass {number + 1}"):
+                ours.append(_sort_ours(directory, Path(scratch) / "ours", width, cores))
+        with console.status("sorting with infini-gram"):
+            theirs = _sort_theirs(directory, Path(scratch) / "theirs", width, cores)
+        failures = compare_tables(ours[-1].table, theirs.table, directory / TOKENIZED, width)
+    seconds = statistics.median(one.seconds for one in ours)
+    peak_bytes = max(one.peak_bytes for one in ours)
+    return Report(
+        title=f"sorting {manifest.num_tokens:,} tokens of {width} bytes on {cores} cores, text in the page cache",
+        columns=("", "seconds", "peak memory, MiB", "tokens a second"),
+        rows=[
+            _row(f"headwater (median of {len(ours)})", seconds, peak_bytes, manifest.num_tokens),
+            _row("infini-gram 2.6.0 (1 run)", theirs.seconds, theirs.peak_bytes, manifest.num_tokens),
+        ],
+        figures={
+            "sort_ratio": theirs.seconds / seconds,
+            "sort_peak_ratio": theirs.peak_bytes / peak_bytes,
+            "sort_seconds": seconds,
+            "sort_peak_mib": peak_bytes / 2**20,
+        },
+        failures=failures,
+        notes=(
+            "ratio = theirs / ours; seconds of the sort itself, start of Python not counted",
+            "peak = resident memory summed over the process tree, polled every 10 ms; ours flushes its table to disk",
+        ),
+    )
+
+
+def _shard_of(options: BenchOptions, console: Console) -> Path:
+    if options.index is not None:
+        return options.index / shard_folder(0)
+    return inputs(None, None, shards=(1,), console=console).directories[0] / shard_folder(0)
+
+
+def _row(name: str, seconds: float, peak_bytes: int, num_tokens: int) -> list[str]:
+    return [name, f"{seconds:.2f}", f"{peak_bytes / 2**20:,.0f}", f"{num_tokens / seconds:,.0f}"]
+
+
+def _prepare(source: Path, folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in (TOKENIZED, OFFSET):
+        (folder / name).hardlink_to(source / name)
+    return folder
+
+
+def _sort_ours(source: Path, folder: Path, width: int, cores: int) -> _Sorted:
+    _prepare(source, folder)
+    command = [sys.executable, "-c", _OUR_SCRIPT, str(folder), str(width), str(cores)]
+    finished = run_watched(command, os.environ, folder / "log.txt")
+    return _Sorted(float(finished.output), finished.peak_bytes, folder / TABLE)
+
+
+def _sort_theirs(source: Path, folder: Path, width: int, cores: int) -> _Sorted:
+    """Runs infini-gram's own indexer. It skips tokenizing, which would need the network, as the text is there."""
+    _prepare(source, folder)
+    open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    command = [sys.executable, "-m", "infini_gram.indexing", "--cpus", str(cores), "--mem", "8"]
+    command += ["--token_dtype", _TOKEN_TYPES[width], "--ulimit", str(open_files)]
+    for name in ("data_dir", "save_dir", "temp_dir"):
+        command += [f"--{name}", str(folder)]
+    finished = run_watched(command, os.environ, folder / "log.txt")
+    return _Sorted(_their_seconds(finished), finished.peak_bytes, folder / TABLE)
+
+
+def _their_seconds(finished: Finished) -> float:
+    found = _THEIR_SECONDS.search(finished.output)
+    if found is None:
+        raise BenchError(f"infini-gram's indexer did not say how long it took: {finished.output[-500:]}")
+    return float(found[1])
+
+
+def _warm(path: Path) -> None:
+    with path.open("rb") as file:
+        while file.read(1 << 24):
+            pass
+
+
+def compare_tables(ours: Path, theirs: Path, text: Path, width: int) -> list[str]:
+    """Returns what is wrong: sizes that differ, or ranks that differ though their suffixes do within 100,000 bytes."""
+    if ours.stat().st_size != theirs.stat().st_size:
+        return [f"our table has {ours.stat().st_size} bytes, theirs {theirs.stat().st_size}"]
+    num_tokens = text.stat().st_size // width
+    mine, other = (_pointers(path, num_tokens) for path in (ours, theirs))
+    differing = np.flatnonzero(mine != other)
+    if len(differing) > _MOST_TIES_CHECKED:
+        return [f"{len(differing)} ranks differ, more than ties can explain"]
+    tokens = np.memmap(text, dtype=_NUMPY_TYPES[width], mode="r")
+    most = _COMPARED_BYTES // width
+    wrong = [
+        int(rank) for rank in differing if not _agree(tokens, int(mine[rank]) // width, int(other[rank]) // width, most)
+    ]
+    return [f"rank {rank} differs, and so do the suffixes" for rank in wrong[:10]]
+
+
+def _pointers(path: Path, num_tokens: int) -> npt.NDArray[np.uint64]:
+    entry_bytes = path.stat().st_size // num_tokens
+    packed = np.fromfile(path, dtype=np.uint8).reshape(num_tokens, entry_bytes)
+    wide = np.zeros((num_tokens, 8), dtype=np.uint8)
+    wide[:, :entry_bytes] = packed
+    return wide.view(np.uint64).ravel()
+
+
+def _agree(tokens: npt.NDArray[np.unsignedinteger], first: int, second: int, most: int) -> bool:
+    one, two = tokens[first : first + most], tokens[second : second + most]
+    return len(one) == len(two) == most and bool((one == two).all())
