@@ -12,12 +12,8 @@ from hypothesis import HealthCheck, settings
 
 # A failing example is printed with the decorator that runs it again (`print_blob`), so no seed is ever lost.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
-settings.register_profile(
-    "fast", max_examples=40, deadline=None, print_blob=True, suppress_health_check=_QUIET
-)
-settings.register_profile(
-    "slow", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_QUIET
-)
+settings.register_profile("fast", max_examples=40, deadline=None, print_blob=True, suppress_health_check=_QUIET)
+settings.register_profile("slow", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
 PROFILE = os.environ.get("HEADWATER_TEST_PROFILE", "fast")
 settings.load_profile(PROFILE)
 

@@ -47,9 +47,7 @@ def suffix_table(text: Sequence[int], width: int) -> list[int]:
 def find(text: Sequence[int], table: Sequence[int], query: Sequence[int]) -> tuple[int, int]:
     """Returns the ranks ``[start, end)`` of the suffixes that begin with ``query``; ``(0, 0)`` if none do."""
     wanted = list(query)
-    ranks = [
-        rank for rank, position in enumerate(table) if list(text[position : position + len(wanted)]) == wanted
-    ]
+    ranks = [rank for rank, position in enumerate(table) if list(text[position : position + len(wanted)]) == wanted]
     if not ranks:
         return (0, 0)
     assert ranks == list(range(ranks[0], ranks[-1] + 1)), "suffixes with one beginning are neighbours"

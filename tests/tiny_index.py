@@ -86,8 +86,7 @@ def _write_index_shard(
 ) -> ShardManifest:
     documents = [ids.tolist() for ids in tokenizer.encode_batch(texts)]
     metadata = [
-        {"path": f"part-{number}.jsonl", "linenum": line, "metadata": {"source": "tiny"}}
-        for line in range(len(texts))
+        {"path": f"part-{number}.jsonl", "linenum": line, "metadata": {"source": "tiny"}} for line in range(len(texts))
     ]
     write_shard(folder, documents, width, metadata)
     manifest = ShardManifest(

@@ -75,9 +75,7 @@ def build_shard(folder: Path, documents: Sequence[oracle.Document], width: int) 
     (with more, its merge goes wrong on texts under 100,000 bytes).
     """
     if psutil.virtual_memory().total < 1.2 * _SORTER_BYTES[width]:
-        pytest.skip(
-            f"infini-gram's indexer needs {_SORTER_BYTES[width] >> 30} GiB for {_TYPE_NAMES[width]} tokens"
-        )
+        pytest.skip(f"infini-gram's indexer needs {_SORTER_BYTES[width] >> 30} GiB for {_TYPE_NAMES[width]} tokens")
     write_shard(folder, documents, width, sort=False)
     open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     command = [sys.executable, "-m", "infini_gram.indexing", "--cpus", "1", "--mem", "1"]

@@ -27,12 +27,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_both_tables_answer_every_query_alike(width: int, seed: int, folders: tuple[Path, Path]) -> None:
     documents = documents_of(seed, width, max_documents=40, max_tokens=80)
-    theirs = suffix_engine.ShardIndex.open(
-        build_shard(folders[0], documents, width), token_width=width, pool=POOL
-    )
-    ours = suffix_engine.ShardIndex.open(
-        write_shard(folders[1], documents, width), token_width=width, pool=POOL
-    )
+    theirs = suffix_engine.ShardIndex.open(build_shard(folders[0], documents, width), token_width=width, pool=POOL)
+    ours = suffix_engine.ShardIndex.open(write_shard(folders[1], documents, width), token_width=width, pool=POOL)
     assert (folders[0] / TABLE).read_bytes() == (folders[1] / TABLE).read_bytes()
     assert theirs.pointer_width == ours.pointer_width
     theirs.verify()

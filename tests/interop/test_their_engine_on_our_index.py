@@ -120,8 +120,7 @@ def test_their_engine_serves_a_whole_index_of_three_shards(tmp_path_factory: pyt
         tokenizer.vocabulary.pieces, fallback_ids=[], byte_level=True, strip_leading_space=False
     )
     ours = [
-        suffix_engine.ShardIndex.open(folder, token_width=2, pool=POOL, vocabulary=vocabulary)
-        for folder in folders
+        suffix_engine.ShardIndex.open(folder, token_width=2, pool=POOL, vocabulary=vocabulary) for folder in folders
     ]
     query = tokenizer.encode(" the river runs").token_ids.tolist()
     intervals = theirs.find(query)
