@@ -123,7 +123,8 @@ def _print_spans(trace: Trace, console: Console) -> None:
             f"{span.end - span.start:>6}  {span.count:>9,}  {len(span.documents):>4}  ",
         )
         row.append(shorten(visible(span.text), max(16, console.width - len(row))))
-        console.print(row, no_wrap=True, overflow="ignore", crop=False)
+        row.truncate(console.width, overflow="ellipsis")  # some characters are two cells wide
+        console.print(row, no_wrap=True, overflow="ignore")
 
 
 def _print_documents(trace: Trace, console: Console, marks: _Marks, num_documents: int) -> None:

@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from coordinator.values import Trace
@@ -73,6 +74,14 @@ def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int) -> None:
     spans = (replace(trace.spans[0], text=long), *trace.spans[1:])
     found = replace(trace, answer=f"{trace.answer} {long}", spans=spans, documents=(document, *trace.documents[1:]))
     assert max(map(len, rendered(found, width).splitlines())) <= width
+
+
+def test_wide_characters_do_not_widen_the_lines(trace: Trace) -> None:
+    wide = "可变序列" * 60
+    document = replace(trace.documents[0], url="", source=wide, metadata={"title": wide})
+    spans = (replace(trace.spans[0], text=wide), *trace.spans[1:])
+    found = replace(trace, answer=trace.answer + wide, spans=spans, documents=(document, *trace.documents[1:]))
+    assert max(map(cell_len, rendered(found, 80).splitlines())) <= 80
 
 
 def test_no_line_ends_in_a_space(trace: Trace) -> None:
