@@ -99,6 +99,15 @@ def test_only_web_addresses_become_links(trace: Trace, hostile_trace: Trace) -> 
     assert len(Page(render_report(replace(trace, documents=(broken, *trace.documents[1:])))).all("a")) == 1
 
 
+@pytest.mark.parametrize(
+    "url", ["javascript://example.org/%0aalert(1)", "data:text/html,x", "//example.org", "ftp://a.b"]
+)
+def test_address_of_another_scheme_stays_text(trace: Trace, url: str) -> None:
+    document = replace(trace.documents[0], url=url)
+    page = Page(render_report(replace(trace, documents=(document, *trace.documents[1:]))))
+    assert [a["href"] for a in page.all("a")] == ["#documents"]
+
+
 def test_page_asks_for_nothing_from_anywhere(trace: Trace) -> None:
     page = Page(render_report(trace))
     assert [name for name, _ in page.elements if name in ("link", "img", "iframe", "object", "embed")] == []
