@@ -3,11 +3,13 @@
 import math
 import resource
 import shutil
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from index_format.layout import MAX_SHARDS
 from indexing.documents import DocumentFields
 from indexing.errors import DiskFullError, MemoryBudgetError, PlanError
 from indexing.estimate import least_tokens
@@ -70,16 +72,18 @@ def check_memory(num_tokens: int, num_shards: int, token_width: int, budget_byte
     Raises:
         MemoryBudgetError: it cannot; says how many shards would do.
     """
-    largest = math.ceil(num_tokens / num_shards)
-    needed = sort_memory_bytes(largest, token_width)
-    if needed <= budget_bytes:
+    def needed_bytes(shards: int) -> int:
+        return sort_memory_bytes(math.ceil(num_tokens / shards), token_width)
+
+    if needed_bytes(num_shards) <= budget_bytes:
         return
-    shards = math.ceil(num_shards * needed / budget_bytes)
+    enough = bisect_left(range(1, MAX_SHARDS + 1), True, key=lambda shards: needed_bytes(shards) <= budget_bytes) + 1
+    advice = f"use at least {enough} shards (--shards {enough}), or " if enough <= MAX_SHARDS else ""
     kind = "probably at least " if estimated else ""
     raise MemoryBudgetError(
-        f"a shard of {kind}{largest:,} tokens needs {format_bytes(needed)} of memory to sort, "
-        f"the build may use {format_bytes(budget_bytes)}; use at least {shards} shards (--shards {shards}), "
-        "or allow more memory (--memory)"
+        f"a shard of {kind}{math.ceil(num_tokens / num_shards):,} tokens needs "
+        f"{format_bytes(needed_bytes(num_shards))} of memory to sort, the build may use {format_bytes(budget_bytes)}; "
+        f"{advice}allow more memory (--memory)"
     )
 
 

@@ -1,8 +1,9 @@
-"""Sorts one shard in a process of its own: ``python -m indexing.sort_process DIRECTORY TOKEN_WIDTH THREADS``.
+"""Sorts one shard in a process of its own: ``python sort_process.py DIRECTORY TOKEN_WIDTH THREADS``.
 
 The engine sorts in one call that nothing interrupts. In another process it ends the moment that process is killed, its
 memory goes back to the system, and running out of memory takes the sort down and not the build. It is an ordinary
-command and no `multiprocessing` child, so a caller's main module is not imported a second time.
+command and no `multiprocessing` child, so a caller's main module is not imported a second time; and a script, not a
+module of this package, which would take longer to import than a small shard takes to sort.
 """
 
 import os

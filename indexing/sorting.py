@@ -11,6 +11,8 @@ from indexing.errors import SortError
 from indexing.progress import Stages
 from indexing.writing import WrittenShard
 
+_SCRIPT = Path(__file__).with_name("sort_process.py")
+
 
 def sort_shards(shards: Sequence[WrittenShard], width: int, num_threads: int, stages: Stages) -> None:
     """Writes the table of every shard, one after another: each takes all cores and as much memory as it needs.
@@ -30,7 +32,8 @@ def sort_in_child(directory: Path, *, token_width: int, num_threads: int) -> Non
     Raises:
         SortError: the sort failed, or its process was killed.
     """
-    command = [sys.executable, "-m", "indexing.sort_process", str(directory), str(token_width), str(num_threads)]
+    # -P keeps this folder, with its modules' common names, off the child's import path.
+    command = [sys.executable, "-P", str(_SCRIPT), str(directory), str(token_width), str(num_threads)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(  # noqa: S603 - our own module, arguments as a list
         command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment

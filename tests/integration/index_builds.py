@@ -1,0 +1,55 @@
+"""What the tests of whole builds share: corpora, and the command in a process of its own."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexing.plan import BuildPlan, RawBytes, TokenizerChoice
+
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "ran", "caf\u00e9", "42", "end.")
+
+
+def make_texts(number: int, seed: int = 7, words: int = 40) -> list[str]:
+    """Returns texts of few words, so that passages repeat."""
+    chooser = random.Random(seed)
+    return [" ".join(chooser.choices(WORDS, k=chooser.randint(1, words))) for _ in range(number)]
+
+
+def write_corpus(path: Path, texts: Sequence[str]) -> Path:
+    """Writes texts as JSON lines with a number each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"text": text, "number": number}) for number, text in enumerate(texts))
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def plan_of(source: Path, output: Path, shards: int = 1, tokenizer: TokenizerChoice | None = None) -> BuildPlan:
+    """Returns a plan to index one source, in raw bytes if no tokenizer is named."""
+    return BuildPlan(sources=(source,), output=output, tokenizer=tokenizer or RawBytes(), shards=shards)
+
+
+def index_command(*arguments: str | Path, limit_bytes: int | None = None) -> "subprocess.Popen[str]":
+    """Starts ``headwater index ...`` in a process group of its own; ``limit_bytes`` bounds every file it writes."""
+    # The limit goes through a shell, as preexec_fn is not safe beside threads.
+    command = [sys.executable, "-m", "headwater.cli", "index", *map(str, arguments)]
+    if limit_bytes is not None:
+        command = ["bash", "-c", f'ulimit -f {limit_bytes // 1024} && exec "$@"', "bash", *command]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "TERM": "dumb"},
+    )
+
+
+def run_index_command(*arguments: str | Path, limit_bytes: int | None = None) -> tuple[int, str, str]:
+    """Runs ``headwater index ...`` to its end and returns its exit code, standard output and standard error."""
+    with index_command(*arguments, limit_bytes=limit_bytes) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err

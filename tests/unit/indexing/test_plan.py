@@ -1,0 +1,29 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexing.errors import PlanError
+from indexing.plan import BuildPlan, RawBytes, TrainedTokenizer
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sources": ()}, "no source given"),
+        ({"shards": 0}, "0 shards, expected 1 to 100000"),
+        ({"shards": 100_001}, "100001 shards, expected 1 to 100000"),
+        ({"threads": -1}, "-1 threads, expected 0"),
+        ({"memory_bytes": 0}, "memory of 0 bytes"),
+        ({"metadata_fields": ("id", "text")}, "field 'text' is the text"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
+    fields: dict[str, Any] = {"sources": (Path("a"),), "output": Path("b"), "tokenizer": RawBytes()}
+    with pytest.raises(PlanError, match=message):
+        BuildPlan(**fields | wrong)
+
+
+def test_a_vocabulary_smaller_than_the_bytes_cannot_be_trained() -> None:
+    with pytest.raises(PlanError, match="vocabulary of 255 to train, expected at least 256"):
+        TrainedTokenizer(255)
