@@ -25,7 +25,13 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console()
     load = load_average()
-    options = BenchOptions(arguments.index, arguments.conversations, arguments.passes, arguments.remote)
+    options = BenchOptions(
+        index=arguments.index,
+        conversations=arguments.conversations,
+        tokenizer=arguments.tokenizer,
+        passes=arguments.passes,
+        remote=arguments.remote,
+    )
     try:
         report = _BENCHES[arguments.name](options, console)
     except BenchError as error:
@@ -44,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--index", type=Path, metavar="DIR", help="an index of yours, instead of the shared corpus")
     parser.add_argument("--conversations", type=Path, metavar="FILE", help="prompts and answers to trace on it (JSONL)")
+    parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="parity: of an index that infini-gram built")
     parser.add_argument("--passes", type=int, default=5, metavar="N", help="measurements of our side (default 5)")
     parser.add_argument(
         "--remote",

@@ -14,12 +14,10 @@ from rank_bm25 import BM25Okapi
 
 from bench.conversations import Conversation
 from bench.errors import BenchError
-from index_format.layout import shard_folder
-from index_format.manifest import IndexManifest
-from index_format.vocabulary import vocabulary_of
+from bench.searched_index import SearchedIndex
 from index_format.word_starts import word_start_ids
 
-_TYPE_NAMES = {1: "u8", 2: "u16", 4: "u32"}
+_TYPE_NAMES = {2: "u16", 4: "u32"}
 _DENSITY = 0.05
 _MAX_COUNT = 1_000_000
 _OCCURRENCES_PER_SPAN = 10
@@ -56,32 +54,28 @@ class InfiniGramPeer:
     Settings as in production: memory-mapped files, no prefetching, blocks of 256 positions, unigrams in memory.
     """
 
-    def __init__(self, directory: Path, scratch: Path) -> None:
-        """Opens every shard of the index in ``directory``; the word-start file goes to ``scratch``.
+    def __init__(self, index: SearchedIndex, scratch: Path) -> None:
+        """Opens every shard of the index; the word-start file goes to ``scratch``.
 
         Raises:
-            BenchError: infini-gram is not installed, or the index is of raw bytes, which it cannot attribute.
+            BenchError: infini-gram is not installed.
         """
         try:
             from infini_gram.engine import InfiniGramEngine
         except ImportError as error:
             raise BenchError("infini-gram is missing: install the project with its 'bench' extra") from error
-        manifest = IndexManifest.load(directory)
-        if manifest.token_width == 1:
-            raise BenchError(f"{directory}: an index of raw bytes; infini-gram misreads their unigram counts")
-        content = (directory / manifest.tokenizer).read_text(encoding="utf-8")
-        self._tokenizer = tokenizers.Tokenizer.from_str(content)
-        parsed = json.loads(content)
+        tokenizer, width = index.tokenizer, index.manifest.token_width
+        self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer.content.decode())
+        ids = word_start_ids(json.loads(tokenizer.content), byte_level=tokenizer.vocabulary.byte_level)
         word_starts = scratch / "word_starts.txt"
-        ids = sorted(word_start_ids(parsed, byte_level=vocabulary_of(parsed).byte_level))
-        word_starts.write_text("".join(f"{id_}\n" for id_ in ids))
-        self._delimiters = [id_ for text in ("\n", ".") for id_ in self._ids_of(text)]
+        word_starts.write_text("".join(f"{id_}\n" for id_ in sorted(ids)))
+        self._delimiters = sorted(id_ for text in ("\n", ".") for id_ in tokenizer.ids_of(text))
         self._engine: Any = InfiniGramEngine(
-            index_dir=[str(directory / shard_folder(number)) for number in range(manifest.num_shards)],
+            index_dir=[str(folder) for folder in index.folders],
             eos_token_id=0,
-            vocab_size=256**manifest.token_width - 1,
+            vocab_size=256**width - 1,
             version=4,
-            token_dtype=_TYPE_NAMES[manifest.token_width],
+            token_dtype=_TYPE_NAMES[width],
             ds_prefetch_depth=0,
             sa_prefetch_depth=0,
             od_prefetch_depth=0,
@@ -127,10 +121,6 @@ class InfiniGramPeer:
             )
             for span in found["spans"]
         ]
-
-    def _ids_of(self, text: str) -> list[int]:
-        pieces = vocabulary_of(json.loads(self._tokenizer.to_str())).pieces
-        return [id_ for id_, piece in enumerate(pieces) if piece == text.encode()]
 
 
 def kept_spans(spans: Sequence[PeerSpan], num_tokens: int) -> list[PeerSpan]:

@@ -11,11 +11,13 @@ class BenchOptions:
     Attributes:
         index: Index directory of the caller's; None means the shared corpus.
         conversations: JSONL file of prompts and answers; goes with ``index``.
+        tokenizer: ``tokenizer.json`` of an ``index`` that infini-gram built, which does not hold it.
         passes: How often our side is measured on every conversation; the median counts.
         remote: Whether to measure over gRPC through Ray as well.
     """
 
     index: Path | None
     conversations: Path | None
+    tokenizer: Path | None
     passes: int
     remote: bool

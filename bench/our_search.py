@@ -4,18 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import suffix_engine
+from bench.searched_index import SearchedIndex
 from coordinator.fan_out import fan_out
 from coordinator.filter import keep_spans, maximal_spans
 from coordinator.tokenize import tokenize
 from coordinator.union import union
 from coordinator.values import MaximalSpan, ShardId, TraceOptions
 from headwater.embedded_shard import EmbeddedShard
-from index_format.layout import shard_folder
-from index_format.manifest import IndexManifest
-from index_format.tokenizer import open_tokenizer
 
 _DEADLINE_S = 600.0
 
@@ -32,22 +29,21 @@ class FoundSpans:
 class OurSearch:
     """An index, searched in this process up to the kept spans: `Trace` does not show the other maximal ones."""
 
-    def __init__(self, directory: Path) -> None:
-        """Opens every shard of the index in ``directory``."""
-        manifest = IndexManifest.load(directory)
-        self._tokenizer = open_tokenizer(directory, manifest)
-        self._executor = ThreadPoolExecutor(max_workers=manifest.num_shards)
+    def __init__(self, index: SearchedIndex) -> None:
+        """Opens every shard of the index."""
+        self._tokenizer = index.tokenizer
+        self._executor = ThreadPoolExecutor(max_workers=len(index.shards))
         pool = suffix_engine.ThreadPool()
         self._shards = [
             EmbeddedShard(
                 ShardId(number),
                 suffix_engine.ShardIndex.open(
-                    directory / shard_folder(number), token_width=manifest.token_width, pool=pool
+                    shard.folder, token_width=index.manifest.token_width, pool=pool, number=shard.number
                 ),
-                manifest,
+                index.manifest,
                 self._executor,
             )
-            for number in range(manifest.num_shards)
+            for number, shard in enumerate(index.shards)
         ]
 
     def search(self, answer: str) -> FoundSpans:

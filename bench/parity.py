@@ -15,6 +15,7 @@ from bench.infini_gram_peer import InfiniGramPeer, kept_spans
 from bench.options import BenchOptions
 from bench.our_search import FoundSpans, OurSearch
 from bench.report import Report
+from bench.searched_index import SearchedIndex, searched_index
 
 # The reference file holds sums to six decimals.
 _SUM_TOLERANCE = 1e-6
@@ -37,8 +38,8 @@ def run(options: BenchOptions, console: Console) -> Report:
     rows, failures, checked = [], [], 0
     for directory in given.directories:
         with console.status(f"comparing {directory}"):
-            expected = _reference(given, directory)
-            spans, differences = _compare(directory, conversations, expected)
+            index = searched_index(directory, options.tokenizer)
+            spans, differences = _compare(index, conversations, _reference(given, index))
         rows.append([directory.name, str(len(conversations)), f"{spans:,}", str(len(differences))])
         failures += [f"{directory.name}: {difference}" for difference in differences]
         checked += spans
@@ -56,10 +57,10 @@ def run(options: BenchOptions, console: Console) -> Report:
 
 
 def _compare(
-    directory: Path, conversations: list[Conversation], expected: Callable[[Conversation], Expected]
+    index: SearchedIndex, conversations: list[Conversation], expected: Callable[[Conversation], Expected]
 ) -> tuple[int, list[str]]:
     spans, differences = 0, []
-    with _opened(directory) as ours:
+    with _opened(index) as ours:
         for conversation in conversations:
             wanted = expected(conversation)
             spans += len(wanted.spans)
@@ -84,9 +85,9 @@ def compare_spans(found: FoundSpans, wanted: Expected) -> list[str]:
     return sorted(lines)
 
 
-def _reference(given: Inputs, directory: Path) -> Callable[[Conversation], Expected]:
+def _reference(given: Inputs, index: SearchedIndex) -> Callable[[Conversation], Expected]:
     if given.reference is None:
-        peer = InfiniGramPeer(directory, given.scratch)
+        peer = InfiniGramPeer(index, given.scratch)
         return lambda conversation: _live(peer, conversation)
     read = _read_reference(given.reference)
     return lambda conversation: read[conversation.id]
@@ -114,8 +115,8 @@ def _read_reference(path: Path) -> dict[str, Expected]:
 
 
 @contextmanager
-def _opened(directory: Path) -> Iterator[OurSearch]:
-    search = OurSearch(directory)
+def _opened(index: SearchedIndex) -> Iterator[OurSearch]:
+    search = OurSearch(index)
     try:
         yield search
     finally:

@@ -15,6 +15,7 @@ from bench.infini_gram_peer import InfiniGramPeer, PeerTrace
 from bench.options import BenchOptions
 from bench.remote import compare_with_remote
 from bench.report import Report, percentile
+from bench.searched_index import searched_index
 from coordinator.values import Trace
 from headwater.embedded import EmbeddedIndex
 from index_format.manifest import IndexManifest
@@ -75,7 +76,7 @@ _ROWS = (
 def _measure(
     directory: Path, scratch: Path, conversations: Sequence[Conversation], passes: int, console: Console
 ) -> tuple[list[Measured], list[str]]:
-    peer = InfiniGramPeer(directory, scratch)
+    peer = InfiniGramPeer(searched_index(directory, None), scratch)
     measured, failures = [], []
     with headwater.open(directory) as index:
         for number, conversation in enumerate(conversations):
