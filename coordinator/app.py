@@ -6,6 +6,7 @@ On a cluster, ``serve deploy`` a config file with import path ``coordinator.app:
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 
 SERVICER_FUNCTIONS = ("protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server",)
 APPLICATION = "headwater"
+# Ray replaces 127.0.0.1 by the machine's outward address; this one it takes for what it is, a loopback address.
+_NODE_ADDRESS = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
 
 def _replica() -> Any:
@@ -88,7 +91,7 @@ def run_locally(
         configure_logging=True,
         logging_level=logging.ERROR,
         log_to_driver=False,
-        _node_ip_address="127.0.0.1",
+        _node_ip_address=_NODE_ADDRESS,
         _temp_dir=temp_dir,
     )
     try:

@@ -1,0 +1,202 @@
+"""A whole cluster on this machine, Ray included: the same answers as embedded, and nothing left when it stops."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import headwater
+from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
+from coordinator.json_codec import to_json
+from coordinator.values import Trace, TraceOptions
+from headwater.local_cluster import LocalCluster, LocalClusterError
+from tests.tiny_index import byte_level_tokenizer, write_index
+
+# Ray takes about 15 s to start on two idle cores, and several times that on busy ones.
+pytestmark = pytest.mark.timeout(300)
+
+TEXTS = (
+    "The quick brown fox jumps over the lazy dog near the river bank.",
+    "A slow green turtle walks under the old stone bridge, naïvely.",
+    "Nobody saw the quick brown fox jumps over the lazy dog, or so they say.",
+)
+ANSWER = "They say the quick brown fox jumps over the lazy dog near the river bank, naïvely."
+OPTIONS = TraceOptions(max_span_density=1.0)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_index(
+        tmp_path_factory.mktemp("cluster") / "index", [TEXTS[:2], TEXTS[2:]], byte_level_tokenizer(TEXTS, 300)
+    )
+
+
+def untimed(trace: Trace) -> Trace:
+    return replace(trace, timings=None)  # type: ignore[arg-type]
+
+
+def http(url: str, body: Any = None) -> tuple[int, Any]:
+    """Returns the status and the JSON of a GET, or of a POST of ``body``."""
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, content, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path) -> None:
+    with headwater.open(index) as opened:
+        expected, described = untimed(opened.trace(ANSWER, "What?", OPTIONS)), opened.describe()
+        counted, document = opened.count("the lazy dog"), opened.document("1:0")
+    with LocalCluster(index) as cluster, headwater.connect(cluster.grpc_target) as remote:
+        assert untimed(remote.trace(ANSWER, "What?", OPTIONS)) == expected
+        assert remote.count("the lazy dog") == counted
+        assert remote.document("1:0") == document
+        assert remote.describe() == described
+        with pytest.raises(InvalidRequestError, match="answer is empty"):
+            remote.trace(" ")
+        with pytest.raises(DocumentNotFoundError, match="there is no shard 9"):
+            remote.document("9:0")
+
+        body = {"answer": ANSWER, "prompt": "What?", "options": {"max_span_density": 1.0}}
+        status, traced = http(f"{cluster.http_url}/v1/trace", body)
+        assert (status, traced | {"timings": None}) == (200, to_json(expected))
+        status, refused = http(f"{cluster.http_url}/v1/trace", {"answer": ""})
+        assert (status, refused["type"]) == (400, "invalid-request")
+        assert http(f"{cluster.http_url}/v1/documents/1:0") == (200, to_json(document))
+        assert http(f"{cluster.http_url}/healthz") == (200, {"status": "serving"})
+
+        # A lost shard server: the trace says which shard is missing and goes on.
+        os.kill(_server_of(cluster.shard_addresses[1]), signal.SIGKILL)
+        coverage = remote.trace(ANSWER, "What?", OPTIONS).coverage
+        assert [failed.shard for failed in coverage.failed_shards] == [1]
+        assert not coverage.complete
+        assert cluster.lost_shards() == [cluster.shard_addresses[1]]
+    assert _descendants(os.getpid()) == []
+    with headwater.connect(cluster.grpc_target) as remote, pytest.raises(ShardUnavailableError, match="no coordinator"):
+        remote.describe()
+
+
+def _server_of(address: str) -> int:
+    """Returns the process that listens at an address of this machine."""
+    port = int(address.rpartition(":")[2])
+    for child in psutil.Process().children():
+        if any(each.laddr.port == port for each in child.net_connections("tcp") if each.status == psutil.CONN_LISTEN):
+            return child.pid
+    raise AssertionError(f"nothing of ours listens at {address}")
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("port_option", ["--grpc-port", "--http-port"])
+def test_a_port_in_use_is_refused_before_anything_starts(index: Path, port_option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [*_SERVE, "--index", str(index), port_option, str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}: cannot listen there" in done.stderr
+    assert "starting" not in done.stderr
+
+
+def test_a_port_that_another_cluster_shares_is_refused(index: Path) -> None:
+    with socket.socket() as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind(("127.0.0.1", 0))
+        shared.listen()
+        with pytest.raises(LocalClusterError, match="cannot listen there"):
+            LocalCluster(index, grpc_port=shared.getsockname()[1]).start()
+
+
+_SERVE = [sys.executable, "-m", "headwater.cli", "serve"]
+
+
+class Family:
+    """A ``headwater serve`` and every process that it ever had."""
+
+    def __init__(self, index: Path):
+        self.process = subprocess.Popen(
+            [*_SERVE, "--index", str(index), "--grpc-port", "0", "--http-port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.seen: set[psutil.Process] = set()
+
+    def grow_until(self, name: str) -> None:
+        """Waits until a process of that name is among the descendants."""
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline:
+            self.seen.update(_descendants(self.process.pid))
+            if any(_is_called(process, name) for process in self.seen):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"no process called {name} within 200 s")
+
+    def left(self, patience_s: float) -> list[psutil.Process]:
+        """Returns the processes that are still alive, after some patience."""
+        return psutil.wait_procs(list(self.seen), timeout=patience_s)[1]
+
+
+def _is_called(process: psutil.Process, name: str) -> bool:
+    try:
+        return name in " ".join([process.name(), *process.cmdline()])
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def family(index: Path) -> Iterator[Family]:
+    started = Family(index)
+    yield started
+    if started.process.stdout is not None:
+        started.process.stdout.close()
+    for process in started.seen:
+        if process.is_running():
+            process.kill()
+    started.process.kill()
+    started.process.wait()
+
+
+@pytest.mark.parametrize("name", ["shard_server", "gcs_server", "ServeController"])
+def test_ctrl_c_while_starting_leaves_no_process(family: Family, name: str) -> None:
+    family.grow_until(name)
+    family.process.send_signal(signal.SIGINT)
+    assert family.process.wait(60) == 130
+    assert family.left(1.0) == []
+
+
+def test_ctrl_c_while_serving_leaves_no_process(family: Family) -> None:
+    assert family.process.stdout is not None
+    for line in family.process.stdout:
+        family.seen.update(_descendants(family.process.pid))
+        if line.startswith("Ctrl-C stops it"):
+            break
+    assert any(_is_called(process, "raylet") for process in family.seen)
+    family.process.send_signal(signal.SIGINT)
+    assert family.process.wait(60) == 0
+    assert family.left(1.0) == []
+
+
+def test_a_killed_supervisor_takes_its_processes_along(family: Family) -> None:
+    family.grow_until("ServeController")
+    family.process.kill()
+    family.process.wait()
+    assert family.left(30.0) == []
