@@ -1,0 +1,108 @@
+"""Writes ``docs/configuration.md`` from the configuration classes: ``python -m headwater.configuration_page``."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from coordinator.config import CoordinatorConfig
+from coordinator.placement import Placement, ShardPlace
+from shard_server.config import ENVIRONMENT_PREFIX, ShardServerConfig
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+
+_INTRODUCTION = """\
+# Configuration
+
+Written by `python -m headwater.configuration_page` from the configuration classes; a test compares the two.
+Unknown settings are errors. Units are in the names.
+"""
+
+_SHARD_SERVER = f"""\
+## Shard server
+
+`python -m shard_server --index DIR --shard 0 --listen 127.0.0.1:7001`
+
+Each setting is looked for in this order: a flag (`--max-windows`; `--shard`, repeated, for `shards`), a variable in the
+environment (`{ENVIRONMENT_PREFIX}MAX_WINDOWS`; lists with commas), the YAML file of `--config` (`max_windows`), the default.
+"""
+
+_COORDINATOR = """\
+## Coordinator
+
+The `args` of the Serve application `coordinator.app:build`:
+
+```yaml
+applications:
+  - name: headwater
+    route_prefix: /
+    import_path: coordinator.app:build
+    args:
+      placement: /srv/placement.yaml
+grpc_options:
+  port: 9000
+  grpc_servicer_functions:
+    - protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server
+http_options:
+  host: 127.0.0.1
+  port: 8000
+```
+"""
+
+_PLACEMENT = """\
+## Placement
+
+The YAML file that tells a coordinator where its index and the shards are. A relative `index` starts at the file's folder.
+
+```yaml
+index: /srv/index
+shards:
+  - {shard: 0, address: "10.0.0.1:7001"}
+  - {shard: 1, address: "10.0.0.2:7001"}
+```
+"""
+
+
+def page() -> str:
+    """Returns the page."""
+    sections = [
+        (_SHARD_SERVER, [ShardServerConfig]),
+        (_COORDINATOR, [CoordinatorConfig]),
+        (_PLACEMENT, [Placement, ShardPlace]),
+    ]
+    parts = [_INTRODUCTION]
+    for text, models in sections:
+        parts.append(text)
+        for model in models:
+            if len(models) > 1:
+                parts.append(f"{model.__doc__}\n")
+            parts.append(_table(model))
+    return "\n".join(parts)
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = [
+        f"| `{name}` | {_default(field)} | {_range(field)} | {field.description} |"
+        for name, field in model.model_fields.items()
+    ]
+    return "\n".join(["| setting | default | range | what it is |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    shown: Any = {None: "none", (): "all"}.get(field.default, field.default)
+    return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
+
+
+def _range(field: FieldInfo) -> str:
+    lowest = next((limit.ge for limit in field.metadata if hasattr(limit, "ge")), None)
+    highest = next((limit.le for limit in field.metadata if hasattr(limit, "le")), None)
+    if lowest is None:
+        return ""
+    return f"{lowest} to {highest}" if highest is not None else f"{lowest} or more"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
