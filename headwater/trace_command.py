@@ -1,5 +1,6 @@
 """``headwater trace``: trace an answer, show the documents."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -79,14 +80,12 @@ def trace(
 
 
 def output_console(*, no_color: bool = False) -> Console:
-    """Returns a console on standard output: colour and width of the terminal there, plain text in a pipe."""
+    """Returns a console on standard output: colour and width of the terminal there, plain text in a pipe.
+
+    The environment variable ``NO_COLOR`` is ``--no-color``.
+    """
     is_terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout,
-        color_system=None if no_color or not is_terminal else "auto",
-        highlight=False,
-        soft_wrap=False,
-    )
-    width = console.width if is_terminal else _PIPE_WIDTH
-    console.width = max(_MIN_WIDTH, width)
+    plain = no_color or not is_terminal or bool(os.environ.get("NO_COLOR"))
+    console = Console(file=sys.stdout, color_system=None if plain else "auto", highlight=False)
+    console.width = max(_MIN_WIDTH, console.width if is_terminal else _PIPE_WIDTH)
     return console

@@ -4,6 +4,7 @@ import array
 import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -188,6 +189,44 @@ def test_help_lists_the_subcommands() -> None:
 
 def test_version_is_printed() -> None:
     assert re.fullmatch(r"headwater, version \d+\.\d+\.\d+\S*\n", run("--version").stdout)
+
+
+def _in_a_terminal(*arguments: str | Path, **environment: str) -> str:
+    """Returns what a command writes to a terminal."""
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments),
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "90"} | environment,
+    )
+    os.close(inside)
+    output = b""
+    with process:
+        while True:
+            try:
+                output += (read := os.read(terminal, 65_536))
+            except OSError:  # Linux says EIO when the last writer is gone
+                break
+            if not read:
+                break
+    os.close(terminal)
+    assert process.returncode == 0, output
+    return output.decode()
+
+
+def test_terminal_gets_colour_and_no_brackets(index: Path) -> None:
+    text = _in_a_terminal("trace", "--index", index, ANSWER)
+    assert "\x1b[" in text
+    assert "⟦" not in text
+
+
+@pytest.mark.parametrize(("flags", "environment"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"})])
+def test_terminal_without_colour_gets_brackets(index: Path, flags: list[str], environment: dict[str, str]) -> None:
+    text = _in_a_terminal("trace", "--index", index, *flags, ANSWER, **environment)
+    assert "\x1b" not in text
+    assert "⟦the quick brown fox" in text
 
 
 def test_process_fails_with_one_line_and_status_1(tmp_path: Path) -> None:
