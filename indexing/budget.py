@@ -72,6 +72,7 @@ def check_memory(num_tokens: int, num_shards: int, token_width: int, budget_byte
     Raises:
         MemoryBudgetError: it cannot; says how many shards would do.
     """
+
     def needed_bytes(shards: int) -> int:
         return sort_memory_bytes(math.ceil(num_tokens / shards), token_width)
 

@@ -1,10 +1,8 @@
 """Checks everything about a published index that opening it does not. Reads every byte."""
 
 import json
-import mmap
+import struct
 from pathlib import Path
-
-import numpy as np
 
 from index_format.errors import ManifestError
 from index_format.layout import METADATA, METAOFF, UNIGRAM, shard_folder
@@ -15,6 +13,8 @@ from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import file_entries
 from indexing.shard_writer import separator_id
 from suffix_engine import ShardIndex, ThreadPool
+
+_U64 = struct.Struct("<Q")
 
 
 def verify(directory: Path, progress: Progress | None = None, threads: int = 0) -> IndexManifest:
@@ -87,23 +87,24 @@ def _check_token_ids(unigrams: Path, separator: int, vocab_size: int) -> None:
 def _check_metadata(folder: Path, num_documents: int) -> None:
     """Checks that the metadata has one JSON object a line, one line a document, each where its start is said to be."""
     path, starts_path = folder / METADATA, folder / METAOFF
-    starts = np.memmap(starts_path, dtype="<u8", mode="r")
-    if len(starts) != num_documents:
-        raise VerificationError(f"{starts_path}: {len(starts)} starts, expected {num_documents}: one a document")
-    position = document = 0
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        while line := content.readline():
-            if document == num_documents or starts[document] != position:
+    position = num_lines = 0
+    with path.open("rb") as lines, starts_path.open("rb") as starts:
+        for line in lines:
+            num_lines += 1
+            if starts.read(_U64.size) != _U64.pack(position):
                 raise VerificationError(
-                    f"{path}:{document + 1}: a line starts at byte {position}, which {starts_path.name} does not say"
+                    f"{path}:{num_lines}: a line starts at byte {position}, which {starts_path.name} does not say"
                 )
-            try:
-                fields = json.loads(line)
-            except ValueError as error:
-                raise VerificationError(f"{path}:{document + 1}: not valid JSON ({error})") from error
-            if not isinstance(fields, dict):
-                raise VerificationError(f"{path}:{document + 1}: expected a JSON object, found {type(fields).__name__}")
+            _check_object(line, f"{path}:{num_lines}")
             position += len(line)
-            document += 1
-    if document != num_documents:
-        raise VerificationError(f"{path}: {document} lines, expected {num_documents}: one a document")
+        if num_lines != num_documents or starts.read(1):
+            raise VerificationError(f"{path}: {num_lines} lines, expected {num_documents}: one a document")
+
+
+def _check_object(line: bytes, place: str) -> None:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise VerificationError(f"{place}: not valid JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise VerificationError(f"{place}: expected a JSON object, found {type(fields).__name__}")

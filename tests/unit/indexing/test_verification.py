@@ -1,0 +1,140 @@
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import indexing
+from index_format.errors import ManifestError, TokenizerError
+from index_format.layout import (
+    METADATA,
+    METAOFF,
+    SHARD_MANIFEST,
+    TABLE,
+    TOKENIZED,
+    TOKENIZER_FILE,
+    UNIGRAM,
+    shard_folder,
+)
+from index_format.manifest import FileEntry, IndexManifest, ShardManifest, index_id_of
+from indexing.errors import VerificationError
+from suffix_engine import ShardCorruptError
+from tests.tiny_index import byte_level_tokenizer, write_index
+
+TEXTS = ["the cat sat", "the mat sat on the cat", "a cat"]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return write_index(tmp_path / "index", [TEXTS[:2], TEXTS[2:]], byte_level_tokenizer(TEXTS))
+
+
+def shard_file(directory: Path, name: str) -> Path:
+    return directory / shard_folder(0) / name
+
+
+def change(path: Path, edit: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(edit(path.read_bytes()))
+
+
+def publish_again(directory: Path) -> None:
+    """Writes manifests that agree with the files as they are now: what is then found is wrong in the content."""
+    shards = []
+    for number in range(2):
+        folder = directory / shard_folder(number)
+        shard = ShardManifest.load(folder)
+        entries = {}
+        for name in shard.files:
+            content = (folder / name).read_bytes()
+            entries[name] = FileEntry(len(content), hashlib.sha256(content).hexdigest())
+        shards.append(replace(shard, files=entries))
+        shards[-1].save(folder)
+    replace(IndexManifest.load(directory), index_id=index_id_of(shards)).save(directory)
+
+
+def test_a_good_index_passes_and_gives_its_manifest(directory: Path) -> None:
+    assert indexing.verify(directory) == IndexManifest.load(directory)
+
+
+@pytest.mark.parametrize("name", [TOKENIZED, TABLE, METADATA, METAOFF, UNIGRAM])
+def test_a_flipped_bit_in_any_file_is_found_by_its_checksum(directory: Path, name: str) -> None:
+    change(shard_file(directory, name), lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(VerificationError, match=rf"{name}: content has sha256 .* was published"):
+        indexing.verify(directory)
+
+
+def test_a_file_of_another_size_is_found(directory: Path) -> None:
+    change(shard_file(directory, TABLE), lambda content: content[:-1])
+    with pytest.raises(ManifestError, match=r"table\.0: file has \d+ bytes, \d+ were published"):
+        indexing.verify(directory)
+
+
+def test_a_table_that_is_not_sorted_is_found(directory: Path) -> None:
+    change(shard_file(directory, TABLE), lambda content: content[1:2] + content[:1] + content[2:])
+    publish_again(directory)
+    with pytest.raises(ShardCorruptError):
+        indexing.verify(directory)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda content: content.replace(b"{", b"[", 1), r"metadata\.0:1: not valid JSON"),
+        (
+            lambda content: b"[" + b" " * (content.index(b"\n") - 2) + b"]" + content[content.index(b"\n") :],
+            "found list",
+        ),
+        (lambda content: content.replace(b"\n", b" ", 1), r"metadata\.0:1: not valid JSON"),
+        (lambda content: content.replace(b" ", b"\n", 1), r"metadata\.0:1: not valid JSON"),
+    ],
+    ids=["broken", "list", "joined", "split"],
+)
+def test_metadata_that_is_not_one_object_a_line_is_found(
+    directory: Path, edit: Callable[[bytes], bytes], message: str
+) -> None:
+    change(shard_file(directory, METADATA), edit)
+    publish_again(directory)
+    with pytest.raises(VerificationError, match=message):
+        indexing.verify(directory)
+
+
+def test_a_start_of_metadata_that_is_none_is_found(directory: Path) -> None:
+    change(shard_file(directory, METAOFF), lambda content: content[:8] + bytes([content[8] + 1]) + content[9:])
+    publish_again(directory)
+    with pytest.raises(
+        VerificationError, match=r"metadata\.0:2: a line starts at byte \d+, which metaoff\.0 does not say"
+    ):
+        indexing.verify(directory)
+
+
+def test_another_tokenizer_is_found(directory: Path) -> None:
+    (directory / TOKENIZER_FILE).write_bytes(byte_level_tokenizer(["something else"]).content)
+    with pytest.raises(TokenizerError, match="the index was built with"):
+        indexing.verify(directory)
+
+
+def test_shards_of_another_index_are_found(directory: Path) -> None:
+    manifest = IndexManifest.load(directory)
+    replace(manifest, index_id="0" * 16).save(directory)
+    with pytest.raises(ManifestError, match="the shards give the index id"):
+        indexing.verify(directory)
+
+
+def test_a_vocabulary_of_another_size_is_found(directory: Path) -> None:
+    replace(IndexManifest.load(directory), vocab_size=7).save(directory)
+    with pytest.raises(ManifestError, match="the manifest says 7"):
+        indexing.verify(directory)
+
+
+def test_counts_that_the_files_do_not_hold_are_found(directory: Path) -> None:
+    path = shard_file(directory, SHARD_MANIFEST)
+    wrong = json.loads(path.read_text())
+    wrong["num_documents"] += 1
+    path.write_text(json.dumps(wrong))
+    shards = [ShardManifest.load(directory / shard_folder(number)) for number in range(2)]
+    manifest = IndexManifest.load(directory)
+    replace(manifest, index_id=index_id_of(shards), num_documents=manifest.num_documents + 1).save(directory)
+    with pytest.raises(VerificationError, match=r"files hold .* tokens in 2 documents, the manifest says .* in 3"):
+        indexing.verify(directory)
