@@ -34,18 +34,20 @@ class Report:
 
 def show(report: Report, conditions: Conditions, console: Console) -> None:
     """Prints the report."""
-    table = Table(title=report.title, title_justify="left", caption=conditions.describe(), caption_justify="left")
+    table = Table()
     for number, column in enumerate(report.columns):
         table.add_column(column, justify="left" if number == 0 else "right")
     for row in report.rows:
         table.add_row(*row)
+    console.print(report.title, style="bold", markup=False, soft_wrap=True)
     console.print(table)
+    console.print(conditions.describe(), soft_wrap=True, highlight=False)
     for name, value in report.figures.items():
         console.print(f"  {name} = {value:.6g}" if isinstance(value, float) else f"  {name} = {value}")
     for note in report.notes:
-        console.print(f"  {note}", style="dim")
+        console.print(f"  {note}", style="dim", markup=False, soft_wrap=True)
     for failure in report.failures:
-        console.print(f"  WRONG: {failure}", style="bold red", markup=False)
+        console.print(f"  WRONG: {failure}", style="bold red", markup=False, soft_wrap=True)
 
 
 def write_json(report: Report, conditions: Conditions, path: Path) -> None:
