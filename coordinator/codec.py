@@ -52,7 +52,7 @@ def encode_trace_request(request: TraceRequest, timeout_ms: int) -> pb.TraceRequ
     """Returns the message of a request, every option written out.
 
     Raises:
-        InvalidRequestError: an option does not fit its field.
+        InvalidRequestError: a text or an option does not fit its field.
     """
     options = request.options
     try:
@@ -61,9 +61,11 @@ def encode_trace_request(request: TraceRequest, timeout_ms: int) -> pb.TraceRequ
             span_ranking=_RANKINGS[options.span_ranking],
             **{name: getattr(options, name) for name in _PLAIN_OPTIONS},
         )
+        return pb.TraceRequest(answer=request.answer, prompt=request.prompt, options=encoded, timeout_ms=timeout_ms)
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"a text has a lone surrogate at character {error.start}") from None
     except (ValueError, TypeError) as error:
         raise InvalidRequestError(f"an option is out of range or of the wrong type ({error})") from error
-    return pb.TraceRequest(answer=request.answer, prompt=request.prompt, options=encoded, timeout_ms=timeout_ms)
 
 
 def decode_trace_request(request: pb.TraceRequest) -> TraceRequest:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import suffix_engine
+from index_format.errors import ManifestError
 from index_format.layout import shard_folder
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer
@@ -52,13 +53,18 @@ def open_shards(config: ShardServerConfig) -> OpenShards:
     pool = suffix_engine.ThreadPool(config.search_threads)
     shards = {}
     for number in numbers:
+        folder = config.index / shard_folder(number)
         manifest = index.load_shard(config.index, number)
-        shards[number] = suffix_engine.ShardIndex.open(
-            config.index / shard_folder(number),
-            token_width=manifest.token_width,
-            pool=pool,
-            vocabulary=vocabulary,
+        shard = suffix_engine.ShardIndex.open(
+            folder, token_width=manifest.token_width, pool=pool, vocabulary=vocabulary
         )
+        found, published = (shard.num_tokens, shard.num_documents), (manifest.num_tokens, manifest.num_documents)
+        if found != published:
+            raise ManifestError(
+                f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
+                f"the manifest says {published[0]} in {published[1]}"
+            )
+        shards[number] = shard
     return OpenShards(index, shards)
 
 
