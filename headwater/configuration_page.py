@@ -66,7 +66,7 @@ shards:
 
 def page() -> str:
     """Returns the page."""
-    sections = [
+    sections: list[tuple[str, list[type[BaseModel]]]] = [
         (_SHARD_SERVER, [ShardServerConfig]),
         (_COORDINATOR, [CoordinatorConfig]),
         (_PLACEMENT, [Placement, ShardPlace]),
