@@ -139,6 +139,12 @@ def test_a_trace_of_a_tiny_index_follows_the_rules(tiny: tuple[Path, int], seed:
     check(trace, corpus, prompt)
 
 
+@pytest.mark.usefixtures("leaves_nothing_behind")
+def test_a_closed_index_leaves_no_thread_and_no_open_file(tiny: tuple[Path, int]) -> None:
+    with headwater.open(tiny[0]) as index:
+        assert index.trace("the river runs the mill.").spans
+
+
 def check_kept_spans(trace: Trace, corpus: IndexedCorpus) -> None:
     """Checks the kept spans against brute force over the documents themselves."""
     tokenizer = JsonTokenizer(corpus._tokenizer.to_str().encode())
