@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from indexing import BuildReport
@@ -36,21 +36,24 @@ class TerminalProgress:
 
     def __init__(self, bars: Progress):
         self._bars = bars
-        self._task = bars.add_task("", visible=False)
+        self._task: TaskID | None = None
         self.report: BuildReport | None = None
 
     def stage_started(self, stage: str, total: int, unit: str) -> None:
         """Starts a bar."""
-        self._bars.remove_task(self._task)
         self._task = self._bars.add_task(stage, total=total, unit=unit)
 
     def advanced(self, amount: int) -> None:
         """Moves the bar."""
-        self._bars.advance(self._task, amount)
+        if self._task is not None:
+            self._bars.advance(self._task, amount)
 
     def stage_finished(self, stage: str, seconds: float) -> None:
         """Replaces the bar by a line."""
-        self._bars.update(self._task, visible=False)
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        self._bars.refresh()
         self._bars.console.print(f"{stage:<20} {format_seconds(seconds)}", highlight=False)
 
     def noted(self, message: str) -> None:

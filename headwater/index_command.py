@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress, format_seconds
+from headwater.labels import plural
 from headwater.plain_text import visible
 from index_format.manifest import IndexManifest
 from indexing import (
@@ -140,8 +141,8 @@ def verify_command(directory: Path, threads: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"directory": str(directory), "verified": True, "manifest": asdict(manifest)}))
     else:
-        shards = "1 shard" if manifest.num_shards == 1 else f"{manifest.num_shards} shards"
-        click.echo(f"{directory}: index {manifest.index_id} is whole: {shards}, {manifest.num_tokens:,} tokens")
+        held = f"{plural(manifest.num_shards, 'shard')}, {plural(manifest.num_tokens, 'token')}"
+        click.echo(f"{directory}: index {manifest.index_id} is whole: {held}")
 
 
 @index.command("info")
@@ -199,9 +200,10 @@ def _print_report(directory: Path, manifest: IndexManifest, report: BuildReport,
         summary |= {"stage_seconds": dict(report.stage_seconds), "seconds": seconds, "tokens_per_second": rate}
         click.echo(json.dumps(summary))
         return
-    skipped = f"{report.skipped_bad:,} bad lines, {report.skipped_empty:,} empty documents"
+    skipped = f"{plural(report.skipped_bad, 'bad line')}, {plural(report.skipped_empty, 'empty document')}"
     click.echo(f"{directory}: index {manifest.index_id} built in {format_seconds(seconds)}")
-    click.echo(f"  documents  {report.num_documents:,} in {manifest.num_shards:,} shards (skipped: {skipped})")
+    shards = plural(manifest.num_shards, "shard")
+    click.echo(f"  documents  {report.num_documents:,} in {shards} (skipped: {skipped})")
     click.echo(f"  tokens     {report.num_tokens:,}, {rate:,.0f} a second")
     click.echo(f"  size       {format_bytes(report.text_bytes)} of text, {format_bytes(report.index_bytes)} of index")
 

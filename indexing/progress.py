@@ -26,7 +26,7 @@ class BuildReport:
 
 
 class Progress(Protocol):
-    """Listens to a build. Calls come from one thread, stages one after another."""
+    """Listens to a build. Stages come one after another, calls from different threads but never two at once."""
 
     def stage_started(self, stage: str, total: int, unit: str) -> None:
         """A stage begins that will advance to about ``total`` of ``unit`` (``"bytes"`` or ``"tokens"``)."""

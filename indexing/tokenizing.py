@@ -1,6 +1,6 @@
 """Turns the texts of a corpus into token ids: which tokenizer, how wide its tokens are, and who encodes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -16,11 +16,11 @@ from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerFile, Trai
 from indexing.progress import Stages
 from indexing.reading import read_documents
 from indexing.sources import Corpus
+from indexing.training import train
 from indexing.word_pieces import WordPieceEncoder
 
 # Of more text than this every so many-th document is taken: a BPE learns little more, and holds its word counts in RAM.
 _TRAINING_BYTES = 1 << 30
-_TRAINING_PIECE_CHARACTERS = 1 << 20
 
 _WIDTH_OF_BYTES = 1
 # The separator takes the last id of a width: 65,535 of two bytes.
@@ -59,20 +59,6 @@ def choose_tokenizer(plan: BuildPlan, corpus: Corpus, stages: Stages) -> Tokeniz
             assert_never(never)
 
 
-def train(vocab_size: int, texts: Iterator[str]) -> JsonTokenizer:
-    """Returns a byte-level BPE of at most ``vocab_size`` entries trained on ``texts``, read once."""
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        show_progress=False,
-        initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()),
-    )
-    tokenizer.train_from_iterator(_in_pieces(texts), trainer)
-    return JsonTokenizer(tokenizer.to_str().encode(), "the trained tokenizer")
-
-
 def token_width(tokenizer: Tokenizer) -> int:
     """Returns the bytes a token of the index takes: the fewest that leave room for the separator."""
     if isinstance(tokenizer, ByteTokenizer):
@@ -99,10 +85,3 @@ def _from_hub(name: str) -> JsonTokenizer:
             f"{name}: no such tokenizer file, and the Hugging Face hub does not give one of that name ({reason})"
         ) from error
     return JsonTokenizer(tokenizer.to_str().encode(), name)
-
-
-def _in_pieces(texts: Iterator[str]) -> Iterator[str]:
-    """Yields texts cut to a length at which the words of each fit in memory; training need not be exact at a cut."""
-    for text in texts:
-        for start in range(0, len(text), _TRAINING_PIECE_CHARACTERS):
-            yield text[start : start + _TRAINING_PIECE_CHARACTERS]

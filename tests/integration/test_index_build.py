@@ -191,7 +191,7 @@ def test_the_index_of_the_command_is_that_of_the_function(tmp_path: Path) -> Non
     source = write_corpus(tmp_path / "a.jsonl", TEXTS)
     code, out, err = run_index_command("build", source, "--out", tmp_path / "one", "--raw-bytes")
     assert code == 0, err
-    assert f"{len(TEXTS)} in 1 shards (skipped: 0 bad lines, 0 empty documents)" in out
+    assert f"{len(TEXTS)} in 1 shard (skipped: 0 bad lines, 0 empty documents)" in out
     assert indexing.build(plan_of(source, tmp_path / "two")) == IndexManifest.load(tmp_path / "one")
 
 

@@ -89,3 +89,14 @@ def test_a_killed_sort_ends_the_build_with_a_clear_error(tmp_path: Path, source:
     assert process.returncode == 1
     assert "the sorting process was killed by SIGKILL; did the machine run out of memory?" in err
     assert_nothing_left(process, tmp_path)
+
+
+def test_interrupting_the_training_of_a_tokenizer_ends_the_build_at_once(tmp_path: Path, source: Path) -> None:
+    with index_command("build", source, "--out", tmp_path / "index", "--train-tokenizer", "5000") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("train the tokenizer")
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGINT, err
+    assert "Traceback" not in err
+    assert_nothing_left(process, tmp_path)

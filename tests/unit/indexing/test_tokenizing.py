@@ -9,7 +9,8 @@ from indexing.errors import BadDocumentError
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer
 from indexing.progress import SilentProgress, Stages
 from indexing.sources import find_corpus
-from indexing.tokenizing import choose_tokenizer, encoder_of, token_width, train
+from indexing.tokenizing import choose_tokenizer, encoder_of, token_width
+from indexing.training import train
 from indexing.word_pieces import WordPieceEncoder
 from tests.tiny_index import byte_level_tokenizer
 from tests.unit.indexing.reading import json_lines

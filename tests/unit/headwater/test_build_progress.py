@@ -1,0 +1,53 @@
+import io
+
+import pytest
+from rich.console import Console
+
+import headwater.build_progress
+from headwater.build_progress import PlainProgress, build_progress, format_seconds
+from indexing import BuildReport
+
+REPORT = BuildReport(1, 2, 3, 4, 0, 0, (), ())
+
+
+def run_stage(console: Console) -> None:
+    with build_progress(console) as progress:
+        progress.stage_started("sort", 2000, "tokens")
+        progress.advanced(500)
+        progress.noted("[a] note")
+        progress.advanced(1500)
+        progress.stage_finished("sort", 1.25)
+        progress.finished(REPORT)
+    assert progress.report is REPORT
+
+
+def test_without_a_terminal_there_are_plain_lines() -> None:
+    written = io.StringIO()
+    run_stage(Console(file=written, force_terminal=False))
+    assert written.getvalue() == "sort: 2 k tokens\n[a] note\nsort: done in 1.2 s\n"
+
+
+def test_on_a_terminal_a_bar_gives_way_to_a_line() -> None:
+    written = io.StringIO()
+    run_stage(Console(file=written, force_terminal=True, width=80))
+    assert "[a] note" in written.getvalue()
+    assert "\x1b[" in written.getvalue()
+    assert f"{'sort':<20} 1.2 s" in written.getvalue()
+
+
+def test_plain_lines_tell_rate_and_time_left_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((100.0, 101.0, 112.0, 113.0))
+    monkeypatch.setattr(headwater.build_progress, "monotonic", lambda: next(clock))
+    written = io.StringIO()
+    progress = PlainProgress(Console(file=written, force_terminal=False))
+    progress.stage_started("read", 10_000_000, "bytes")
+    for _ in range(3):
+        progress.advanced(1_000_000)
+    assert written.getvalue() == "read: 10 MB\nread: 20%, 167 kB/s, 48.0 s left\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (200, "3 min 20 s"), (18_120, "5 h 02 min")]
+)
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
