@@ -16,6 +16,7 @@ from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
 
 from coordinator.config import CoordinatorConfig
+from coordinator.errors import ConfigurationError
 from coordinator.grpc_api import GrpcApi, RpcContext
 from coordinator.http_api import create_api
 from coordinator.service import Coordinator
@@ -82,7 +83,7 @@ def run_locally(
     For one machine: when this process ends, Ray ends with it. On a cluster Ray is started by its own means.
 
     Raises:
-        RuntimeError: the application did not start; Serve has logged why.
+        ConfigurationError: the application did not start; says what its replica said.
     """
     ray.init(
         num_cpus=config.num_replicas + 2,
@@ -99,8 +100,19 @@ def run_locally(
             http_options=HTTPOptions(host=host, port=http_port),
             grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=list(SERVICER_FUNCTIONS)),
         )
-        serve.run(build(config), name=APPLICATION, route_prefix="/")
+        _deploy(config)
         yield
     finally:
         serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
+
+
+def _deploy(config: CoordinatorConfig) -> None:
+    try:
+        serve.run(build(config), name=APPLICATION, route_prefix="/")
+    except RuntimeError as error:
+        deployments = serve.status().applications[APPLICATION].deployments.values()
+        # A replica's traceback comes as text; its last line is the error, after its class.
+        said = [deployment.message.strip().rpartition("\n")[2] for deployment in deployments if deployment.message]
+        reason = "; ".join(line.partition("Error: ")[2] or line for line in said)
+        raise ConfigurationError(reason or str(error)) from error

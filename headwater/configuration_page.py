@@ -24,8 +24,9 @@ _SHARD_SERVER = f"""\
 
 `python -m shard_server --index DIR --shard 0 --listen 127.0.0.1:7001`
 
-Each setting is looked for in this order: a flag (`--max-windows`; `--shard`, repeated, for `shards`), a variable in the
-environment (`{ENVIRONMENT_PREFIX}MAX_WINDOWS`; lists with commas), the YAML file of `--config` (`max_windows`), the default.
+Each setting is looked for in this order: a flag (`--max-windows`; `--shard`, repeated, for `shards`), a variable in
+the environment (`{ENVIRONMENT_PREFIX}MAX_WINDOWS`; lists with commas), the YAML file of `--config` (`max_windows`), the
+default.
 """
 
 _COORDINATOR = """\
@@ -53,7 +54,8 @@ http_options:
 _PLACEMENT = """\
 ## Placement
 
-The YAML file that tells a coordinator where its index and the shards are. A relative `index` starts at the file's folder.
+The YAML file that tells a coordinator where its index and the shards are. A relative `index` starts at the file's
+folder.
 
 ```yaml
 index: /srv/index

@@ -9,6 +9,7 @@ import click
 
 from coordinator.child_processes import adopt_orphans, end_descendants
 from headwater.local_cluster import LocalCluster, LocalClusterError
+from headwater.plain_text import visible
 
 _POLL_S = 1.0
 
@@ -42,6 +43,9 @@ def serve(index_directory: Path, host: str, grpc_port: int, http_port: int, shar
                 _watch(cluster)
             except KeyboardInterrupt:
                 click.echo("\nstopping ...", err=True)
+    except LocalClusterError as error:
+        # Not on one line as other errors: it may hold the end of a log.
+        raise click.ClickException(visible(str(error))) from error
     finally:
         end_descendants(0)
     click.echo("stopped", err=True)

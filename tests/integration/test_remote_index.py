@@ -1,0 +1,207 @@
+"""`headwater.connect` against a coordinator in a plain gRPC server: the same values and errors as an embedded index."""
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+import headwater
+from coordinator.errors import (
+    ConfigurationError,
+    DocumentNotFoundError,
+    InvalidRequestError,
+    NoShardAnsweredError,
+    ShardUnavailableError,
+)
+from coordinator.grpc_api import GrpcApi
+from coordinator.values import TraceOptions
+from headwater.remote import RemoteIndex
+from protos.coordinator.v1 import coordinator_pb2_grpc
+from tests.running_servers import coordinator, shard_server, unused_address
+from tests.tiny_index import byte_level_tokenizer, write_index
+
+TEXTS = ("The quick brown fox jumps over the lazy dog.", "A slow green turtle walks under the bridge, naïvely.")
+ANSWER = "They say the quick brown fox jumps over the lazy dog."
+OPTIONS = TraceOptions(max_span_density=1.0)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_index(
+        tmp_path_factory.mktemp("remote") / "index", [TEXTS[:1], TEXTS[1:]], byte_level_tokenizer(TEXTS, 300)
+    )
+
+
+@contextlib.asynccontextmanager
+async def served(directory: Path, index: Path, addresses: Sequence[str]) -> AsyncIterator[str]:
+    """Serves a coordinator without Ray and gives its address."""
+    async with coordinator(directory, index, addresses) as opened:
+        server = grpc.aio.server()
+        coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server(GrpcApi(opened), server)  # type: ignore[arg-type]
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            await server.stop(1)
+
+
+def ask(directory: Path, index: Path, question: Callable[[RemoteIndex], Any], lost: Sequence[int] = ()) -> Any:
+    """Returns what a client gets, with the shards of ``lost`` out of reach."""
+
+    async def run() -> Any:
+        async with shard_server(index) as address:
+            addresses = [unused_address() if shard in lost else address for shard in range(2)]
+            async with served(directory, index, addresses) as target:
+                return await asyncio.to_thread(connected, target)
+
+    def connected(target: str) -> Any:
+        with headwater.connect(target) as remote:
+            return question(remote)
+
+    return asyncio.run(run())
+
+
+def test_every_call_returns_what_the_embedded_index_returns(index: Path, tmp_path: Path) -> None:
+    def questions(asked: Any) -> list[Any]:
+        trace = replace(asked.trace(ANSWER, "Who?", OPTIONS), timings=None)
+        return [trace, asked.count("lazy dog"), asked.document("0:0", 2, 3), asked.describe()]
+
+    with headwater.open(index) as opened:
+        assert ask(tmp_path, index, questions) == questions(opened)
+
+
+@pytest.mark.parametrize(
+    ("question", "error", "message"),
+    [
+        (lambda remote: remote.trace(""), InvalidRequestError, "answer is empty"),
+        (lambda remote: remote.trace("a" * 50_001), InvalidRequestError, "answer has 50001 characters, the limit is"),
+        (lambda remote: remote.trace("a \ud800 b"), InvalidRequestError, "lone surrogate at character 2"),
+        (lambda remote: remote.trace("a", options=TraceOptions(seed=-1)), InvalidRequestError, "seed is -1"),
+        (lambda remote: remote.trace("a", timeout_s=0), InvalidRequestError, "timeout is 0 s"),
+        (lambda remote: remote.count(" "), InvalidRequestError, "text is empty"),
+        (lambda remote: remote.count("\ud800"), InvalidRequestError, "lone surrogate"),
+        (lambda remote: remote.document("0:9"), DocumentNotFoundError, "shard 0"),
+        (lambda remote: remote.document("0"), InvalidRequestError, "expected 'shard:number'"),
+        (lambda remote: remote.document("0:0", -1), InvalidRequestError, "start -1"),
+        (lambda remote: remote.document("0:0", 0, 10**6), InvalidRequestError, "max_tokens is 1000000"),
+    ],
+)
+def test_an_error_arrives_as_the_error_it_was(
+    index: Path, tmp_path: Path, question: Callable[[RemoteIndex], Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        ask(tmp_path, index, question)
+
+
+def test_errors_that_share_a_status_are_told_apart(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoShardAnsweredError, match="no shard answered"):
+        ask(tmp_path, index, lambda remote: remote.trace(ANSWER), lost=[0, 1])
+    with pytest.raises(ShardUnavailableError, match="UNAVAILABLE"):
+        ask(tmp_path, index, lambda remote: remote.document("1:0"), lost=[1])
+
+
+def test_a_lost_shard_is_named_in_counts_and_descriptions(index: Path, tmp_path: Path) -> None:
+    count, description = ask(tmp_path, index, lambda remote: (remote.count("the"), remote.describe()), lost=[0])
+    assert [failed.shard for failed in count.coverage.failed_shards] == [0]
+    assert [shard.shard for shard in description.shards] == [1]
+    assert [failed.shard for failed in description.failed_shards] == [0]
+
+
+def test_a_place_where_nothing_listens_is_named() -> None:
+    target = unused_address()
+    with headwater.connect(target) as remote, pytest.raises(ShardUnavailableError, match=f"{target}: no coordinator"):
+        remote.describe()
+
+
+def test_a_bug_is_told_without_its_text(index: Path, tmp_path: Path) -> None:
+    class Broken:
+        async def describe(self, _timeout_ms: int) -> None:
+            raise RuntimeError("secret text")
+
+    async def run() -> None:
+        server = grpc.aio.server()
+        coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server(GrpcApi(Broken()), server)  # type: ignore[arg-type]
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        with headwater.connect(f"127.0.0.1:{port}") as remote:
+            try:
+                await asyncio.to_thread(remote.describe)
+            finally:
+                await server.stop(1)
+
+    with pytest.raises(ShardUnavailableError, match="INTERNAL: The coordinator failed") as raised:
+        asyncio.run(run())
+    assert "secret" not in str(raised.value)
+
+
+@pytest.fixture
+def frozen_address(index: Path) -> Iterator[str]:
+    """A shard server that has stopped in its tracks: its port accepts, and nothing is ever answered."""
+    command = [sys.executable, "-m", "shard_server", "--index", str(index), "--shard", "1", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().removeprefix("listening on ").strip()
+        process.send_signal(signal.SIGSTOP)
+        yield address
+        process.kill()
+
+
+def test_a_frozen_shard_costs_no_more_than_the_time_given(index: Path, tmp_path: Path, frozen_address: str) -> None:
+    async def run() -> tuple[Any, float]:
+        async with shard_server(index, [0]) as address, served(tmp_path, index, [address, frozen_address]) as target:
+            with headwater.connect(target) as remote:
+                began = time.monotonic()
+                trace = await asyncio.to_thread(remote.trace, ANSWER, "", OPTIONS, timeout_s=0.8)
+                return trace, time.monotonic() - began
+
+    trace, seconds = asyncio.run(run())
+    (failed,) = trace.coverage.failed_shards
+    assert failed.shard == 1
+    assert "no answer within" in failed.reason
+    assert trace.documents
+    assert seconds < 2
+
+
+@pytest.mark.parametrize(
+    ("placement", "message"),
+    [
+        (
+            "index: {index}\nshards: [{{shard: 0, address: 'h:1'}}]\n",
+            "placement has shards [0], expected each of 0 to 1",
+        ),
+        ("index: {index}/none\nshards: [{{shard: 0, address: 'h:1'}}]\n", "a finished index has this file"),
+        ("colour: blue\n", "shards: Field required"),
+    ],
+)
+def test_a_coordinator_that_cannot_start_says_why_before_ray_starts(
+    index: Path, tmp_path: Path, placement: str, message: str
+) -> None:
+    (tmp_path / "placement.yaml").write_text(placement.format(index=index))
+    command = [sys.executable, "-m", "coordinator", "--placement", str(tmp_path / "placement.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("coordinator cannot start: ")
+    assert message in done.stderr
+
+
+def test_configuration_errors_arrive_too(index: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with (
+            shard_server(index, max_query_tokens=2) as address,
+            served(tmp_path, index, [address] * 2) as target,
+        ):
+            with headwater.connect(target) as remote:
+                await asyncio.to_thread(remote.trace, ANSWER)
+
+    with pytest.raises(ConfigurationError, match="refused a request"):
+        asyncio.run(run())
