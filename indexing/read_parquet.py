@@ -75,7 +75,12 @@ def text_bytes_of_parquet(file: SourceFile, text_column: str) -> int:
         for number in range(parquet.metadata.num_row_groups):
             group = parquet.metadata.row_group(number)
             columns = [group.column(index) for index in range(group.num_columns)]
-            size_bytes += sum(c.total_uncompressed_size for c in columns if c.path_in_schema == text_column)
+            # Four bytes of each text are its length.
+            size_bytes += sum(
+                max(0, column.total_uncompressed_size - 4 * column.num_values)
+                for column in columns
+                if column.path_in_schema == text_column
+            )
         return size_bytes
 
 
