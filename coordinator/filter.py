@@ -29,20 +29,15 @@ def maximal_spans(matches: CorpusMatches, options: TraceOptions) -> list[Maximal
     ends = matches.ends[candidates].astype(np.int64)
     ends_before = np.concatenate(([-1], np.maximum.accumulate(ends)[:-1]))[: len(ends)]
     logprobs = _unigram_logprobs(matches)
-    spans = []
-    for match in candidates[ends > ends_before]:
-        start, end = int(matches.starts[match]), int(matches.ends[match])
-        spans.append(
-            MaximalSpan(
-                start=start,
-                end=end,
-                count=int(matches.counts[match]),
-                intervals=matches.intervals(match),
-                # One after the other, in order: sums of equal tokens in another order differ in their last bit.
-                unigram_logprob_sum=functools.reduce(operator.add, logprobs[start:end]),
-            )
+    maximal = candidates[ends > ends_before]
+    columns = (matches.starts[maximal], matches.ends[maximal], matches.counts[maximal])
+    return [
+        # Logarithms are added one after the other, in order: another order gives other last bits, and other ties.
+        MaximalSpan(start, end, count, intervals, functools.reduce(operator.add, logprobs[start:end]))
+        for start, end, count, intervals in zip(
+            *(column.tolist() for column in columns), matches.intervals(maximal), strict=True
         )
-    return spans
+    ]
 
 
 def keep_spans(spans: Sequence[MaximalSpan], query: Query, options: TraceOptions) -> tuple[MaximalSpan, ...]:

@@ -51,8 +51,8 @@ def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():
     assert matches.counts.tolist() == [6, 1, 9]
     assert matches.unigram_counts.tolist() == [3, 0, 0, 0, 0, 8]
     assert matches.num_tokens == 200
-    assert [(i.shard, i.start, i.end) for i in matches.intervals(0)] == [(0, 50, 54), (1, 10, 12)]
-    assert [(i.shard, i.start, i.end) for i in matches.intervals(1)] == [(0, 60, 61)]
+    assert [(i.shard, i.start, i.end) for i in matches.intervals(np.array([0]))[0]] == [(0, 50, 54), (1, 10, 12)]
+    assert [(i.shard, i.start, i.end) for i in matches.intervals(np.array([1]))[0]] == [(0, 60, 61)]
 
 
 def test_union_of_nothing_is_nothing():
@@ -104,4 +104,4 @@ def test_the_least_likely_spans_are_kept_in_reading_order_and_ties_go_to_the_ear
 
 def test_intervals_of_a_match_are_those_of_the_shards_that_hold_it():
     matches: CorpusMatches = union(query_of(3), [shard_matches(0, [(1, 2, 7, 3)], 3), shard_matches(1, [], 3)])
-    assert [(i.shard, i.start, i.end) for i in matches.intervals(0)] == [(0, 7, 10)]
+    assert [(i.shard, i.start, i.end) for i in matches.intervals(np.array([0]))[0]] == [(0, 7, 10)]
