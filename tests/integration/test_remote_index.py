@@ -172,10 +172,9 @@ def test_a_frozen_shard_costs_no_more_than_the_time_given(
                 return await asyncio.to_thread(frozen_trace, remote)
 
     trace, seconds = asyncio.run(run())
-    (failed,) = trace.coverage.failed_shards
-    assert failed.shard == 1
-    assert "no answer within" in failed.reason
-    assert trace.documents
+    reasons = {failed.shard: failed.reason for failed in trace.coverage.failed_shards}
+    assert "no answer within" in reasons[1]
+    assert {span.text.strip() for span in trace.spans} >= {"the quick brown fox jumps over the lazy dog."}
     assert seconds < 2
 
 
