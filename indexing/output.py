@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from index_format.layout import shard_folder
+from index_format.layout import INDEX_MANIFEST, shard_folder
 from indexing.errors import DiskFullError, OutputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -31,7 +31,12 @@ class OutputDirectory:
         """
         missing = [folder for folder in (self.path, *self.path.absolute().parents) if not folder.exists()]
         try:
-            if self.path.exists() and any(self.path.iterdir()):
+            found = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
+            if shard_folder(0) in found and INDEX_MANIFEST not in found:
+                raise OutputError(
+                    f"{self.path}: the directory holds an unfinished index; if no build is at work on it, remove it"
+                )
+            if found:
                 raise OutputError(f"{self.path}: the directory is not empty; choose another, or empty it first")
             for folder in reversed(missing):
                 folder.mkdir()

@@ -23,6 +23,7 @@ from indexing.word_pieces import WordPieceEncoder
 _TRAINING_BYTES = 1 << 30
 
 _WIDTH_OF_BYTES = 1
+_BYTES_OF_UTF8 = (*range(0x00, 0xC0), *range(0xC2, 0xF5))
 # The separator takes the last id of a width: 65,535 of two bytes.
 _MOST_TWO_BYTE_TOKENS = (1 << 16) - 1
 
@@ -38,9 +39,20 @@ def choose_tokenizer(plan: BuildPlan, corpus: Corpus, stages: Stages) -> Tokeniz
     """Returns the tokenizer of a plan, after training it on the corpus if that is the choice.
 
     Raises:
-        TokenizerError: there is no such file or name, or it is no supported tokenizer.
+        TokenizerError: there is no such file or name, it is no supported tokenizer, or one that loses text.
         SourceError: the corpus, read to train, cannot be read.
     """
+    tokenizer = _load(plan, corpus, stages)
+    pieces = frozenset(tokenizer.vocabulary.pieces)
+    if lost := [byte for byte in _BYTES_OF_UTF8 if bytes([byte]) not in pieces]:
+        raise TokenizerError(
+            f"the tokenizer has no token for {len(lost)} of the bytes that text is made of, 0x{lost[0]:02x} the first: "
+            "characters with them would be lost; choose one with all bytes, or train one"
+        )
+    return tokenizer
+
+
+def _load(plan: BuildPlan, corpus: Corpus, stages: Stages) -> Tokenizer:
     match plan.tokenizer:
         case TokenizerFile(path):
             return JsonTokenizer.from_file(path / TOKENIZER_FILE if path.is_dir() else path)

@@ -52,7 +52,7 @@ def test_a_file_in_the_place_of_the_directory_is_refused_and_kept(tmp_path: Path
 def test_a_second_build_into_the_same_directory_leaves_the_first_alone(tmp_path: Path) -> None:
     with output_directory(tmp_path / "index") as first:
         (first.create_shard(0) / "tokenized.0").write_bytes(b"x")
-        with pytest.raises(OutputError, match="not empty"):
+        with pytest.raises(OutputError, match="holds an unfinished index; if no build is at work on it, remove it"):
             fill(tmp_path / "index")
         with pytest.raises(OutputError, match="does another build write to"):
             first.create_shard(0)

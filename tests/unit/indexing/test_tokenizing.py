@@ -85,6 +85,14 @@ def test_a_name_that_the_hub_does_not_give_is_named(corpus: Path, monkeypatch: p
         choose(corpus, HubTokenizer("nobody/nothing"))
 
 
+def test_a_tokenizer_that_would_lose_characters_is_refused(tmp_path: Path, corpus: Path) -> None:
+    parsed = json.loads(byte_level_tokenizer(TEXTS).content)
+    del parsed["model"]["vocab"]["z"]  # no merge of these texts has it
+    (tmp_path / "tokenizer.json").write_text(json.dumps(parsed))
+    with pytest.raises(TokenizerError, match="no token for 1 of the bytes that text is made of, 0x7a the first"):
+        choose(corpus, TokenizerFile(tmp_path / "tokenizer.json"))
+
+
 def with_vocabulary_of(size: int) -> JsonTokenizer:
     parsed = json.loads(byte_level_tokenizer(["a"], 300).content)
     vocabulary = parsed["model"]["vocab"]
