@@ -12,6 +12,8 @@ from bench.errors import BenchError
 from bench.machine import conditions, load_average
 from bench.options import BenchOptions
 from bench.report import Report, show, write_json
+from coordinator.errors import CoordinatorError
+from index_format.errors import IndexFormatError
 
 _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "parity": parity.run,
@@ -34,7 +36,7 @@ def main() -> int:
     )
     try:
         report = _BENCHES[arguments.name](options, console)
-    except BenchError as error:
+    except (BenchError, IndexFormatError, CoordinatorError) as error:
         console.print(str(error), style="red", markup=False)
         return 2
     measured_on = conditions(load)
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--index", type=Path, metavar="DIR", help="an index of yours, instead of the shared corpus")
     parser.add_argument("--conversations", type=Path, metavar="FILE", help="prompts and answers to trace on it (JSONL)")
     parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="parity: of an index that infini-gram built")
-    parser.add_argument("--passes", type=int, default=5, metavar="N", help="measurements of our side (default 5)")
+    parser.add_argument("--passes", type=_positive, default=5, metavar="N", help="measurements of our side (default 5)")
     parser.add_argument(
         "--remote",
         action=argparse.BooleanOptionalAction,
@@ -59,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         help="trace: measure over gRPC through Ray too (default)",
     )
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}, expected at least 1")
+    return number
 
 
 if __name__ == "__main__":
