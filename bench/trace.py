@@ -76,9 +76,9 @@ _ROWS = (
 def _measure(
     directory: Path, scratch: Path, conversations: Sequence[Conversation], passes: int, console: Console
 ) -> tuple[list[Measured], list[str]]:
-    peer = InfiniGramPeer(searched_index(directory, None), scratch)
     measured, failures = [], []
     with headwater.open(directory) as index:
+        peer = InfiniGramPeer(searched_index(directory, None), scratch)
         for number, conversation in enumerate(conversations):
             with console.status(f"conversation {number + 1} of {len(conversations)}"):
                 first = index.trace(conversation.response, conversation.prompt)
