@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -27,13 +27,16 @@ _SEED = 42
 
 @dataclass(frozen=True, slots=True)
 class PeerSpan:
-    """A maximal span as infini-gram reports it, and where it occurs: ``(shard, byte offset)`` by shard and rank."""
+    """A maximal span as infini-gram reports it.
+
+    ``occurrences`` is its own list of ``{"s": shard, "ptr": byte offset}``, by shard and rank.
+    """
 
     start: int
     end: int
     count: int
     unigram_logprob_sum: float
-    occurrences: Sequence[tuple[int, int]]
+    occurrences: Sequence[Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,9 @@ class InfiniGramPeer:
         kept = kept_spans(spans, len(tokens))
         search_ms = (perf_counter() - search_began) * 1000
         requests = [
-            (shard, offset, span.end - span.start, _CONTEXT_TOKENS)
+            (occurrence["s"], occurrence["ptr"], span.end - span.start, _CONTEXT_TOKENS)
             for span in kept
-            for shard, offset in _sample(span.occurrences)
+            for occurrence in _sample(span.occurrences)
         ]
         windows = self._engine.get_docs_by_ptrs_2(requests=requests) if requests else []
         texts = self._tokenizer.decode_batch([w["token_ids"] for w in windows], skip_special_tokens=False)
@@ -117,7 +120,7 @@ class InfiniGramPeer:
                 span["r"],
                 span["count"],
                 span["unigram_logprob_sum"],
-                [(document["s"], document["ptr"]) for document in span["docs"]],
+                span["docs"],
             )
             for span in found["spans"]
         ]
@@ -129,7 +132,7 @@ def kept_spans(spans: Sequence[PeerSpan], num_tokens: int) -> list[PeerSpan]:
     return sorted(by_likelihood[: math.ceil(_DENSITY * num_tokens)], key=lambda span: span.start)
 
 
-def _sample(occurrences: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+def _sample(occurrences: Sequence[Mapping[str, int]]) -> Sequence[Mapping[str, int]]:
     if len(occurrences) <= _OCCURRENCES_PER_SPAN:
         return occurrences
     return random.Random(_SEED).sample(occurrences, _OCCURRENCES_PER_SPAN)
