@@ -14,6 +14,7 @@ import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
+from ray.serve.schema import LoggingConfig
 
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import ConfigurationError
@@ -70,6 +71,8 @@ def build(args: CoordinatorConfig) -> serve.Application:
         num_replicas=args.num_replicas,
         max_ongoing_requests=args.max_running_requests,
         max_queued_requests=args.max_queued_requests,
+        # A line a request tells nothing that the metrics do not.
+        logging_config=LoggingConfig(enable_access_log=False),
     ).bind(args)
     return application
 

@@ -136,7 +136,7 @@ class LocalCluster:
         groups = list(_groups(self.index.num_shards, self._shards_per_server))
         self._progress(f"starting {len(groups)} shard server(s)")
         for number, group in enumerate(groups):
-            arguments = ["--index", str(self._index_directory), "--listen", f"{self._host}:0", "--stop-with-stdin"]
+            arguments = ["--index", str(self._index_directory), "--listen", "127.0.0.1:0", "--stop-with-stdin"]
             arguments += ["--drain-s", str(_SHARD_DRAIN_S), "--log-level", "warning"]
             arguments += [part for shard in group for part in ("--shard", str(shard))]
             self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))

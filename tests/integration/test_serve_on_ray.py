@@ -1,7 +1,9 @@
 """A whole cluster on this machine, Ray included: the same answers as embedded, and nothing left when it stops."""
 
+import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +24,7 @@ from coordinator.errors import DocumentNotFoundError, InvalidRequestError, Shard
 from coordinator.json_codec import to_json
 from coordinator.values import Trace, TraceOptions
 from headwater.local_cluster import LocalCluster, LocalClusterError
+from tests.running_servers import shard_server, unused_address, write_placement
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 # Ray takes about 15 s to start on two idle cores, and several times that on busy ones.
@@ -90,6 +93,39 @@ def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path
     assert _descendants(os.getpid()) == []
     with headwater.connect(cluster.grpc_target) as remote, pytest.raises(ShardUnavailableError, match="no coordinator"):
         remote.describe()
+
+
+def test_a_coordinator_refuses_shards_of_another_index_and_says_which(index: Path, tmp_path: Path) -> None:
+    other = write_index(tmp_path / "other", [TEXTS[:1], TEXTS[1:]], byte_level_tokenizer(TEXTS, 300))
+
+    async def run() -> subprocess.CompletedProcess[str]:
+        async with shard_server(other) as address:
+            placement = write_placement(tmp_path / "placement.yaml", index, [address] * 2)
+            ports = [
+                "--grpc-port",
+                unused_address().partition(":")[2],
+                "--http-port",
+                unused_address().partition(":")[2],
+            ]
+            command = [sys.executable, "-m", "coordinator", "--placement", str(placement), *ports]
+            return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=250)
+
+    done = asyncio.run(run())
+    assert done.returncode == 1
+    reason = done.stderr.splitlines()[-1]
+    assert re.match(r"coordinator cannot start: 127\.0\.0\.1:\d+: shard 0 has index_id \w+, the coordinator's", reason)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, at its import
+def test_serve_builds_the_application_from_the_arguments_of_its_config_file() -> None:
+    from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
+
+    from coordinator.app import build
+
+    application = call_user_app_builder_with_args_if_necessary(build, {"placement": "/p.yaml", "num_replicas": 3})
+    assert application._bound_deployment.num_replicas == 3
+    with pytest.raises(ValueError, match="colour"):
+        call_user_app_builder_with_args_if_necessary(build, {"placement": "/p.yaml", "colour": "blue"})
 
 
 def _server_of(address: str) -> int:
