@@ -65,6 +65,21 @@ shards:
 ```
 """
 
+_ADDRESSES = """\
+## What listens where, with `headwater serve`
+
+| what | where | who can use it |
+| --- | --- | --- |
+| the coordinator's gRPC and HTTP | `--host`, by default loopback | whoever reaches it: there is no authentication |
+| shard servers | loopback, free ports | every user of the machine |
+| Ray's own processes | some on every interface, free ports | holders of a token that is made for each start |
+| a replica's gRPC port (from 40000 on) and Serve's spare proxy's (a free one) | every interface | whoever reaches it |
+| HAProxy's pages of statistics and metrics | every interface, free ports | whoever reaches it; they hold no content |
+
+Ray Serve has no setting for the addresses of the last two: on a machine that others can reach, close its ports with a
+firewall but for the two that are meant to be open.
+"""
+
 
 def page() -> str:
     """Returns the page."""
@@ -80,6 +95,7 @@ def page() -> str:
             if len(models) > 1:
                 parts.append(f"{model.__doc__}\n")
             parts.append(_table(model))
+    parts.append(_ADDRESSES)
     return "\n".join(parts)
 
 
