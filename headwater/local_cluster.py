@@ -135,9 +135,11 @@ class LocalCluster:
     def _start_shard_servers(self) -> None:
         groups = list(_groups(self.index.num_shards, self._shards_per_server))
         self._progress(f"starting {len(groups)} shard server(s)")
+        threads = max(1, (os.cpu_count() or 1) // len(groups))  # all are asked at once, so they share the cores
         for number, group in enumerate(groups):
             arguments = ["--index", str(self._index_directory), "--listen", "127.0.0.1:0", "--stop-with-stdin"]
             arguments += ["--drain-s", str(_SHARD_DRAIN_S), "--log-level", "warning"]
+            arguments += ["--search-threads", str(threads)]
             arguments += [part for shard in group for part in ("--shard", str(shard))]
             self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))
         for number, (group, process) in enumerate(zip(groups, self._shard_servers, strict=True)):
