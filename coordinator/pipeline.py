@@ -27,6 +27,10 @@ from coordinator.values import (
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import Tokenizer
 
+# Of the time that is left, what the first round may take: a shard that hangs must not keep the others from showing
+# what they hold.
+_SEARCH_SHARE = 0.6
+
 
 class Pipeline:
     """Answers requests against one index. Holds no state between requests."""
@@ -55,7 +59,7 @@ class Pipeline:
         options, clock = request.options, Stopwatch(deadline_s)
         query = tokenize(request.answer, self._tokenizer, options)
         clock.lap("tokenize")
-        answers = _require_one(await fan_out(query, self._shards, clock.left_s()))
+        answers = _require_one(await fan_out(query, self._shards, clock.left_s() * _SEARCH_SHARE))
         matches = union(query, answers.matches)
         clock.lap("search")
         maximal = maximal_spans(matches, options)

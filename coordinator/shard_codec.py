@@ -1,11 +1,8 @@
 """The messages of protos/shard/v1 from and to the pipeline's values."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from coordinator.metadata import parse_metadata
 from coordinator.values import (
     DocumentId,
     DocumentText,
@@ -82,7 +79,7 @@ def decode_document(shard: ShardId, number: int, response: shard_pb2.GetDocument
         start=response.start,
         end=response.end,
         text=response.text,
-        metadata=_metadata(response.metadata),
+        metadata=parse_metadata(response.metadata),
     )
 
 
@@ -100,12 +97,3 @@ def decode_descriptions(response: shard_pb2.DescribeResponse) -> dict[ShardId, S
         )
         for shard in response.shards
     }
-
-
-def _metadata(line: str) -> Mapping[str, Any]:
-    """Returns a document's metadata line as an object; empty if there is none or it is no JSON object."""
-    try:
-        metadata = json.loads(line) if line else {}
-    except ValueError:
-        return {}
-    return metadata if isinstance(metadata, dict) else {}

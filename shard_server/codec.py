@@ -22,11 +22,11 @@ def longest_matches(
     token_ids = list(request.token_ids)
     matches = shard.longest_matches(token_ids, list(request.word_starts), list(request.cuts))
     return shard_pb2.LongestMatchesResponse(
-        starts=np.frombuffer(matches.starts, "<u4"),
-        ends=np.frombuffer(matches.ends, "<u4"),
-        rank_starts=np.frombuffer(matches.rank_starts, "<u8"),
-        rank_ends=np.frombuffer(matches.rank_ends, "<u8"),
-        unigram_counts=np.frombuffer(shard.unigram_counts(token_ids), "<u8"),
+        starts=np.frombuffer(matches.starts, "<u4").tolist(),
+        ends=np.frombuffer(matches.ends, "<u4").tolist(),
+        rank_starts=np.frombuffer(matches.rank_starts, "<u8").tolist(),
+        rank_ends=np.frombuffer(matches.rank_ends, "<u8").tolist(),
+        unigram_counts=np.frombuffer(shard.unigram_counts(token_ids), "<u8").tolist(),
         num_tokens=shard.num_tokens,
     )
 
@@ -94,7 +94,7 @@ def _window(window: suffix_engine.Window) -> shard_pb2.Window:
         start=window.start,
         end=window.end,
         match_start=window.match_start,
-        match_token_ids=np.frombuffer(window.match_token_ids, "<u4"),
+        match_token_ids=np.frombuffer(window.match_token_ids, "<u4").tolist(),
         text=window.text,
         match_start_char=window.match_chars[0],
         match_end_char=window.match_chars[1],
