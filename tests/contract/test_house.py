@@ -1,0 +1,71 @@
+"""The house stays as ARCHITECTURE.md draws it: arrows, stubs, sizes, folders."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_LINES = {".py": 400, ".rs": 500}
+GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
+
+
+def source_files():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = (ROOT / name for name in listed.splitlines())
+    return [path for path in paths if path.suffix in MAX_LINES and path.exists() and not GENERATED.search(path.name)]
+
+
+def test_no_file_is_longer_than_its_idea():
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in source_files()}
+    assert {path: count for path, count in lines.items() if count > MAX_LINES[path.suffix]} == {}
+
+
+def test_no_file_is_named_for_nothing():
+    vague = {"utils", "util", "common", "helpers", "misc"}
+    assert [path for path in source_files() if vague & set(path.relative_to(ROOT).with_suffix("").parts)] == []
+
+
+def test_unsafe_code_lives_in_one_file():
+    unsafe = re.compile(r"\bunsafe\s*[{f]")
+    rust = [path for path in source_files() if path.suffix == ".rs"]
+    assert [path.name for path in rust if unsafe.search(path.read_text())] == ["mapped.rs"]
+
+
+@pytest.mark.parametrize("importer", ["Ray", "gRPC"])
+def test_only_the_files_that_may_import_ray_and_grpc_do(importer):
+    module, allowed = {
+        "Ray": ("ray", {"coordinator/app.py"}),
+        "gRPC": ("grpc", None),
+    }[importer]
+    pattern = re.compile(rf"^\s*(?:import|from) {module}\b", re.MULTILINE)
+    packages = ("coordinator/", "headwater/", "index_format/", "indexing/", "shard_server/", "suffix_engine/")
+    names = {str(path.relative_to(ROOT)) for path in source_files() if pattern.search(path.read_text())}
+    importers = {name for name in names if name.startswith(packages)}
+    if allowed is None:
+        assert not {name for name in importers if name.startswith(("index_format/", "indexing/", "suffix_engine/"))}
+    else:
+        assert importers == allowed
+
+
+def test_arrows_between_packages_point_as_drawn():
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_the_engines_stub_is_its_api():
+    stubtest = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "suffix_engine"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert stubtest.returncode == 0, stubtest.stdout
+
+
+def test_every_folder_is_on_the_map():
+    tracked = {path.relative_to(ROOT).parts[0] for path in source_files() if len(path.relative_to(ROOT).parts) > 1}
+    for page in ("README.md", "ARCHITECTURE.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert [folder for folder in sorted(tracked) if f"{folder}/" not in text] == [], page
