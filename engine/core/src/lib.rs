@@ -11,6 +11,7 @@ mod address;
 mod documents;
 mod error;
 mod files;
+mod huge_buffer;
 mod interval;
 mod longest_matches;
 mod mapped;
