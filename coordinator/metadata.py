@@ -1,17 +1,25 @@
 """What a document's metadata line says: infini-gram's ``{"path", "linenum", "metadata": {...}}``, or any other JSON."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
 
 def parse_metadata(line: str) -> Mapping[str, Any]:
-    """Returns the metadata object of a document; a line that is none is kept under ``raw``."""
+    """Returns the metadata object of a document; a line that is none is kept under ``raw``.
+
+    Half of a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark.
+    """
     if not line:
         return {}
     try:
         parsed = json.loads(line)
-    except ValueError:
+        if _SURROGATE.search(line):
+            parsed = json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
         return {"raw": line}
     return parsed if isinstance(parsed, dict) else {"raw": line}
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from coordinator.errors import InvalidRequestError
 from coordinator.values import TraceOptions, TraceRequest
 
+_MAX_DELIMITERS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
@@ -38,6 +40,8 @@ def check_request(request: TraceRequest, limits: RequestLimits) -> None:
         raise InvalidRequestError(
             f"prompt has {len(request.prompt)} characters, the limit is {limits.max_prompt_chars}"
         )
+    if not _is_encodable(request.prompt):
+        raise InvalidRequestError("prompt has a lone surrogate, which is no character")
     _check_options(request.options, limits)
 
 
@@ -49,10 +53,8 @@ def check_text(what: str, text: str, limits: RequestLimits) -> None:
         raise InvalidRequestError(
             f"{what} has {len(text)} characters, the limit is {limits.max_answer_chars}; search it in parts"
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"{what} has a lone surrogate at character {error.start}") from error
+    if not _is_encodable(text):
+        raise InvalidRequestError(f"{what} has a lone surrogate, which is no character")
 
 
 def check_document_range(start: int, max_tokens: int, limits: RequestLimits) -> None:
@@ -68,8 +70,21 @@ def _check_options(options: TraceOptions, limits: RequestLimits) -> None:
     _check_range("context_tokens", options.context_tokens, 0, limits.max_context_tokens)
     _check_range("snippet_tokens", options.snippet_tokens, 0, options.context_tokens)
     _check_range("seed", options.seed, 0, 2**63 - 1)
+    if len(options.delimiters) > _MAX_DELIMITERS:
+        raise InvalidRequestError(f"{len(options.delimiters)} delimiters, the limit is {_MAX_DELIMITERS}")
+    for delimiter in options.delimiters:
+        if not delimiter or not _is_encodable(delimiter):
+            raise InvalidRequestError(f"delimiter {delimiter!r} is empty or has a lone surrogate")
     if not 0.0 < options.max_span_density <= 1.0:
         raise InvalidRequestError(f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1")
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_range(name: str, found: int, low: int, high: int) -> None:

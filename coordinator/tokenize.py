@@ -40,7 +40,7 @@ def whole_text(text: str, tokenizer: Tokenizer) -> Query:
         text=text,
         token_ids=encoded.token_ids,
         boundaries=encoded.boundaries,
-        word_starts=np.zeros(1, dtype=np.uint32),
+        word_starts=np.zeros(min(1, len(encoded.token_ids)), dtype=np.uint32),
         cuts=np.zeros(0, dtype=np.uint32),
     )
 

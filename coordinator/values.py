@@ -35,7 +35,7 @@ class Relevance(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TraceOptions:
-    """How to trace. The defaults are what production OLMoTrace sends (olmo-api), checked by `options.check`.
+    """How to trace. The defaults are what production OLMoTrace sends (olmo-api), checked by `options.check_request`.
 
     Attributes:
         delimiters: Texts of single tokens that a span holds only as its last token.

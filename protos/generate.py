@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 
 PROTOS = Path(__file__).resolve().parent
+# Plug-ins of the environment that write type stubs.
+_STUBS = ("mypy", "mypy_grpc")
 _GENERATED_SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 
 
@@ -27,7 +29,11 @@ def generate(destination: Path) -> None:
         f"--proto_path={PROTOS.parent}",
         f"--proto_path={resources.files('grpc_tools') / '_proto'}",
         *(f"--{plugin}_out={destination}" for plugin in ("python", "grpc_python")),
-        *(f"--{plugin}_out=quiet:{destination}" for plugin in ("mypy", "mypy_grpc")),
+        *(
+            f"--plugin=protoc-gen-{plugin}={Path(sys.executable).with_name(f'protoc-gen-{plugin}')}"
+            for plugin in _STUBS
+        ),
+        *(f"--{plugin}_out=quiet:{destination}" for plugin in _STUBS),
         *sources,
     ]
     if protoc.main(arguments) != 0:

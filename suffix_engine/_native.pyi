@@ -40,7 +40,11 @@ class ThreadPool:
     """Threads that searches run on. Several shards of one process share a pool."""
 
     def __new__(cls, num_threads: int = 0) -> ThreadPool:
-        """Starts ``num_threads`` threads; 0 means one a core."""
+        """Starts ``num_threads`` threads, at most 1,024; 0 means one a core.
+
+        Raises:
+            InvalidQueryError: there are too many, or the system cannot start them.
+        """
     @property
     def num_threads(self) -> int:
         """Number of threads."""
@@ -225,7 +229,7 @@ class ShardIndex:
         """Returns how often each of ``token_ids`` occurs in the shard (u64). No disk access if the shard has unigrams.
 
         Raises:
-            InvalidQueryError: an id does not fit the shard's tokens.
+            InvalidQueryError: an id does not fit the shard's tokens, or is its separator.
         """
     def positions(self, ranks: Sequence[int]) -> bytes:
         """Returns the position of each rank (u64): the suffix array at ``ranks``.
@@ -276,7 +280,7 @@ class ShardIndex:
     def verify(self) -> None:
         """Checks what opening does not: the table is a sorted permutation, offsets and unigram counts match the text.
 
-        Suffixes are compared up to their document's end and for at most 50,000 tokens: past either, order is free.
+        Suffixes are compared up to their document's end and for at most 100,000 bytes: past either, order is free.
 
         Raises:
             ShardCorruptError: names the first rank, document or token that is wrong.

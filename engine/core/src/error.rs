@@ -71,6 +71,8 @@ pub enum EngineError {
         found: u64,
         expected: u64,
     },
+    #[error("{path}: token {token} occurs in the text and is not listed")]
+    UnigramUnlisted { path: PathBuf, token: u32 },
     #[error("{path}: rank {rank} points to byte {offset}, expected the start of one of {num_tokens} tokens")]
     TablePointer {
         path: PathBuf,
@@ -92,11 +94,11 @@ pub enum EngineError {
     },
     #[error("{path}: the metadata of document {document} is not UTF-8")]
     MetadataEncoding { path: PathBuf, document: u64 },
-    #[error(
-        "token {token} of the text is outside the vocabulary of {size}; is it the index's own tokenizer?"
-    )]
+    #[error("token {token} is outside the vocabulary of {size}; is it the index's own tokenizer?")]
     TokenOutsideVocabulary { token: u32, size: usize },
 
+    #[error("cannot start {num_threads} threads ({reason})")]
+    Threads { num_threads: usize, reason: String },
     #[error("token id {token} at position {position} is out of range, this shard takes ids below {limit}")]
     TokenId { token: u32, position: usize, limit: u32 },
     #[error("{what} {found} is out of range, expected {expected}")]
@@ -137,13 +139,15 @@ impl EngineError {
             | E::DocumentStart { .. }
             | E::UnigramTotal { .. }
             | E::UnigramCount { .. }
+            | E::UnigramUnlisted { .. }
             | E::TablePointer { .. }
             | E::TableDuplicate { .. }
             | E::TableOrder { .. }
             | E::MetadataRange { .. }
             | E::MetadataEncoding { .. }
             | E::TokenOutsideVocabulary { .. } => ErrorKind::Corrupt,
-            E::TokenId { .. }
+            E::Threads { .. }
+            | E::TokenId { .. }
             | E::OutOfRange { .. }
             | E::NotAscending { .. }
             | E::LengthMismatch { .. }

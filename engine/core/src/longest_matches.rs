@@ -118,10 +118,11 @@ impl<T: Token> Shard<T> {
         if end <= reach.start {
             return None;
         }
-        Some(LongestMatch {
+        let interval = insertion.interval(self, suffix, end as usize - start);
+        (interval.count() > 0).then_some(LongestMatch {
             start: reach.start,
             end,
-            interval: insertion.interval(self, suffix, end as usize - start),
+            interval,
         })
     }
 }

@@ -175,7 +175,8 @@ impl Insertion {
         });
         Interval {
             start: start as u64,
-            end: end as u64,
+            // Only in a corrupt table do the two searches cross.
+            end: end.max(start) as u64,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::EngineError;
 use crate::files::ShardFiles;
@@ -19,14 +19,11 @@ use crate::vocabulary::Vocabulary;
 /// Windows that one task reads and decodes.
 const WINDOWS_PER_TASK: usize = 4;
 
-/// Threads that searches run on; shards of one process share it.
-pub type Pool = Arc<ThreadPool>;
-
 /// One opened shard. Immutable: share it between threads.
 #[derive(Debug)]
 pub struct ShardIndex {
     shard: AnyShard,
-    pool: Pool,
+    pool: Arc<ThreadPool>,
     vocabulary: Option<Arc<Vocabulary>>,
 }
 
@@ -54,7 +51,7 @@ impl ShardIndex {
         directory: &Path,
         number: u32,
         width: TokenWidth,
-        pool: Pool,
+        pool: Arc<ThreadPool>,
         vocabulary: Option<Arc<Vocabulary>>,
     ) -> Result<Self, EngineError> {
         let files = ShardFiles::new(directory, number);
@@ -68,19 +65,6 @@ impl ShardIndex {
             pool,
             vocabulary,
         })
-    }
-
-    /// Starts a pool of search threads; 0 means one a core.
-    ///
-    /// # Panics
-    /// If the system cannot start a thread.
-    #[must_use]
-    pub fn thread_pool(num_threads: usize) -> Pool {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(num_threads)
-            .thread_name(|number| format!("engine-{number}"))
-            .build();
-        Arc::new(pool.expect("the system can start the threads it was asked for"))
     }
 
     /// N: positions in the shard, separators included.

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use bytemuck::Pod;
 use libsais::{LibsaisError, SuffixArrayConstruction, ThreadCount};
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::EngineError;
 use crate::files::ShardFiles;
 use crate::huge_buffer::HugeBuffer;
 use crate::mapped::MappedFile;
+use crate::pool::thread_pool;
 use crate::suffix_array::pointer_width;
 use crate::token::TokenWidth;
 
@@ -40,7 +41,9 @@ pub fn sort_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
         TokenWidth::U16 => 2,
         TokenWidth::U32 => position,
     };
-    num_tokens.saturating_mul(position + token) + (64 << 20)
+    num_tokens
+        .saturating_mul(position + token)
+        .saturating_add(64 << 20)
 }
 
 /// Sorts `tokenized.0` of `directory` and writes `table.0`, flushed to disk and renamed into place.
@@ -60,10 +63,7 @@ pub fn sort_shard(directory: &Path, width: TokenWidth, num_threads: usize) -> Re
     }
     let pointer_width = pointer_width(text.size());
     let num_tokens = text.len() / width.bytes();
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(num_threads)
-        .build()
-        .map_err(|error| EngineError::io(directory)(io::Error::other(error)))?;
+    let pool = thread_pool(num_threads)?;
     let sorted = sort_text(text, width, &pool).map_err(|reason| EngineError::Sort {
         path: files.tokenized(),
         reason,

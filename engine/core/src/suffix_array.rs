@@ -63,8 +63,8 @@ impl SuffixArray {
 
     /// Returns the position of the suffix at a rank < N.
     ///
-    /// A corrupt entry, past the text's end, gives the last position: searches then answer wrongly but never crash, and
-    /// `verify` names the entry.
+    /// A corrupt entry, past the text's end, gives the last position: searches then answer wrongly but never crash
+    /// (`tests/property/test_corrupt_tables.py`), and `verify` names the entry.
     #[inline]
     pub(crate) fn position(&self, rank: usize) -> usize {
         let position = to_usize(self.byte_offset(rank) >> self.token_shift);

@@ -66,13 +66,13 @@ impl<T: Token> Text<T> {
 
     /// Compares the suffix at `position` with `query`, whose first `known` tokens are known to agree.
     ///
-    /// A suffix that the end of the text cuts off sorts before everything.
+    /// A suffix that the end of the text cuts off sorts before everything. In a corrupt table it may end within the
+    /// known tokens; it then counts as cut off there.
     #[inline]
     pub(crate) fn compare(&self, position: usize, query: &[T], known: usize) -> Comparison {
-        let suffix = &self.file[position * T::WIDTH..];
-        let suffix = suffix[known * T::WIDTH..].chunks_exact(T::WIDTH);
-        let mut lcp = known;
-        for (bytes, &wanted) in suffix.zip(&query[known..]) {
+        let mut lcp = known.min(self.num_tokens - position);
+        let suffix = self.file[(position + lcp) * T::WIDTH..].chunks_exact(T::WIDTH);
+        for (bytes, &wanted) in suffix.zip(&query[lcp..]) {
             let token = T::read(bytes);
             if token != wanted {
                 let order = token.sort_key().cmp(&wanted.sort_key());

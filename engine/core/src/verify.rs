@@ -9,8 +9,8 @@ use crate::error::EngineError;
 use crate::shard::Shard;
 use crate::token::Token;
 
-/// Tokens after which the order of two suffixes is not checked: infini-gram's builder compares 100,000 bytes at most.
-const MAX_COMPARED_TOKENS: usize = 50_000;
+/// Bytes after which the order of two suffixes is not checked: infini-gram's builder compares no more.
+const MAX_COMPARED_BYTES: usize = 100_000;
 
 /// Ranks or positions that one task checks.
 const BLOCK: usize = 1 << 16;
@@ -69,7 +69,12 @@ impl<T: Token> Shard<T> {
             for token in self.text.tokens(start, end) {
                 match expected.binary_search(&token.id()) {
                     Ok(at) => found[at].fetch_add(1, Atomic::Relaxed),
-                    Err(_) => return Err(self.unigram_count(token.id(), 0)),
+                    Err(_) => {
+                        return Err(EngineError::UnigramUnlisted {
+                            path: self.files.unigram(),
+                            token: token.id(),
+                        });
+                    }
                 };
             }
             Ok(())
@@ -138,10 +143,10 @@ impl<T: Token> Shard<T> {
         })
     }
 
-    /// Compares two suffixes up to their documents' ends, for at most `MAX_COMPARED_TOKENS`.
+    /// Compares two suffixes up to their documents' ends, for at most `MAX_COMPARED_BYTES`.
     fn order(&self, left: usize, right: usize) -> Ordering {
         let num_tokens = self.text.len();
-        let end = |position: usize| num_tokens.min(position.saturating_add(MAX_COMPARED_TOKENS));
+        let end = |position: usize| num_tokens.min(position.saturating_add(MAX_COMPARED_BYTES / T::WIDTH));
         let left_tokens = self.text.tokens(left, end(left));
         for (a, b) in left_tokens.zip(self.text.tokens(right, end(right))) {
             if a != b {

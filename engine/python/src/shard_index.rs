@@ -16,17 +16,18 @@ const SEPARATOR_OFFSET: u64 = u64::MAX;
 
 #[pyclass(frozen, module = "suffix_engine")]
 pub struct ThreadPool {
-    inner: engine::Pool,
+    inner: Arc<engine::ThreadPool>,
 }
 
 #[pymethods]
 impl ThreadPool {
     #[new]
     #[pyo3(signature = (num_threads = 0))]
-    fn new(num_threads: usize) -> Self {
-        Self {
-            inner: engine::ShardIndex::thread_pool(num_threads),
-        }
+    fn new(num_threads: usize) -> PyResult<Self> {
+        let inner = engine::thread_pool(num_threads).map_err(to_py_err)?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     #[getter]

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use crate::errors::to_py_err;
+use crate::errors::{InvalidQueryError, to_py_err};
 use crate::values::little_endian_u32;
 
 #[pyclass(frozen, module = "suffix_engine")]
@@ -43,7 +43,7 @@ impl Vocabulary {
     fn decode<'py>(&self, py: Python<'py>, token_ids: Vec<u32>) -> PyResult<(String, Bound<'py, PyBytes>)> {
         let decoded = py
             .detach(|| self.inner.decode(token_ids.iter().copied()))
-            .map_err(to_py_err)?;
+            .map_err(|error| InvalidQueryError::new_err(error.to_string()))?;
         Ok((decoded.text, little_endian_u32(py, decoded.boundaries)))
     }
 }

@@ -26,3 +26,13 @@ def test_a_line_that_is_no_object_is_kept_as_it_is(line):
 
 def test_no_metadata_is_an_empty_object():
     assert parse_metadata("") == {}
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark_and_whole_pairs_stay():
+    parsed = parse_metadata('{"path": "a", "metadata": {"title": "\\ud800 x \\ud83d\\ude80"}}')
+    assert parsed["metadata"]["title"] == "? x \U0001f680"
+
+
+def test_metadata_nested_too_deep_is_kept_as_it_is():
+    line = "[" * 100_000
+    assert parse_metadata(line) == {"raw": line}

@@ -25,8 +25,16 @@ def test_a_prompt_over_the_limit_is_refused():
 
 
 def test_a_lone_surrogate_is_refused():
-    with pytest.raises(InvalidRequestError, match="surrogate at character 2"):
+    with pytest.raises(InvalidRequestError, match="answer has a lone surrogate"):
         check_request(TraceRequest("ab\ud800"), LIMITS)
+    with pytest.raises(InvalidRequestError, match="prompt has a lone surrogate"):
+        check_request(TraceRequest("ab", prompt="\ud800"), LIMITS)
+
+
+@pytest.mark.parametrize("delimiters", [("",), ("\ud800",), ("x",) * 65])
+def test_delimiters_that_are_none_or_too_many_are_refused(delimiters):
+    with pytest.raises(InvalidRequestError, match="delimiter"):
+        check_request(TraceRequest("x", options=TraceOptions(delimiters=delimiters)), LIMITS)
 
 
 @pytest.mark.parametrize(
