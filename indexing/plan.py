@@ -9,6 +9,8 @@ from indexing.errors import PlanError
 
 # A byte-level BPE starts from the 256 bytes.
 _LEAST_VOCABULARY = 256
+# Far more than models have. Each shard holds a count of 8 bytes an entry while it is written.
+_MOST_VOCABULARY = 10_000_000
 DEFAULT_VOCABULARY = 32_000
 
 
@@ -33,9 +35,10 @@ class TrainedTokenizer:
     vocab_size: int = DEFAULT_VOCABULARY
 
     def __post_init__(self) -> None:
-        if self.vocab_size < _LEAST_VOCABULARY:
+        if not _LEAST_VOCABULARY <= self.vocab_size <= _MOST_VOCABULARY:
             raise PlanError(
-                f"vocabulary of {self.vocab_size} to train, expected at least {_LEAST_VOCABULARY}: one entry a byte"
+                f"vocabulary of {self.vocab_size} to train, expected {_LEAST_VOCABULARY} (one entry a byte) "
+                f"to {_MOST_VOCABULARY}"
             )
 
 

@@ -123,7 +123,8 @@ def test_memory_that_cannot_hold_a_shard_is_refused_before_anything_is_written(t
         (["--raw-bytes", "--memory", "lots"], "'lots' is not a size"),
         (["--raw-bytes", "--shards", "0"], "0 is not in the range"),
         (["--raw-bytes", "--metadata-field", "text"], "field 'text' is the text"),
-        (["--train-tokenizer", "10"], "vocabulary of 10 to train, expected at least 256"),
+        (["--train-tokenizer", "10"], "vocabulary of 10 to train, expected 256"),
+        (["--train-tokenizer", str(1 << 64)], f"vocabulary of {1 << 64} to train, expected 256"),
     ],
 )
 def test_wrong_usage_ends_with_exit_code_two(tmp_path: Path, source: Path, arguments: list[str], message: str) -> None:

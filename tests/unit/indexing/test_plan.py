@@ -24,6 +24,7 @@ def test_a_plan_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -
         BuildPlan(**fields | wrong)
 
 
-def test_a_vocabulary_smaller_than_the_bytes_cannot_be_trained() -> None:
-    with pytest.raises(PlanError, match="vocabulary of 255 to train, expected at least 256"):
-        TrainedTokenizer(255)
+@pytest.mark.parametrize("vocab_size", [255, 10_000_001, 1 << 64])
+def test_a_vocabulary_smaller_than_the_bytes_or_larger_than_any_cannot_be_trained(vocab_size: int) -> None:
+    with pytest.raises(PlanError, match=rf"vocabulary of {vocab_size} to train, expected 256 .* to 10000000"):
+        TrainedTokenizer(vocab_size)
