@@ -1,5 +1,6 @@
 """One answer in, one trace out: the steps in order, over any shards."""
 
+from asyncio import to_thread
 from collections.abc import Sequence
 
 from coordinator.assemble import assemble
@@ -57,7 +58,8 @@ class Pipeline:
         """
         check_request(request, self.limits)
         options, clock = request.options, Stopwatch(deadline_s)
-        query = tokenize(request.answer, self._tokenizer, options)
+        # Tokenizing and ranking leave the event loop: a few milliseconds as a rule, half a second at the limits.
+        query = await to_thread(tokenize, request.answer, self._tokenizer, options)
         clock.lap("tokenize")
         answers = _require_one(await fan_out(query, self._shards, clock.left_s() * _SEARCH_SHARE))
         matches = union(query, answers.matches)
@@ -67,7 +69,8 @@ class Pipeline:
         clock.lap("filter")
         retrieved = await retrieve(query, spans, self._shards, options, self.limits, clock.left_s())
         clock.lap("retrieve")
-        documents = rerank(merge_documents(retrieved.occurrences), retrieved.occurrences, request)
+        merged = merge_documents(retrieved.occurrences)
+        documents = await to_thread(rerank, merged, retrieved.occurrences, request)
         traced = assemble(query, spans, retrieved.occurrences, documents)
         clock.lap("rank")
         return Trace(
