@@ -66,8 +66,8 @@ def document_of(record: Mapping[str, Any], fields: DocumentFields, place: Record
     """Returns the document in a record.
 
     Raises:
-        BadDocumentError: the text field is missing, not a string, too long, or holds half a surrogate pair; or the
-            metadata cannot be written as JSON.
+        BadDocumentError: the text field is missing, not a string or too long; text or metadata hold half a surrogate
+            pair; or the metadata cannot be written as JSON.
     """
     if fields.text not in record:
         found = ", ".join(repr(name) for name in record) or "none"
@@ -99,7 +99,19 @@ def make_document(text: str, metadata: Mapping[str, Any], place: RecordPlace) ->
         line = json.dumps(fields, default=_as_json, allow_nan=False)
     except (ValueError, TypeError, RecursionError) as error:
         raise place.error(f"the metadata cannot be written as JSON ({error})") from error
+    if "\\ud" in line and (half := _half_of_pair(fields)) is not None:
+        raise place.error(f"the metadata has half a surrogate pair (\\u{ord(half):04x}), which is not Unicode text")
     return Document(text, text_bytes, line)
+
+
+def _half_of_pair(fields: Mapping[str, Any]) -> str | None:
+    """Returns the first half of a surrogate pair that stands alone in the JSON of ``fields``, None if none does."""
+    unescaped = json.dumps(fields, default=_as_json, ensure_ascii=False)
+    try:
+        unescaped.encode()
+    except UnicodeEncodeError as error:
+        return unescaped[error.start]
+    return None
 
 
 def without_nan(value: Any) -> Any:

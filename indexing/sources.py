@@ -69,7 +69,7 @@ def find_corpus(sources: Sequence[Path], note: Callable[[str], None] = lambda _:
 
     Raises:
         SourceError: a source does not exist or cannot be read, is of an unknown type, holds no file of a known
-            type, or a file comes twice.
+            type, has a name that is not UTF-8, or comes twice.
     """
     root = _root_of(sources)
     files: list[SourceFile] = []
@@ -137,7 +137,22 @@ def _source_file(path: Path, root: Path) -> SourceFile | None:
         size_bytes = path.stat().st_size
     except OSError as error:
         raise SourceError(f"{path}: cannot read the file ({error.strerror})") from error
-    return SourceFile(path, path.absolute().relative_to(root).as_posix(), kind, packing, size_bytes)
+    source_name = path.absolute().relative_to(root).as_posix()
+    if not _is_unicode(source_name):
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise SourceError(
+            f"{shown}: the name of the file is not UTF-8; rename it, the index keeps it with each document"
+        )
+    return SourceFile(path, source_name, kind, packing, size_bytes)
+
+
+def _is_unicode(name: str) -> bool:
+    # What no decoder took from the file system is kept as half of a surrogate pair, which nothing encodes.
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_distinct(files: Sequence[SourceFile]) -> None:

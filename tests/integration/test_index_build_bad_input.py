@@ -42,11 +42,11 @@ def test_a_bad_line_ends_the_command_with_one_line_and_exit_code_one(tmp_path: P
 
 def test_bad_lines_are_skipped_and_counted_on_demand(tmp_path: Path, source: Path) -> None:
     with source.open("ab") as file:
-        file.write(b'{"text": broken}\n{"body": "x"}\n{"text": "\xff"}\n')
+        file.write(b'{"text": broken}\n{"body": "x"}\n{"text": "\xff"}\n{"text": "x", "title": "\\ud800"}\n')
     arguments = ["build", source, "--out", tmp_path / "index", "--raw-bytes", "--skip-bad-lines", "--json"]
     code, out, err = run_index_command(*arguments)
     assert code == 0, err
-    assert (json.loads(out)["num_documents"], json.loads(out)["skipped_bad"]) == (len(TEXTS), 3)
+    assert (json.loads(out)["num_documents"], json.loads(out)["skipped_bad"]) == (len(TEXTS), 4)
 
 
 def test_a_missing_text_field_names_those_found(tmp_path: Path, source: Path) -> None:

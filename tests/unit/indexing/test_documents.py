@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,12 @@ def test_a_document_over_the_limit_is_named_with_its_size(monkeypatch: pytest.Mo
         make_document("\u00e9" * 6, {}, PLACE)
 
 
-def test_half_a_surrogate_pair_in_metadata_stays_escaped() -> None:
-    document = make_document("x", {"title": "a\ud800"}, PLACE)
-    assert "a\\ud800" in document.metadata_line
+@pytest.mark.parametrize("metadata", [{"title": "a\ud800"}, {"deep": [{"\udfff": 1}]}], ids=["value", "name"])
+def test_half_a_surrogate_pair_in_metadata_is_refused(metadata: dict[str, object]) -> None:
+    with pytest.raises(BadDocumentError, match=r"a\.jsonl:5: the metadata has half a surrogate pair \(\\ud"):
+        make_document("x", metadata, PLACE)
+
+
+def test_whole_surrogate_pairs_and_what_only_looks_like_half_of_one_are_kept() -> None:
+    metadata = {"title": "\U0001f600", "code": "\\ud800"}
+    assert json.loads(make_document("x", metadata, PLACE).metadata_line)["metadata"] == metadata

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_a_folder_without_documents_is_refused_with_what_it_holds(tmp_path: Path
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere\.jsonl: no such file or folder"):
         find_corpus([tmp_path / "nowhere.jsonl"])
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    make(Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9" + b".txt")))
+    with pytest.raises(SourceError, match=r"/caf\\xe9\.txt: the name of the file is not UTF-8; rename it"):
+        find_corpus([tmp_path])
 
 
 def test_a_file_given_twice_is_refused(tmp_path: Path) -> None:
