@@ -96,12 +96,19 @@ def make_document(text: str, metadata: Mapping[str, Any], place: RecordPlace) ->
         )
     fields = {"path": place.name, "linenum": place.linenum, "metadata": metadata}
     try:
-        line = json.dumps(fields, default=_as_json, allow_nan=False)
+        line = _json_line(fields)
     except (ValueError, TypeError, RecursionError) as error:
         raise place.error(f"the metadata cannot be written as JSON ({error})") from error
     if "\\ud" in line and (half := _half_of_pair(fields)) is not None:
         raise place.error(f"the metadata has half a surrogate pair (\\u{ord(half):04x}), which is not Unicode text")
     return Document(text, text_bytes, line)
+
+
+def _json_line(fields: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(fields, default=_as_json, allow_nan=False)
+    except ValueError:  # looked for only now: few documents have such a number
+        return json.dumps(_without_infinities(fields), default=_as_json, allow_nan=False)
 
 
 def _half_of_pair(fields: Mapping[str, Any]) -> str | None:
@@ -114,14 +121,14 @@ def _half_of_pair(fields: Mapping[str, Any]) -> str | None:
     return None
 
 
-def without_nan(value: Any) -> Any:
-    """Returns ``value`` with every number that JSON lacks (NaN, infinities) replaced by None."""
+def _without_infinities(value: Any) -> Any:
+    """Returns ``value`` with every number that JSON lacks (infinities, NaN) replaced by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_nan(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _without_infinities(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_infinities(item) for item in value]
     return value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from indexing.documents import BadDocuments, Document, DocumentFields, RecordPlace, document_of, without_nan
+from indexing.documents import BadDocuments, Document, DocumentFields, RecordPlace, document_of
 from indexing.errors import BadDocumentError, SourceError
 from indexing.sources import SourceFile
 
@@ -49,7 +49,7 @@ def _records(
     told = 0
     for group in range(parquet.num_row_groups):
         for batch in parquet.iter_batches(_ROWS, row_groups=[group], columns=columns):
-            yield from (without_nan(record) for record in _rows(batch, file))
+            yield from _rows(batch, file)
         # Arrow reads by itself; each row group counts for its share of the file.
         done = file.size_bytes * (group + 1) // parquet.num_row_groups
         read(done - told)

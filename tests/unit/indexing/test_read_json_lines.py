@@ -41,9 +41,9 @@ def test_blank_lines_and_a_byte_order_mark_are_no_documents_but_lines_count(tmp_
 
 def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_bytes(b'{"text": "x", "score": NaN, "other": -Infinity}\n')
+    file.write_bytes(b'{"text": "x", "score": NaN, "other": -Infinity, "large": [{"n": 1e999}, -1e999, 1.5]}\n')
     (document,) = read_all(file)
-    assert metadata_of(document)["metadata"] == {"score": None, "other": None}
+    assert metadata_of(document)["metadata"] == {"score": None, "other": None, "large": [{"n": None}, None, 1.5]}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_values_without_a_json_type_become_strings_or_null(tmp_path: Path) -> No
     assert metadata_of(document)["metadata"] == {"day": "2024-05-17", "raw": "01ff", "scores": [1.5, None]}
 
 
+def test_numbers_that_json_lacks_become_null_in_maps_too(tmp_path: Path) -> None:
+    kind = pyarrow.map_(pyarrow.string(), pyarrow.float64())
+    scores = pyarrow.array([[("good", 1.5), ("bad", float("inf"))]], type=kind)
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["x"], "scores": scores}), tmp_path / "a.parquet")
+    (document,) = read_all(tmp_path / "a.parquet")
+    assert metadata_of(document)["metadata"] == {"scores": [["good", 1.5], ["bad", None]]}
+
+
 def test_columns_are_chosen_by_name(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", {"body": ["x"], "id": [1], "url": ["u"]})
     (document,) = read_all(file, text="body", metadata=["url", "absent"])
