@@ -65,11 +65,12 @@ class Corpus:
 def find_corpus(sources: Sequence[Path], note: Callable[[str], None] = lambda _: None) -> Corpus:
     """Returns the files of ``sources``: in the order given, those of a folder (and of the folders in it) by path.
 
-    In a folder, hidden files are passed over, and so are files of an unknown type, which ``note`` is told.
+    In a folder, links are followed, hidden files are passed over, and so are files of an unknown type, which ``note``
+    is told.
 
     Raises:
         SourceError: a source does not exist or cannot be read, is of an unknown type, holds no file of a known
-            type, has a name that is not UTF-8, or comes twice.
+            type, has a name that is not UTF-8, or comes twice; or a link leads to a folder a second time.
     """
     root = _root_of(sources)
     files: list[SourceFile] = []
@@ -121,8 +122,16 @@ def _walk(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise SourceError(f"{error.filename}: cannot read the folder ({error.strerror})") from error
 
-    for directory, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    seen: set[tuple[int, int]] = set()
+    for directory, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        status = Path(directory).stat()
+        if (identity := (status.st_dev, status.st_ino)) in seen:
+            raise SourceError(
+                f"{directory}: a link leads to this folder a second time, its documents would be counted twice; "
+                "remove the link"
+            )
+        seen.add(identity)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(directory, name) for name in names if not name.startswith("."))
 
 

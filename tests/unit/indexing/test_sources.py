@@ -73,6 +73,30 @@ def test_a_missing_source_is_named(tmp_path: Path) -> None:
         find_corpus([tmp_path / "nowhere.jsonl"])
 
 
+def test_links_to_folders_are_followed_and_name_the_link(tmp_path: Path) -> None:
+    make(tmp_path / "elsewhere/deep/a.txt")
+    make(tmp_path / "corpus/b.txt")
+    (tmp_path / "corpus/link").symlink_to(tmp_path / "elsewhere")
+    assert [file.name for file in find_corpus([tmp_path / "corpus"]).files] == ["b.txt", "link/deep/a.txt"]
+
+
+@pytest.mark.parametrize("target", ["corpus", "corpus/real", "."], ids=["loop", "sibling", "above"])
+def test_a_link_to_a_folder_that_is_read_anyway_is_refused_by_name(tmp_path: Path, target: str) -> None:
+    make(tmp_path / "corpus/real/a.txt")
+    (tmp_path / "corpus/zlink").symlink_to(tmp_path / target)
+    with pytest.raises(SourceError, match=r"corpus/zlink(/corpus)?: a link leads to this folder a second time"):
+        find_corpus([tmp_path / "corpus"])
+
+
+def test_a_link_that_leads_nowhere_is_said(tmp_path: Path) -> None:
+    make(tmp_path / "a.txt")
+    (tmp_path / "gone").symlink_to(tmp_path / "absent")
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    notes: list[str] = []
+    find_corpus([tmp_path], notes.append)
+    assert notes == [f"passed over {tmp_path / 'gone'} and 1 others: no file types of documents"]
+
+
 def test_a_file_whose_name_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
     make(Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9" + b".txt")))
     with pytest.raises(SourceError, match=r"/caf\\xe9\.txt: the name of the file is not UTF-8; rename it"):
