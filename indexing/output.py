@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from index_format.layout import INDEX_MANIFEST, shard_folder
+from index_format.manifest import flush_directory
 from indexing.errors import DiskFullError, OutputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,6 +42,7 @@ class OutputDirectory:
             for folder in reversed(missing):
                 folder.mkdir()
                 self._directories.append(folder)
+                flush_directory(folder.parent)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot create the index there ({error.strerror})") from error
 
@@ -56,6 +58,7 @@ class OutputDirectory:
         except FileExistsError as error:
             raise OutputError(f"{folder}: exists already; does another build write to {self.path}?") from error
         self._shards.append(folder)
+        flush_directory(self.path)
         return folder
 
     def create_file(self, name: str) -> Path:

@@ -12,6 +12,7 @@ from index_format.manifest import (
     FileEntry,
     IndexManifest,
     ShardManifest,
+    flush_directory,
     index_id_of,
     write_durably,
 )
@@ -53,6 +54,8 @@ def publish_index(
         built_by=f"headwater {version('headwater')}",
     )
     output.create_file(INDEX_MANIFEST)
+    # What the manifest speaks of is on disk, folders too, before it is: a power cut leaves no index that lacks a part.
+    flush_directory(output.path)
     manifest.save(output.path)
     return manifest
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import indexing.output
 from indexing.errors import DiskFullError, OutputError
 from indexing.output import output_directory
 
@@ -26,6 +27,18 @@ def test_after_any_exception_nothing_of_it_is_left(tmp_path: Path, error: BaseEx
     with pytest.raises(type(error)):
         fill(tmp_path / "new" / "index", error)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_entry_of_every_new_folder_is_flushed_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[Path, list[str]]] = []
+    monkeypatch.setattr(
+        indexing.output,
+        "flush_directory",
+        lambda folder: flushed.append((folder, [entry.name for entry in folder.iterdir()])),
+    )
+    fill(tmp_path / "new" / "index")
+    index = tmp_path / "new" / "index"
+    assert flushed == [(tmp_path, ["new"]), (tmp_path / "new", ["index"]), (index, ["shard_00000"])]
 
 
 def test_an_empty_directory_that_was_there_stays_and_is_empty_again(tmp_path: Path) -> None:
