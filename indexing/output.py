@@ -70,7 +70,8 @@ class OutputDirectory:
     def remove_created(self) -> None:
         """Removes everything created here: the manifest first, so that no reader sees half an index."""
         for file in reversed(self._files):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # the rest goes all the same, and the error that led here is the one to tell
+                file.unlink(missing_ok=True)
         for shard in self._shards:
             shutil.rmtree(shard, ignore_errors=True)
         for directory in reversed(self._directories):

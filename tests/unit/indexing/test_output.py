@@ -41,6 +41,22 @@ def test_the_entry_of_every_new_folder_is_flushed_to_disk(tmp_path: Path, monkey
     assert flushed == [(tmp_path, ["new"]), (tmp_path / "new", ["index"]), (index, ["shard_00000"])]
 
 
+def test_a_file_that_cannot_be_removed_neither_hides_the_error_nor_keeps_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Path.unlink
+
+    def refuse_manifest(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "index.json":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_manifest)
+    with pytest.raises(ValueError, match="the first error"):
+        fill(tmp_path / "index", ValueError("the first error"))
+    assert [path.name for path in (tmp_path / "index").iterdir()] == ["index.json"]
+
+
 def test_an_empty_directory_that_was_there_stays_and_is_empty_again(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="x"):
         fill(tmp_path, ValueError("x"))
