@@ -16,7 +16,7 @@ from rich.console import Console
 
 from headwater.build_progress import build_progress, format_seconds
 from headwater.labels import plural
-from headwater.plain_text import visible
+from headwater.plain_text import shorten, visible
 from index_format.manifest import IndexManifest
 from indexing import (
     BuildPlan,
@@ -31,13 +31,15 @@ from indexing import (
 )
 from indexing.budget import format_bytes
 from indexing.errors import PlanError
-from indexing.plan import DEFAULT_VOCABULARY
+from indexing.plan import DEFAULT_VOCABULARY, MAX_THREADS
 
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 _UNITS = _DECIMAL | _BINARY
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(|[kmgt]i?)b?", re.IGNORECASE)
+_TOO_LARGE = 1 << 60
 _PATH = click.Path(path_type=Path)
+_THREADS = click.IntRange(min=0, max=MAX_THREADS)
 _EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
@@ -51,7 +53,12 @@ class _SizeType(click.ParamType[int]):
             return value
         if (match := _SIZE.fullmatch(value.strip())) is None:
             self.fail(f"{value!r} is not a size; write a number and a unit, like 500MB or 4GiB", param, ctx)
-        return int(float(match[1]) * _UNITS[match[2].lower()])
+        size = float(match[1]) * _UNITS[match[2].lower()]
+        if size >= _TOO_LARGE:
+            self.fail(
+                f"{shorten(value, 40)!r} is more than any machine has; write a size like 500MB or 4GiB", param, ctx
+            )
+        return int(size)
 
 
 @click.group()
@@ -84,7 +91,7 @@ def index() -> None:
 @click.option(
     "--memory", type=_SizeType(), metavar="SIZE", help="Most memory to sort in; 80 % of what is free if not given."
 )
-@click.option("--threads", type=click.IntRange(min=0), default=0, metavar="N", help="Threads; one a core if not given.")
+@click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
 @click.option("--stage", default="", metavar="LABEL", help="Training stage of these documents, like 'pretraining'.")
 @click.option("--source", default="", metavar="LABEL", help="Name of the corpus.")
 @click.option(
@@ -132,7 +139,7 @@ def build_command(
 
 @index.command("verify")
 @click.argument("directory", type=_PATH)
-@click.option("--threads", type=click.IntRange(min=0), default=0, metavar="N", help="Threads; one a core if not given.")
+@click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify_command(directory: Path, threads: int, as_json: bool) -> None:
     """Check a whole index, reading every byte: sizes, checksums, order of the suffixes, counts, metadata."""

@@ -12,6 +12,8 @@ _LEAST_VOCABULARY = 256
 # Far more than models have. Each shard holds a count of 8 bytes an entry while it is written.
 _MOST_VOCABULARY = 10_000_000
 DEFAULT_VOCABULARY = 32_000
+# More than cores in any machine: past it a mistyped number would only exhaust what the system has of threads.
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,8 @@ class BuildPlan:
             raise PlanError("no source given, expected at least one file or folder")
         if not 1 <= self.shards <= MAX_SHARDS:
             raise PlanError(f"{self.shards} shards, expected 1 to {MAX_SHARDS}")
-        if self.threads < 0:
-            raise PlanError(f"{self.threads} threads, expected 0 (one a core) or more")
+        if not 0 <= self.threads <= MAX_THREADS:
+            raise PlanError(f"{self.threads} threads, expected 0 (one a core) to {MAX_THREADS}")
         if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise PlanError(f"memory of {self.memory_bytes} bytes, expected more than 0")
         if self.metadata_fields is not None and self.text_field in self.metadata_fields:

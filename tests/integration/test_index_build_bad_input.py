@@ -121,6 +121,9 @@ def test_memory_that_cannot_hold_a_shard_is_refused_before_anything_is_written(t
     [
         (["--raw-bytes", "--train-tokenizer", "300"], "Give one of --tokenizer, --train-tokenizer and --raw-bytes."),
         (["--raw-bytes", "--memory", "lots"], "'lots' is not a size"),
+        (["--raw-bytes", "--memory", "9" * 320], "more than any machine has"),
+        (["--raw-bytes", "--memory", "0.1"], "memory of 0 bytes, expected more than 0"),
+        (["--raw-bytes", "--threads", "1025"], "1025 is not in the range 0<=x<=1024"),
         (["--raw-bytes", "--shards", "0"], "0 is not in the range"),
         (["--raw-bytes", "--metadata-field", "text"], "field 'text' is the text"),
         (["--train-tokenizer", "10"], "vocabulary of 10 to train, expected 256"),
@@ -131,6 +134,12 @@ def test_wrong_usage_ends_with_exit_code_two(tmp_path: Path, source: Path, argum
     result = CliRunner().invoke(index, ["build", str(source), "--out", str(tmp_path / "index"), *arguments])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_more_threads_than_a_machine_has_are_refused_by_verify_too(tmp_path: Path) -> None:
+    result = CliRunner().invoke(index, ["verify", str(tmp_path), "--threads", "1025"])
+    assert result.exit_code == 2
+    assert "1025 is not in the range 0<=x<=1024" in result.stderr
 
 
 def test_a_full_disk_while_writing_leaves_nothing(tmp_path: Path) -> None:

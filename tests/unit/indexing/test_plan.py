@@ -14,6 +14,7 @@ from indexing.plan import BuildPlan, RawBytes, TrainedTokenizer
         ({"shards": 0}, "0 shards, expected 1 to 100000"),
         ({"shards": 100_001}, "100001 shards, expected 1 to 100000"),
         ({"threads": -1}, "-1 threads, expected 0"),
+        ({"threads": 1025}, "1025 threads, expected 0 .* to 1024"),
         ({"memory_bytes": 0}, "memory of 0 bytes"),
         ({"metadata_fields": ("id", "text")}, "field 'text' is the text"),
     ],
