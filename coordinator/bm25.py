@@ -9,7 +9,7 @@ matches still score higher.
 """
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,15 +28,16 @@ def words(text: str) -> list[str]:
 def bm25_scores(documents: Sequence[Sequence[str]], query: Sequence[str]) -> npt.NDArray[np.float64]:
     """Returns the score of each document for ``query``.
 
-    Cost: two dictionary look-ups a word, one sort of as many integers, then work on the query's terms only.
+    Cost: one dictionary look-up a word, one sort of as many integers, then work on the query's terms only.
     """
     num_documents = len(documents)
     lengths = np.fromiter(map(len, documents), dtype=np.int64, count=num_documents)
     num_words = int(lengths.sum())
     if num_words == 0:
         return np.zeros(num_documents)
-    all_words = list(itertools.chain.from_iterable(documents))
-    term_numbers = dict(zip(dict.fromkeys(all_words), itertools.count(), strict=False))
+    # A term gets the next number when it is first looked up.
+    term_numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
+    all_words = itertools.chain.from_iterable(documents)
     terms = np.fromiter(map(term_numbers.__getitem__, all_words), dtype=np.int64, count=num_words)
     num_terms = len(term_numbers)
 
