@@ -83,8 +83,8 @@ class EmbeddedShard:
 
     async def _call(self, work: Callable[[], _T], deadline_s: float) -> _T:
         try:
-            loop = asyncio.get_running_loop()
-            return await asyncio.wait_for(loop.run_in_executor(self._executor, work), deadline_s)
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, work)
         except TimeoutError:
             raise ShardUnavailableError(f"no answer within {deadline_s:.1f} s") from None
         except suffix_engine.InvalidQueryError as error:
