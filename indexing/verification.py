@@ -75,10 +75,18 @@ def _check_token_ids(unigrams: Path, separator: int, vocab_size: int) -> None:
     """Checks that every token is in the vocabulary; that the counts are those of the text is known by now."""
     if not unigrams.exists():
         return
-    with unigrams.open() as file:
-        for line in file:
-            token_id = int(line.split()[0])
-            if token_id >= vocab_size and token_id != separator:
+    with unigrams.open("rb") as file:
+        for number, line in enumerate(file):
+            # As the engine reads them: blank lines are passed over, and a line of one number is the count of the token
+            # whose id is the number of the line.
+            match [int(field) for field in line.split()]:
+                case [token_id, count]:
+                    pass
+                case [count]:
+                    token_id = number
+                case _:
+                    continue
+            if count > 0 and token_id >= vocab_size and token_id != separator:
                 raise VerificationError(
                     f"{unigrams}: token id {token_id} occurs, the vocabulary has {vocab_size} entries"
                 )

@@ -1,9 +1,11 @@
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import indexing
@@ -19,8 +21,9 @@ from index_format.layout import (
     shard_folder,
 )
 from index_format.manifest import FileEntry, IndexManifest, ShardManifest, index_id_of
+from index_format.tokenizer import ByteTokenizer
 from indexing.errors import VerificationError
-from suffix_engine import ShardCorruptError
+from suffix_engine import ShardCorruptError, sort_shard
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 TEXTS = ["the cat sat", "the mat sat on the cat", "a cat"]
@@ -137,4 +140,41 @@ def test_counts_that_the_files_do_not_hold_are_found(directory: Path) -> None:
     manifest = IndexManifest.load(directory)
     replace(manifest, index_id=index_id_of(shards), num_documents=manifest.num_documents + 1).save(directory)
     with pytest.raises(VerificationError, match=r"files hold .* tokens in 2 documents, the manifest says .* in 3"):
+        indexing.verify(directory)
+
+
+def test_a_blank_unigram_line_is_passed_over(directory: Path) -> None:
+    change(shard_file(directory, UNIGRAM), lambda content: content + b"\n")
+    publish_again(directory)
+    indexing.verify(directory)
+
+
+def test_a_unigram_line_of_one_number_counts_the_token_of_its_line(tmp_path: Path) -> None:
+    # The oldest indexes: the count of every token id a line, also of those that do not occur. Byte 32 occurs 300 times.
+    directory = write_index(tmp_path / "index", [["a" + " " * 300], ["b"]], ByteTokenizer())
+    for number in range(2):
+        change(directory / shard_folder(number) / UNIGRAM, counts_by_line)
+    publish_again(directory)
+    indexing.verify(directory)
+
+
+def counts_by_line(content: bytes) -> bytes:
+    counts = {int(token_id): int(count) for token_id, count in (line.split() for line in content.splitlines())}
+    return b"".join(b"%d\n" % counts.get(token_id, 0) for token_id in range(256))
+
+
+def test_a_token_outside_the_vocabulary_is_found(directory: Path) -> None:
+    manifest = IndexManifest.load(directory)
+    vocab_size = manifest.vocab_size
+    folder = directory / shard_folder(1)
+    tokens = np.fromfile(folder / TOKENIZED, dtype=f"<u{manifest.token_width}")
+    tokens[-1] = vocab_size
+    tokens.tofile(folder / TOKENIZED)
+    sort_shard(folder, token_width=manifest.token_width, num_threads=1)
+    counts = sorted(Counter(tokens.tolist()).items())
+    (folder / UNIGRAM).write_text("".join(f"{token_id} {count}\n" for token_id, count in counts))
+    publish_again(directory)
+    with pytest.raises(
+        VerificationError, match=rf"token id {vocab_size} occurs, the vocabulary has {vocab_size} entries"
+    ):
         indexing.verify(directory)
