@@ -8,7 +8,9 @@ IndexingError
 |   |-- EmptyCorpusError  there is nothing to index
 |   `-- BadDocumentError  one line or row holds no document; these are the ones that can be skipped
 |-- MemoryBudgetError     the caller: a shard would not fit
-|-- SortError             the sorting process failed
+|-- EngineCallError       the engine refused a call made in a process of its own
+|   `-- SortError         a shard cannot be sorted
+|-- EngineKilledError     the operator: the process of such a call was killed
 `-- VerificationError     an index is not what its manifests say
 """
 
@@ -55,8 +57,16 @@ class MemoryBudgetError(IndexingError):
     """A shard needs more memory to sort than the build may use."""
 
 
-class SortError(IndexingError):
-    """The process that sorts a shard failed or was killed."""
+class EngineCallError(IndexingError):
+    """The engine raised an error in a process of its own; the message is the engine's."""
+
+
+class SortError(EngineCallError):
+    """A shard cannot be sorted."""
+
+
+class EngineKilledError(IndexingError):
+    """The process in which the engine was at work on a shard was killed."""
 
 
 class VerificationError(IndexingError):

@@ -1,8 +1,10 @@
 """Checksums and manifests: what turns written files into an index."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -94,19 +96,23 @@ def _publish_shard(
 
 def file_entries(paths: Sequence[Path], threads: int, hashed: Callable[[int], None]) -> list[FileEntry]:
     """Returns the size and checksum of each file, several at a time; ``hashed`` is called from this thread only."""
+    stop = threading.Event()
     with ThreadPoolExecutor(threads or None) as pool:
         entries = []
-        for entry in pool.map(_file_entry, paths):
-            hashed(entry.size_bytes)
-            entries.append(entry)
+        try:
+            for entry in pool.map(partial(_file_entry, stop), paths):
+                hashed(entry.size_bytes)
+                entries.append(entry)
+        finally:
+            stop.set()  # after an interrupt the pool is left once its threads end, which should be at once
         return entries
 
 
-def _file_entry(path: Path) -> FileEntry:
+def _file_entry(stop: threading.Event, path: Path) -> FileEntry:
     digest = hashlib.sha256()
     size_bytes = 0
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
+        while not stop.is_set() and (chunk := file.read(_CHUNK_BYTES)):
             digest.update(chunk)
             size_bytes += len(chunk)
     return FileEntry(size_bytes, digest.hexdigest())

@@ -8,11 +8,11 @@ from index_format.errors import ManifestError
 from index_format.layout import METADATA, METAOFF, UNIGRAM, shard_folder
 from index_format.manifest import IndexManifest, ShardManifest, index_id_of
 from index_format.tokenizer import open_tokenizer
-from indexing.errors import VerificationError
+from indexing.engine_call import call_engine
+from indexing.errors import EngineCallError, VerificationError
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import file_entries
 from indexing.shard_writer import separator_id
-from suffix_engine import ShardIndex, ThreadPool
 
 _U64 = struct.Struct("<Q")
 
@@ -22,8 +22,9 @@ def verify(directory: Path, progress: Progress | None = None, threads: int = 0) 
 
     Raises:
         IndexFormatError: there is no index, or manifests, sizes or tokenizer disagree.
-        VerificationError: a checksum, a count or a metadata line is wrong.
-        EngineError: the table is no sorted permutation, or offsets or unigram counts do not match the text.
+        VerificationError: a checksum, a count or a metadata line is wrong; the table is no sorted permutation; or
+            offsets or unigram counts do not match the text.
+        EngineKilledError: the process that checks a shard, which any exception here ends as well, was killed.
     """
     stages = Stages(progress or SilentProgress())
     manifest = IndexManifest.load(directory)
@@ -40,9 +41,8 @@ def verify(directory: Path, progress: Progress | None = None, threads: int = 0) 
         for shard in shards:
             _check_checksums(directory / shard_folder(shard.shard), shard, threads, stage)
     with stages.stage("contents", manifest.num_tokens, "tokens") as stage:
-        pool = ThreadPool(threads)
         for shard in shards:
-            _check_contents(directory / shard_folder(shard.shard), shard, vocab_size, pool)
+            _check_contents(directory / shard_folder(shard.shard), shard, vocab_size, threads)
             stage.advanced(shard.num_tokens)
     return manifest
 
@@ -57,15 +57,17 @@ def _check_checksums(folder: Path, shard: ShardManifest, threads: int, progress:
             )
 
 
-def _check_contents(folder: Path, shard: ShardManifest, vocab_size: int, pool: ThreadPool) -> None:
-    index = ShardIndex.open(folder, token_width=shard.token_width, pool=pool)
-    found, published = (index.num_tokens, index.num_documents), (shard.num_tokens, shard.num_documents)
-    if found != published:
+def _check_contents(folder: Path, shard: ShardManifest, vocab_size: int, threads: int) -> None:
+    try:
+        printed = call_engine("verify", folder, token_width=shard.token_width, num_threads=threads)
+    except EngineCallError as error:
+        raise VerificationError(str(error)) from error
+    found = [int(number) for number in printed.split()]
+    if found != [shard.num_tokens, shard.num_documents]:
         raise VerificationError(
             f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
-            f"the manifest says {published[0]} in {published[1]}"
+            f"the manifest says {shard.num_tokens} in {shard.num_documents}"
         )
-    index.verify()
     _check_token_ids(folder / UNIGRAM, separator_id(shard.token_width), vocab_size)
     if METADATA in shard.files:
         _check_metadata(folder, shard.num_documents)

@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.index_builds import index_command, make_texts, write_corpus
+import indexing
+from indexing.publishing import file_entries
+from tests.integration.index_builds import index_command, make_texts, plan_of, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,14 @@ def processes_of_group(group: int) -> list[int]:
     return found
 
 
+def at_work(process: "subprocess.Popen[str]", task: str) -> bool:
+    """Says whether the engine sorts, or verifies, in a child of the command."""
+    commands = [" ".join(child.cmdline()) for child in psutil.Process(process.pid).children()]
+    return any(f"engine_process.py {task}" in command for command in commands)
+
+
 def sorting(process: "subprocess.Popen[str]") -> bool:
-    return any("sort_process.py" in " ".join(child.cmdline()) for child in psutil.Process(process.pid).children())
+    return at_work(process, "sort")
 
 
 def assert_nothing_left(process: "subprocess.Popen[str]", directory: Path) -> None:
@@ -87,7 +95,7 @@ def test_a_killed_sort_ends_the_build_with_a_clear_error(tmp_path: Path, source:
         child.kill()
         _, err = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert "the sorting process was killed by SIGKILL; did the machine run out of memory?" in err
+    assert "the process at work on this shard (sort) was killed by SIGKILL; did the machine run out of memory?" in err
     assert_nothing_left(process, tmp_path)
 
 
@@ -100,3 +108,58 @@ def test_interrupting_the_training_of_a_tokenizer_ends_the_build_at_once(tmp_pat
     assert process.returncode == 128 + signal.SIGINT, err
     assert "Traceback" not in err
     assert_nothing_left(process, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def slow_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index that the engine verifies for minutes: each suffix repeats the one before for 50,000 tokens."""
+    directory = tmp_path_factory.mktemp("slow")
+    source = write_corpus(directory / "a.jsonl", ["a" * 20_000_000])
+    indexing.build(plan_of(source, directory / "index"))
+    return directory / "index"
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_verify_ends_it_at_once_and_leaves_no_process(
+    slow_index: Path, signal_number: signal.Signals
+) -> None:
+    with index_command("verify", slow_index) as process:
+        wait_until(lambda: at_work(process, "verify"), process)
+        time.sleep(0.5)  # by now it is deep in the engine's call
+        started = time.monotonic()
+        if signal_number is signal.SIGINT:
+            os.killpg(process.pid, signal_number)
+        else:
+            process.send_signal(signal_number)
+        _, err = process.communicate(timeout=30)
+        assert time.monotonic() - started < 2
+    assert process.returncode == (130 if signal_number is signal.SIGINT else -signal.SIGTERM), err
+    assert "Traceback" not in err
+    deadline = time.monotonic() + 2
+    while processes_of_group(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert processes_of_group(process.pid) == []
+
+
+def test_verify_says_so_when_the_process_of_the_engine_is_killed(slow_index: Path) -> None:
+    with index_command("verify", slow_index) as process:
+        wait_until(lambda: at_work(process, "verify"), process)
+        (child,) = psutil.Process(process.pid).children()
+        child.kill()
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "the process at work on this shard (verify) was killed by SIGKILL; did the machine run out of memory?" in err
+
+
+def test_a_checksum_is_interrupted_without_waiting_for_large_files(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"x")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)  # takes no room on disk, and a quarter of an hour to read
+
+    def interrupt(size_bytes: int) -> None:
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        file_entries([tmp_path / "small", tmp_path / "large"], 2, interrupt)
+    assert time.monotonic() - started < 2

@@ -1,0 +1,54 @@
+"""One call of the engine in a process of its own: ``engine_process.py sort|verify DIRECTORY TOKEN_WIDTH THREADS``.
+
+The engine sorts, and verifies, in one call that nothing interrupts. In another process it ends the moment that process
+is killed, its memory goes back to the system, and running out of memory, or a file that shrinks while it is read, takes
+the call down and not who made it. It is an ordinary command and no `multiprocessing` child, so a caller's main module
+is not imported a second time; and a script, not a module of this package, which would take longer to import than a
+small shard takes to sort.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+from suffix_engine import EngineError, ShardIndex, ThreadPool, sort_shard
+
+
+def main() -> int:
+    """Does the task, and says on standard error what went wrong; the result is the exit code."""
+    # Ctrl-C reaches the whole process group; who started this process decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    task, directory, token_width, num_threads = sys.argv[1:]
+    try:
+        _TASKS[task](directory, int(token_width), int(num_threads))
+    except (EngineError, MemoryError) as error:
+        print(f"{error or type(error).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _sort(directory: str, token_width: int, num_threads: int) -> None:
+    sort_shard(directory, token_width=token_width, num_threads=num_threads)
+
+
+def _verify(directory: str, token_width: int, num_threads: int) -> None:
+    """Verifies, and prints how many tokens and documents the shard holds."""
+    index = ShardIndex.open(directory, token_width=token_width, pool=ThreadPool(num_threads))
+    index.verify()
+    print(index.num_tokens, index.num_documents)
+
+
+_TASKS = {"sort": _sort, "verify": _verify}
+
+
+def _end_with_parent() -> None:
+    # Standard input is a pipe that the parent never writes to: it ends when the parent does, however that happens.
+    # Read below Python's buffering: its lock, held here when the interpreter ends, would abort the process.
+    os.read(0, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
