@@ -89,7 +89,7 @@ def index() -> None:
     help="Another field to keep with each document; repeat for more. Without it all are kept.",
 )
 @click.option(
-    "--memory", type=_SizeType(), metavar="SIZE", help="Most memory to sort in; 80 % of what is free if not given."
+    "--memory", type=_SizeType(), metavar="SIZE", help="Most memory for shards; 80 % of what is free if not given."
 )
 @click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
 @click.option("--stage", default="", metavar="LABEL", help="Training stage of these documents, like 'pretraining'.")

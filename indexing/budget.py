@@ -14,7 +14,7 @@ from indexing.documents import DocumentFields
 from indexing.errors import DiskFullError, MemoryBudgetError, PlanError
 from indexing.estimate import least_tokens
 from indexing.plan import BuildPlan, RawBytes
-from indexing.shard_writer import OPEN_FILES
+from indexing.shard_writer import OPEN_FILES, writer_memory_bytes
 from indexing.sources import Corpus
 from indexing.writing import WrittenShard
 from suffix_engine import sort_memory_bytes
@@ -23,10 +23,12 @@ _SHARE_OF_AVAILABLE = 0.8
 _ROOT = Path("/")
 # Open besides the shards: the standard streams, a source, libraries.
 _OTHER_OPEN_FILES = 64
+# Every tokenizer that loses no text has an entry a byte.
+_LEAST_VOCABULARY = 256
 
 
 def memory_budget(asked_bytes: int | None) -> int:
-    """Returns the memory that sorting may use: what was asked for, or 80 % of what is available."""
+    """Returns the memory that writing and sorting shards may use: what was asked for, or 80 % of what is available."""
     return asked_bytes if asked_bytes is not None else int(available_memory_bytes() * _SHARE_OF_AVAILABLE)
 
 
@@ -51,26 +53,49 @@ def check_before_start(plan: BuildPlan, corpus: Corpus, budget_bytes: int) -> No
     fields = DocumentFields(plan.text_field, ())
     num_tokens = least_tokens(corpus, fields, plan.tokenizer)
     width = 1 if isinstance(plan.tokenizer, RawBytes) else 2
-    check_memory(num_tokens, plan.shards, width, budget_bytes, estimated=True)
+    check_memory(num_tokens, plan.shards, width, _LEAST_VOCABULARY, budget_bytes, estimated=True)
+    check_writers(plan.shards, _LEAST_VOCABULARY, budget_bytes)
     check_disk(plan.output, num_tokens * width + table_bytes(num_tokens, width), estimated=True)
 
 
-def check_after_writing(output: Path, shards: Sequence[WrittenShard], width: int, budget_bytes: int) -> None:
+def check_writers(num_shards: int, vocab_size: int, budget_bytes: int) -> None:
+    """Checks that all shards can be written side by side within the budget.
+
+    Raises:
+        MemoryBudgetError: they cannot; says how many could.
+    """
+    needed_bytes = num_shards * writer_memory_bytes(vocab_size)
+    if needed_bytes <= budget_bytes:
+        return
+    most = _most_writers(vocab_size, budget_bytes)
+    advice = f"use at most {most} shards (--shards {most}), or " if most else ""
+    raise MemoryBudgetError(
+        f"writing {num_shards} shards with a vocabulary of {vocab_size:,} entries needs {format_bytes(needed_bytes)} "
+        f"of memory, the build may use {format_bytes(budget_bytes)}; "
+        f"{advice}allow more memory (--memory)"
+    )
+
+
+def check_after_writing(
+    output: Path, shards: Sequence[WrittenShard], width: int, vocab_size: int, budget_bytes: int
+) -> None:
     """Checks, now that every token is counted, that the shards can be sorted.
 
     Raises:
         MemoryBudgetError, DiskFullError: they cannot.
     """
     largest = max(shard.num_tokens for shard in shards)
-    check_memory(largest * len(shards), len(shards), width, budget_bytes, estimated=False)
+    check_memory(largest * len(shards), len(shards), width, vocab_size, budget_bytes, estimated=False)
     check_disk(output, sum(table_bytes(shard.num_tokens, width) for shard in shards), estimated=False)
 
 
-def check_memory(num_tokens: int, num_shards: int, token_width: int, budget_bytes: int, *, estimated: bool) -> None:
+def check_memory(
+    num_tokens: int, num_shards: int, token_width: int, vocab_size: int, budget_bytes: int, *, estimated: bool
+) -> None:
     """Checks that the largest of ``num_shards`` shards can be sorted within the budget.
 
     Raises:
-        MemoryBudgetError: it cannot; says how many shards would do.
+        MemoryBudgetError: it cannot; says how many shards would do, if so many can be written side by side.
     """
 
     def needed_bytes(shards: int) -> int:
@@ -78,8 +103,9 @@ def check_memory(num_tokens: int, num_shards: int, token_width: int, budget_byte
 
     if needed_bytes(num_shards) <= budget_bytes:
         return
+    most = min(MAX_SHARDS, _most_writers(vocab_size, budget_bytes))
     enough = bisect_left(range(1, MAX_SHARDS + 1), True, key=lambda shards: needed_bytes(shards) <= budget_bytes) + 1
-    advice = f"use at least {enough} shards (--shards {enough}), or " if enough <= MAX_SHARDS else ""
+    advice = f"use at least {enough} shards (--shards {enough}), or " if enough <= most else ""
     kind = "probably at least " if estimated else ""
     raise MemoryBudgetError(
         f"a shard of {kind}{math.ceil(num_tokens / num_shards):,} tokens needs "
@@ -120,6 +146,11 @@ def format_bytes(size: int) -> str:
             return f"{size} bytes" if unit == "bytes" else f"{amount:.3g} {unit}"
         amount /= 1024
     return f"{amount:,.3g} TiB"
+
+
+def _most_writers(vocab_size: int, budget_bytes: int) -> int:
+    """Returns how many shards can be written side by side."""
+    return budget_bytes // writer_memory_bytes(vocab_size)
 
 
 def _check_open_files(num_shards: int) -> None:

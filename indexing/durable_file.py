@@ -4,14 +4,14 @@ import io
 import os
 from pathlib import Path
 
-_BUFFER_BYTES = 256 << 10
+BUFFER_BYTES = 256 << 10
 
 
 class DurableFile:
     """A new file; creating one that exists is an error."""
 
     def __init__(self, path: Path):
-        self._file = io.BufferedWriter(path.open("xb", buffering=0), _BUFFER_BYTES)
+        self._file = io.BufferedWriter(path.open("xb", buffering=0), BUFFER_BYTES)
 
     def write(self, content: bytes) -> None:
         """Appends ``content``."""

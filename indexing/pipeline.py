@@ -2,7 +2,7 @@
 
 from index_format.layout import check_path_name
 from index_format.manifest import IndexManifest
-from indexing.budget import check_after_writing, check_before_start, memory_budget
+from indexing.budget import check_after_writing, check_before_start, check_writers, memory_budget
 from indexing.output import output_directory
 from indexing.plan import BuildPlan
 from indexing.progress import Progress, SilentProgress, Stages
@@ -22,7 +22,9 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
     Raises:
         IndexFormatError: the output path or the tokenizer cannot be used.
         IndexingError: see `indexing.errors`.
-    Cost: O(corpus); memory as `suffix_engine.sort_memory_bytes` for the largest shard, and about 300 MB besides.
+    Cost: O(corpus); memory as `suffix_engine.sort_memory_bytes` for the largest shard or, while they are written, as
+        `shard_writer.writer_memory_bytes` for all shards together, whichever is more; and besides about 350 MB (250 to
+        335 MiB measured with Llama-2's and dolma2's tokenizers), more if single documents are longer than a batch.
     """
     stages = Stages(progress or SilentProgress())
     check_path_name(plan.output)
@@ -32,8 +34,10 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
     with output_directory(plan.output) as output:
         tokenizer = choose_tokenizer(plan, corpus, stages)
         width = token_width(tokenizer)
+        vocab_size = tokenizer.vocabulary.size
+        check_writers(plan.shards, vocab_size, budget_bytes)
         written = write_shards(plan, corpus, tokenizer, width, output, stages)
-        check_after_writing(plan.output, written.shards, width, budget_bytes)
+        check_after_writing(plan.output, written.shards, width, vocab_size, budget_bytes)
         sort_shards(written.shards, width, plan.threads, stages)
         manifest = publish_index(plan, written.shards, tokenizer, width, output, stages)
     stages.finish(report_of(manifest, written, output, stages))

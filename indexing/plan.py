@@ -63,7 +63,7 @@ class BuildPlan:
         shards: Number of shards; document i of the corpus, in reading order, goes to shard i % shards.
         text_field: Field of JSON lines and column of Parquet files that holds the text.
         metadata_fields: Other fields to keep with each document; None keeps all.
-        memory_bytes: Most memory that sorting may use; None takes 80 % of what the machine has available.
+        memory_bytes: Most memory that writing and sorting shards may use; None takes 80 % of what is available.
         threads: Threads that sort and that compute checksums; 0 means one a core.
         stage: Training stage that the documents belong to, a label.
         source: Name of the corpus, a label.

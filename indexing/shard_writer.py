@@ -11,14 +11,12 @@ import numpy.typing as npt
 from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
 from index_format.manifest import flush_directory, write_durably
 from index_format.tokenizer import TokenIds
-from indexing.durable_file import DurableFile
+from indexing.durable_file import BUFFER_BYTES, DurableFile
 
 # Files that one shard keeps open while it is written.
 OPEN_FILES = 4
 _U64 = struct.Struct("<Q")
 _TOKEN_TYPES: dict[int, np.dtype[np.unsignedinteger]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
-# Counted together: counting costs as much as the vocabulary is large, so not once a document.
-_COUNTED_TOKENS = 1 << 20
 
 
 def separator_id(token_width: int) -> int:
@@ -26,10 +24,18 @@ def separator_id(token_width: int) -> int:
     return int(np.iinfo(_TOKEN_TYPES[token_width]).max)
 
 
-class ShardWriter:
-    """Writes the documents of one shard in the order they come. Close it with `finish`, or leave it with an error."""
+def writer_memory_bytes(vocab_size: int) -> int:
+    """Returns the memory that one writer holds, beside the tokens that it has not counted."""
+    return OPEN_FILES * BUFFER_BYTES + vocab_size * np.dtype(np.int64).itemsize
 
-    def __init__(self, directory: Path, *, token_width: int, vocab_size: int):
+
+class ShardWriter:
+    """Writes the documents of one shard in the order they come. Close it with `finish`, or leave it with an error.
+
+    Tokens are counted together, ``most_uncounted`` or more of them: counting each document alone would cost more.
+    """
+
+    def __init__(self, directory: Path, *, token_width: int, vocab_size: int, most_uncounted: int):
         self.directory = directory
         self.num_documents = 0
         self.num_tokens = 0
@@ -38,6 +44,7 @@ class ShardWriter:
         self._counts = np.zeros(vocab_size, dtype=np.int64)
         self._uncounted: list[TokenIds] = []
         self._num_uncounted = 0
+        self._most_uncounted = most_uncounted
         self._metadata_bytes = 0
         names = (TOKENIZED, OFFSET, METADATA, METAOFF)
         self._text, self._offset, self._metadata, self._metaoff = (DurableFile(directory / name) for name in names)
@@ -64,7 +71,7 @@ class ShardWriter:
         self.num_tokens += len(token_ids) + 1
         self._uncounted.append(token_ids)
         self._num_uncounted += len(token_ids)
-        if self._num_uncounted >= _COUNTED_TOKENS:
+        if self._num_uncounted >= self._most_uncounted:
             self._count()
 
     def finish(self) -> None:
@@ -76,10 +83,16 @@ class ShardWriter:
         flush_directory(self.directory)
 
     def _count(self) -> None:
-        if self._uncounted:
-            self._counts += np.bincount(np.concatenate(self._uncounted), minlength=len(self._counts))
-            self._uncounted = []
-            self._num_uncounted = 0
+        if not self._uncounted:
+            return
+        token_ids = np.concatenate(self._uncounted)
+        if len(token_ids) < len(self._counts):
+            present, counts = np.unique(token_ids, return_counts=True)
+            self._counts[present] += counts
+        else:
+            self._counts += np.bincount(token_ids, minlength=len(self._counts))
+        self._uncounted = []
+        self._num_uncounted = 0
 
     def _unigram_lines(self) -> bytes:
         present: npt.NDArray[np.intp] = np.flatnonzero(self._counts)

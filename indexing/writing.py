@@ -18,6 +18,8 @@ from indexing.tokenizing import Encoder, encoder_of
 # Held in memory at a time, several times over while it is encoded.
 _BATCH_CHARACTERS = 4 << 20
 _BATCH_DOCUMENTS = 4096
+# Over all shards: 8 MiB of token ids, three times as much for the moment in which they are counted.
+_UNCOUNTED_TOKENS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,12 @@ def write_shards(
     with ExitStack() as files, stages.stage("read and tokenize", corpus.size_bytes, "bytes") as progress:
         writers = [
             files.enter_context(
-                ShardWriter(output.create_shard(n), token_width=width, vocab_size=tokenizer.vocabulary.size)
+                ShardWriter(
+                    output.create_shard(n),
+                    token_width=width,
+                    vocab_size=tokenizer.vocabulary.size,
+                    most_uncounted=_UNCOUNTED_TOKENS // plan.shards,
+                )
             )
             for n in range(plan.shards)
         ]

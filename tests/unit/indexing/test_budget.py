@@ -8,16 +8,19 @@ from indexing.budget import (
     check_before_start,
     check_disk,
     check_memory,
+    check_writers,
     format_bytes,
     memory_budget,
     table_bytes,
 )
 from indexing.errors import DiskFullError, MemoryBudgetError, PlanError
 from indexing.plan import BuildPlan, RawBytes
+from indexing.shard_writer import writer_memory_bytes
 from indexing.sources import find_corpus
 from suffix_engine import sort_memory_bytes
 
 MIB = 1 << 20
+VOCABULARY = 32_000
 
 
 def fake_root(directory: Path, files: dict[str, str]) -> Path:
@@ -69,23 +72,43 @@ def test_without_control_groups_the_machine_counts(tmp_path: Path) -> None:
 
 def test_the_largest_shard_must_fit() -> None:
     needed = sort_memory_bytes(1000, 2)
-    check_memory(4000, 4, 2, needed, estimated=False)
+    check_memory(4000, 4, 2, VOCABULARY, needed, estimated=False)
     with pytest.raises(MemoryBudgetError, match=r"a shard of 1,000 tokens needs .* to sort"):
-        check_memory(4000, 4, 2, needed - 1, estimated=False)
+        check_memory(4000, 4, 2, VOCABULARY, needed - 1, estimated=False)
 
 
 def test_the_number_of_shards_that_it_advises_is_enough() -> None:
     num_tokens, budget = 10_000_000, 100 * MIB
     with pytest.raises(MemoryBudgetError) as raised:
-        check_memory(num_tokens, 1, 2, budget, estimated=True)
+        check_memory(num_tokens, 1, 2, VOCABULARY, budget, estimated=True)
     advised = int(str(raised.value).partition("--shards ")[2].partition(")")[0])
     assert "probably at least" in str(raised.value)
-    check_memory(num_tokens, advised, 2, budget, estimated=True)
+    check_memory(num_tokens, advised, 2, VOCABULARY, budget, estimated=True)
 
 
 def test_a_budget_that_no_number_of_shards_meets_gets_no_such_advice() -> None:
     with pytest.raises(MemoryBudgetError, match=r"may use 1 KiB; allow more memory \(--memory\)"):
-        check_memory(10_000_000, 1, 2, 1 << 10, estimated=False)
+        check_memory(10_000_000, 1, 2, VOCABULARY, 1 << 10, estimated=False)
+
+
+def test_a_number_of_shards_that_would_not_fit_while_they_are_written_is_not_advised() -> None:
+    # In 80 MiB they would have to be sorted in 215 shards, and those take 268 MiB to write.
+    with pytest.raises(MemoryBudgetError, match=r"may use 80 MiB; allow more memory \(--memory\)"):
+        check_memory(600_000_000, 1, 2, VOCABULARY, 80 * MIB, estimated=False)
+
+
+def test_all_shards_must_fit_while_they_are_written() -> None:
+    needed = 100 * writer_memory_bytes(VOCABULARY)
+    check_writers(100, VOCABULARY, needed)
+    with pytest.raises(
+        MemoryBudgetError, match=r"writing 100 shards .* needs .* of memory.*; use at most 99 shards \(--sh"
+    ):
+        check_writers(100, VOCABULARY, needed - 1)
+
+
+def test_a_vocabulary_that_fits_into_no_shard_gets_no_advice_on_shards() -> None:
+    with pytest.raises(MemoryBudgetError, match=r"writing 1 shards .* may use 64 MiB; allow more memory"):
+        check_writers(1, 10_000_000, 64 * MIB)
 
 
 def test_a_disk_without_room_is_named_before_the_directory_exists(tmp_path: Path) -> None:

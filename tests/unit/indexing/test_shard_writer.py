@@ -1,18 +1,21 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
-from indexing.shard_writer import ShardWriter, separator_id
+from indexing.shard_writer import ShardWriter, separator_id, writer_memory_bytes
 from tests import tiny_index
 
 DOCUMENTS = [[5, 6, 5], [0], [253, 5]]
 
 
-def write(directory: Path, width: int, documents: list[list[int]], metadata: list[str]) -> None:
-    with ShardWriter(directory, token_width=width, vocab_size=254) as writer:
+def write(
+    directory: Path, width: int, documents: list[list[int]], metadata: list[str], most_uncounted: int = 1000
+) -> None:
+    with ShardWriter(directory, token_width=width, vocab_size=254, most_uncounted=most_uncounted) as writer:
         for token_ids, line in zip(documents, metadata, strict=True):
             writer.write(np.array(token_ids, dtype=np.uint32), line)
         writer.finish()
@@ -35,12 +38,42 @@ def test_separators_are_the_largest_ids() -> None:
     assert [separator_id(width) for width in (1, 2, 4)] == [255, 65_535, 4_294_967_295]
 
 
-def test_unigrams_are_lines_of_id_and_count_with_the_separator_last(tmp_path: Path) -> None:
-    write(tmp_path, 2, DOCUMENTS, ["{}"] * 3)
+@pytest.mark.parametrize("most_uncounted", [1, 4, 1000])
+def test_unigrams_are_lines_of_id_and_count_with_the_separator_last(tmp_path: Path, most_uncounted: int) -> None:
+    write(tmp_path, 2, DOCUMENTS, ["{}"] * 3, most_uncounted)
     assert (tmp_path / UNIGRAM).read_text() == "0 1\n5 3\n6 1\n253 1\n65535 3\n"
 
 
 def test_files_are_closed_when_writing_ends_in_an_error(tmp_path: Path, leaves_nothing_behind: None) -> None:
-    with pytest.raises(KeyboardInterrupt), ShardWriter(tmp_path, token_width=2, vocab_size=254) as writer:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        ShardWriter(tmp_path, token_width=2, vocab_size=254, most_uncounted=9) as writer,
+    ):
         writer.write(np.array([1], dtype=np.uint32), "{}")
         raise KeyboardInterrupt
+
+
+def test_counting_many_tokens_at_once_or_few_gives_the_same(tmp_path: Path) -> None:
+    documents = [[number % 250] * (number + 1) for number in range(100)]
+    for most_uncounted in (10, 300, 100_000):
+        (tmp_path / str(most_uncounted)).mkdir()
+        write(tmp_path / str(most_uncounted), 2, documents, ["{}"] * 100, most_uncounted)
+    files = [(tmp_path / str(most_uncounted) / UNIGRAM).read_bytes() for most_uncounted in (10, 300, 100_000)]
+    assert files == [files[0]] * 3
+
+
+def test_a_writer_takes_no_more_memory_than_is_counted_for_it(tmp_path: Path) -> None:
+    texts = np.ones(5000, dtype=np.uint32)
+    vocab_size = 100_000
+    allowed = writer_memory_bytes(vocab_size)
+    tracemalloc.start()
+    try:
+        with ShardWriter(tmp_path, token_width=4, vocab_size=vocab_size, most_uncounted=20_000) as writer:
+            held = []
+            for _ in range(200):
+                writer.write(texts.copy(), "{}")
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    slack = 20_000 * 4 + (64 << 10)
+    assert allowed / 2 < max(held) < allowed + slack
