@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from index_format.layout import MAX_SHARDS
 from indexing.errors import PlanError
+from indexing.sources import is_unicode
 
 # A byte-level BPE starts from the 256 bytes.
 _LEAST_VOCABULARY = 256
@@ -91,5 +92,8 @@ class BuildPlan:
             raise PlanError(f"{self.threads} threads, expected 0 (one a core) to {MAX_THREADS}")
         if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise PlanError(f"memory of {self.memory_bytes} bytes, expected more than 0")
+        for name, label in (("stage", self.stage), ("source", self.source)):
+            if not is_unicode(label):
+                raise PlanError(f"{name} {label!r} is not Unicode text, expected UTF-8")
         if self.metadata_fields is not None and self.text_field in self.metadata_fields:
             raise PlanError(f"field {self.text_field!r} is the text, it cannot be metadata as well")

@@ -147,7 +147,7 @@ def _source_file(path: Path, root: Path) -> SourceFile | None:
     except OSError as error:
         raise SourceError(f"{path}: cannot read the file ({error.strerror})") from error
     source_name = path.absolute().relative_to(root).as_posix()
-    if not _is_unicode(source_name):
+    if not is_unicode(source_name):
         shown = os.fsencode(path).decode(errors="backslashreplace")
         raise SourceError(
             f"{shown}: the name of the file is not UTF-8; rename it, the index keeps it with each document"
@@ -155,10 +155,10 @@ def _source_file(path: Path, root: Path) -> SourceFile | None:
     return SourceFile(path, source_name, kind, packing, size_bytes)
 
 
-def _is_unicode(name: str) -> bool:
-    # What no decoder took from the file system is kept as half of a surrogate pair, which nothing encodes.
+def is_unicode(text: str) -> bool:
+    """Says whether a name from the operating system was UTF-8: bytes that are not come as halves of surrogate pairs."""
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -16,6 +16,8 @@ from indexing.plan import BuildPlan, RawBytes, TrainedTokenizer
         ({"threads": -1}, "-1 threads, expected 0"),
         ({"threads": 1025}, "1025 threads, expected 0 .* to 1024"),
         ({"memory_bytes": 0}, "memory of 0 bytes"),
+        ({"stage": "caf\udce9"}, r"stage 'caf\\udce9' is not Unicode text"),
+        ({"source": "\ud800"}, r"source '\\ud800' is not Unicode text"),
         ({"metadata_fields": ("id", "text")}, "field 'text' is the text"),
     ],
 )
