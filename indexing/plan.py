@@ -88,8 +88,7 @@ class BuildPlan:
             raise PlanError("no source given, expected at least one file or folder")
         if not 1 <= self.shards <= MAX_SHARDS:
             raise PlanError(f"{self.shards} shards, expected 1 to {MAX_SHARDS}")
-        if not 0 <= self.threads <= MAX_THREADS:
-            raise PlanError(f"{self.threads} threads, expected 0 (one a core) to {MAX_THREADS}")
+        check_threads(self.threads)
         if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise PlanError(f"memory of {self.memory_bytes} bytes, expected more than 0")
         for name, label in (("stage", self.stage), ("source", self.source)):
@@ -97,3 +96,13 @@ class BuildPlan:
                 raise PlanError(f"{name} {label!r} is not Unicode text, expected UTF-8")
         if self.metadata_fields is not None and self.text_field in self.metadata_fields:
             raise PlanError(f"field {self.text_field!r} is the text, it cannot be metadata as well")
+
+
+def check_threads(threads: int) -> None:
+    """Checks a number of threads to start.
+
+    Raises:
+        PlanError: it is negative, or more than `MAX_THREADS`.
+    """
+    if not 0 <= threads <= MAX_THREADS:
+        raise PlanError(f"{threads} threads, expected 0 (one a core) to {MAX_THREADS}")

@@ -10,6 +10,7 @@ from index_format.manifest import IndexManifest, ShardManifest, index_id_of
 from index_format.tokenizer import open_tokenizer
 from indexing.engine_call import call_engine
 from indexing.errors import EngineCallError, VerificationError
+from indexing.plan import check_threads
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import file_entries
 from indexing.shard_writer import separator_id
@@ -21,11 +22,13 @@ def verify(directory: Path, progress: Progress | None = None, threads: int = 0) 
     """Checks a whole index and returns its manifest: manifests, sizes, checksums, tokenizer, tables, metadata lines.
 
     Raises:
+        PlanError: ``threads`` is out of range.
         IndexFormatError: there is no index, or manifests, sizes or tokenizer disagree.
         VerificationError: a checksum, a count or a metadata line is wrong; the table is no sorted permutation; or
             offsets or unigram counts do not match the text.
         EngineKilledError: the process that checks a shard, which any exception here ends as well, was killed.
     """
+    check_threads(threads)
     stages = Stages(progress or SilentProgress())
     manifest = IndexManifest.load(directory)
     shards = manifest.load_shards(directory)

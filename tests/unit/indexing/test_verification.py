@@ -22,7 +22,7 @@ from index_format.layout import (
 )
 from index_format.manifest import FileEntry, IndexManifest, ShardManifest, index_id_of
 from index_format.tokenizer import ByteTokenizer
-from indexing.errors import VerificationError
+from indexing.errors import PlanError, VerificationError
 from suffix_engine import sort_shard
 from tests.tiny_index import byte_level_tokenizer, write_index
 
@@ -178,3 +178,8 @@ def test_a_token_outside_the_vocabulary_is_found(directory: Path) -> None:
         VerificationError, match=rf"token id {vocab_size} occurs, the vocabulary has {vocab_size} entries"
     ):
         indexing.verify(directory)
+
+
+def test_more_threads_than_any_machine_has_are_refused(directory: Path) -> None:
+    with pytest.raises(PlanError, match=r"1025 threads, expected 0 \(one a core\) to 1024"):
+        indexing.verify(directory, threads=1025)
