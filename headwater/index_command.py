@@ -30,7 +30,7 @@ from indexing import (
     verify,
 )
 from indexing.budget import format_bytes
-from indexing.errors import PlanError
+from indexing.errors import BadDocumentError, PlanError
 from indexing.plan import DEFAULT_VOCABULARY, MAX_THREADS
 
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -131,8 +131,11 @@ def build_command(
         # The tokenizers package reads it when it first encodes, and offers no other way.
         os.environ["RAYON_NUM_THREADS"] = str(plan.threads)
     console = Console(stderr=True)
-    with _terminated_as_interrupted(), build_progress(console) as shown:
-        manifest = build(plan, shown)
+    try:
+        with _terminated_as_interrupted(), build_progress(console) as shown:
+            manifest = build(plan, shown)
+    except BadDocumentError as error:
+        raise click.ClickException(f"{visible(str(error))}; --skip-bad-lines leaves such lines out") from error
     assert shown.report is not None, "a build that returns has reported"
     _print_report(out, manifest, shown.report, as_json=as_json)
 
@@ -173,7 +176,7 @@ def info_command(directory: Path, as_json: bool) -> None:
             "tokenizer",
             f"{manifest.tokenizer}, {manifest.vocab_size:,} entries, sha256 {manifest.tokenizer_sha256[:16]}",
         ),
-        ("size", format_bytes(sum(sizes))),
+        ("size", f"{format_bytes(sum(sizes))} in shards"),
         ("built by", f"{manifest.built_by}, format version {manifest.format_version}"),
     ]
     rows += [

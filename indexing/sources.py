@@ -92,8 +92,8 @@ def find_corpus(sources: Sequence[Path], note: Callable[[str], None] = lambda _:
             files.append(file)
     _check_distinct(files)
     if ignored:
-        more = f" and {len(ignored) - 1} others" if len(ignored) > 1 else ""
-        note(f"passed over {ignored[0]}{more}: no file types of documents")
+        more = f" and {len(ignored) - 1} more" if len(ignored) > 1 else ""
+        note(f"passed over {ignored[0]}{more}: of no type that holds documents")
     return Corpus(tuple(files))
 
 

@@ -59,7 +59,7 @@ def test_unknown_types_in_a_folder_are_passed_over_and_said(tmp_path: Path) -> N
         make(tmp_path / name)
     notes: list[str] = []
     assert [file.name for file in find_corpus([tmp_path], notes.append).files] == ["a.jsonl"]
-    assert notes == [f"passed over {tmp_path / 'b.pdf'} and 1 others: no file types of documents"]
+    assert notes == [f"passed over {tmp_path / 'b.pdf'} and 1 more: of no type that holds documents"]
 
 
 def test_a_folder_without_documents_is_refused_with_what_it_holds(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_link_that_leads_nowhere_is_said(tmp_path: Path) -> None:
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
     notes: list[str] = []
     find_corpus([tmp_path], notes.append)
-    assert notes == [f"passed over {tmp_path / 'gone'} and 1 others: no file types of documents"]
+    assert notes == [f"passed over {tmp_path / 'gone'} and 1 more: of no type that holds documents"]
 
 
 def test_a_file_whose_name_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
