@@ -5,12 +5,14 @@ from pathlib import Path
 
 import click
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 def read_text(argument: str | None, file: Path | None, what: str) -> str:
-    """Returns the text that the caller named, exactly as it is.
+    """Returns the text that the caller named: an argument exactly as it is, a file as `read_file` does.
 
-    ``argument`` may be ``-`` for standard input, which is also read when nothing is named and it is no
-    terminal.
+    ``argument`` may be ``-`` for standard input, which is read as a file is, also when nothing is named and
+    it is no terminal.
 
     Raises:
         click.UsageError: both or neither were named.
@@ -24,11 +26,13 @@ def read_text(argument: str | None, file: Path | None, what: str) -> str:
         return _decode(argument.encode("utf-8", "surrogateescape"), f"the {what}")
     if argument is None and sys.stdin.isatty():
         raise click.UsageError(f"Give the {what} as an argument, with --file, or '-' to read standard input.")
-    return _decode(sys.stdin.buffer.read(), "standard input")
+    return _content(_decode(sys.stdin.buffer.read(), "standard input"))
 
 
 def read_file(path: Path) -> str:
-    """Returns the content of a file.
+    """Returns the content of a file, without what editors and ``echo`` add: a mark at the start, a last line end.
+
+    Of several line ends at the end only the last is left out: the others are the text's own.
 
     Raises:
         click.ClickException: it cannot be read or is not UTF-8.
@@ -37,7 +41,12 @@ def read_file(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise click.ClickException(f"{path}: cannot read the file ({error.strerror})") from error
-    return _decode(content, str(path))
+    return _content(_decode(content, str(path)))
+
+
+def _content(text: str) -> str:
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 def _decode(content: bytes, name: str) -> str:

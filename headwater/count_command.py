@@ -24,7 +24,9 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 def count(
     text: str | None, file: Path | None, index_directory: Path | None, connect: str | None, as_json: bool
 ) -> None:
-    """Count how often TEXT occurs in an index, token for token. TEXT may be '-' for standard input.
+    """Count how often TEXT occurs in an index, token for token.
+
+    TEXT may be '-' for standard input. The line end that closes a file or standard input is not counted.
 
     Prints the number alone, so that scripts can read it. If a shard did not answer, the number is a lower
     bound and a warning says so.

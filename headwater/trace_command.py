@@ -56,8 +56,8 @@ def trace(
 ) -> None:
     """Trace ANSWER to the documents of an index that hold its passages word for word.
 
-    ANSWER may be '-' for standard input. Searches an index directory in this process (--index) or asks a
-    coordinator (--connect).
+    ANSWER may be '-' for standard input. The line end that closes a file or standard input is not traced.
+    Searches an index directory in this process (--index) or asks a coordinator (--connect).
 
     Example: headwater trace --index my-index --prompt "What is a list?" --file answer.txt
     """

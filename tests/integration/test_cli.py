@@ -116,6 +116,22 @@ def test_count_prints_the_number_alone(index: Path) -> None:
     assert json.loads(run("count", "--index", index, "--json", "river").stdout)["coverage"]["complete"] is True
 
 
+@pytest.mark.parametrize("line_end", ["", "\n", "\r\n"])
+def test_line_end_of_a_file_or_of_standard_input_is_not_part_of_the_text(
+    index: Path, line_end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(f"\ufeffriver bank{line_end}".encode())
+    content = path.read_bytes()
+    for result in (run("count", "--index", index, "--file", path), run("count", "--index", index, "-", stdin=content)):
+        assert result.stdout == "2\n", result.output
+    for result in (
+        run("trace", "--index", index, "--json", "--prompt-file", path, "--file", path),
+        run("trace", "--index", index, "--json", "-", stdin=content),
+    ):
+        assert json.loads(result.stdout)["answer"] == "river bank"
+
+
 @pytest.mark.parametrize("blank", ["", "  \n"])
 @pytest.mark.parametrize("subcommand", ["trace", "count"])
 def test_blank_text_is_refused(index: Path, subcommand: str, blank: str) -> None:
