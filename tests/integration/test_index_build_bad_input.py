@@ -36,6 +36,7 @@ def test_a_bad_line_ends_the_command_with_one_line_and_exit_code_one(tmp_path: P
     code, out, err = run_index_command("build", source, "--out", tmp_path / "index", "--raw-bytes")
     assert (code, out) == (1, "")
     assert f"{source}:{len(TEXTS) + 1}: not valid JSON" in err.splitlines()[-1]
+    assert "--skip-bad-lines" in err
     assert "Traceback" not in err
     assert not (tmp_path / "index").exists()
 
