@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from coordinator.errors import CoordinatorError
 from coordinator.json_codec import dumps
+from coordinator.values import Count
 from headwater.answer_input import read_text
-from headwater.target import check_target, open_target, target_options
+from headwater.target import TracedIndex, check_target, open_target, target_options
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -15,7 +17,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.argument("text", required=False)
 @click.option(
     "--file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_PATH,
     metavar="FILE",
     help="Read the text from a file.",
 )
@@ -30,12 +32,37 @@ def count(
 
     Prints the number alone, so that scripts can read it. If a shard did not answer, the number is a lower
     bound and a warning says so.
+
+    In most tokenizers a word at the start of a text is another token than the same word after a space, and only
+    the one is counted. If TEXT begins with no space and occurs more often after one, a note on standard error
+    says how often (not with --json); put a space in front of TEXT to count those.
     """
     check_target(index_directory, connect)
     wanted = read_text(text, file, "text")
     with open_target(index_directory, connect) as index:
         found = index.count(wanted)
+        more = 0 if as_json else _count_after_space(index, wanted, found)
     click.echo(dumps(found) if as_json else str(found.count))
+    if more:
+        click.echo(
+            f"note: {more:,} more with a space before it; "
+            "a word at the start of a text and inside one are different tokens",
+            err=True,
+        )
     if not found.coverage.complete:
         failed = "; ".join(f"shard {shard.shard}: {shard.reason}" for shard in found.coverage.failed_shards)
         click.echo(f"Warning: a lower bound, not every shard answered ({failed})", err=True)
+
+
+def _count_after_space(index: TracedIndex, text: str, found: Count) -> int:
+    """Returns how often a text occurs after a space, as far as ``found`` does not hold those; 0 if it may."""
+    if text[0].isspace():
+        return 0
+    try:
+        spaced = index.count(f" {text}")
+    except CoordinatorError:  # the text was counted; that one space more is too long is no failure
+        return 0
+    # With one token more, the space is a token of its own (as in raw bytes) and the same occurrences are found
+    # again, unless there are more of them.
+    is_among_them = spaced.num_tokens == found.num_tokens + 1 and spaced.count <= found.count
+    return 0 if is_among_them or spaced.count == found.count else spaced.count

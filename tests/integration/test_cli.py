@@ -23,7 +23,7 @@ import headwater
 from coordinator.json_codec import from_json
 from coordinator.values import Trace
 from headwater.cli import cli
-from tests.tiny_index import write_index
+from tests.tiny_index import byte_level_tokenizer, write_index
 
 TEXTS = (
     "The quick brown fox jumps over the lazy dog near the river bank.",
@@ -114,6 +114,28 @@ def test_count_prints_the_number_alone(index: Path) -> None:
     assert run("count", "--index", index, "near the river bank.").stdout == "2\n"
     assert run("count", "--index", index, "-", stdin="no such text").stdout == "0\n"
     assert json.loads(run("count", "--index", index, "--json", "river").stdout)["coverage"]["complete"] is True
+
+
+def test_count_says_how_many_more_stand_after_a_space(tmp_path: Path) -> None:
+    texts = ["river bank", "a river bank", "the river bank", "no bank"] * 5
+    index = write_index(tmp_path / "index", [texts], byte_level_tokenizer(texts))
+    result = run("count", "--index", index, "river")
+    assert (result.stdout, result.stderr) == (
+        "5\n",
+        "note: 10 more with a space before it; a word at the start of a text and inside one are different tokens\n",
+    )
+    assert (run("count", "--index", index, " river").stdout, run("count", "--index", index, " river").stderr) == (
+        "10\n",
+        "",
+    )
+    assert run("count", "--index", index, "--json", "river").stderr == ""
+
+
+def test_count_of_raw_bytes_holds_what_stands_after_a_space(index: Path) -> None:
+    result = run("count", "--index", index, "he")  # "The", "the" and "the"; none of them after a space
+    assert result.stderr == ""
+    result = run("count", "--index", index, "b")  # "brown" and "baker" stand after a space and are counted
+    assert (int(result.stdout) > 2, result.stderr) == (True, "")
 
 
 @pytest.mark.parametrize("line_end", ["", "\n", "\r\n"])
