@@ -1,25 +1,21 @@
 """The HTTP/JSON face of a coordinator, as an ASGI application. Errors are problems as in RFC 9457."""
 
-import json
-import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Query
 from fastapi.responses import Response
-from starlette.exceptions import HTTPException
 
 from coordinator.body_limit import BodyLimit
-from coordinator.errors import CoordinatorError
 from coordinator.http_models import CountBody, TraceBody, response_schemas
+from coordinator.http_problems import PROBLEM_SCHEMA, add_error_handlers, problem_responses
 from coordinator.json_codec import dumps, parse_document_id
 from coordinator.service import Coordinator
-from coordinator.status import INTERNAL, fault_of
 from coordinator.values import TraceRequest
 
-_log = logging.getLogger(__name__)
+_OF_EVERY_CALL = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+_OF_A_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE,)
 
 TimeoutMs = Annotated[int, Query(ge=0, description="Time to answer in; 0: the server's default.")]
 
@@ -29,29 +25,30 @@ def create_api(coordinator: Callable[[], Coordinator], max_body_bytes: Callable[
     api = FastAPI(
         title="Headwater",
         summary="Traces what a language model wrote back to the documents it was trained on.",
-        docs_url="/docs",
+        # The pages that FastAPI makes of /openapi.json load their scripts from elsewhere: blank without internet.
+        docs_url=None,
         redoc_url=None,
     )
     api.add_middleware(BodyLimit, max_body_bytes=max_body_bytes)
     _add_routes(api, coordinator)
-    _add_error_handlers(api)
+    add_error_handlers(api)
     _describe_responses(api)
     return api
 
 
 def _add_routes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
-    @api.post("/v1/trace", responses=_responses("Trace"))
+    @api.post("/v1/trace", responses=_responses("Trace", *_OF_A_BODY))
     async def trace(body: TraceBody) -> Response:
         """Finds the passages of an answer that occur word for word in the corpus, and their documents."""
         request = TraceRequest(body.answer, body.prompt, body.options.to_options())
         return _json(await coordinator().trace(request, body.timeout_ms))
 
-    @api.post("/v1/count", responses=_responses("Count"))
+    @api.post("/v1/count", responses=_responses("Count", *_OF_A_BODY))
     async def count(body: CountBody) -> Response:
         """Counts the occurrences of a text."""
         return _json(await coordinator().count(body.text, body.timeout_ms))
 
-    @api.get("/v1/documents/{document}", responses=_responses("DocumentText"))
+    @api.get("/v1/documents/{document}", responses=_responses("DocumentText", HTTPStatus.NOT_FOUND))
     async def get_document(
         document: str,
         start: Annotated[int, Query(ge=0, description="First token wanted.")] = 0,
@@ -73,43 +70,14 @@ def _add_routes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
         return {"status": "serving"}
 
 
-def _add_error_handlers(api: FastAPI) -> None:
-    @api.exception_handler(CoordinatorError)
-    async def on_coordinator_error(_request: Request, error: CoordinatorError) -> Response:
-        fault = fault_of(error)
-        return problem(fault.http_status, fault.problem, fault.title, str(error))
-
-    @api.exception_handler(RequestValidationError)
-    async def on_invalid_body(_request: Request, error: RequestValidationError) -> Response:
-        # What was sent is left out: a problem never repeats content.
-        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        title = "The request is not as described in /docs"
-        return problem(HTTPStatus.BAD_REQUEST, "invalid-request", title, faults)
-
-    @api.exception_handler(HTTPException)
-    async def on_http_error(_request: Request, error: HTTPException) -> Response:
-        status = HTTPStatus(error.status_code)
-        return problem(status, "about:blank", status.phrase, str(error.detail))
-
-    @api.exception_handler(Exception)
-    async def on_bug(_request: Request, error: Exception) -> Response:
-        _log.error("request failed", exc_info=error)
-        return problem(INTERNAL.http_status, INTERNAL.problem, INTERNAL.title, "its log says why")
-
-
-def problem(status: HTTPStatus, kind: str, title: str, detail: str) -> Response:
-    """Returns a problem (RFC 9457)."""
-    content = {"type": kind, "title": title, "status": status.value, "detail": detail}
-    return Response(json.dumps(content), status, media_type="application/problem+json")
-
-
 def _json(value: Any) -> Response:
     return Response(dumps(value, indent=None), media_type="application/json")
 
 
-def _responses(name: str) -> dict[int | str, dict[str, Any]]:
+def _responses(name: str, *problems: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": f"#/components/schemas/{name}"}
-    return {200: {"description": name, "content": {"application/json": {"schema": schema}}}}
+    answer: dict[int | str, Any] = {200: {"description": name, "content": {"application/json": {"schema": schema}}}}
+    return answer | problem_responses(*sorted({*_OF_EVERY_CALL, *problems}))
 
 
 def _describe_responses(api: FastAPI) -> None:
@@ -118,8 +86,19 @@ def _describe_responses(api: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
-            make_page().setdefault("components", {}).setdefault("schemas", {}).update(response_schemas())
+            _complete(make_page())
         assert api.openapi_schema is not None
         return api.openapi_schema
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the page
+
+
+def _complete(page: dict[str, Any]) -> None:
+    """Adds the schemas of answers and problems, and takes out the 422 that FastAPI declares and is never sent."""
+    for path in page["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    schemas = page.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(response_schemas(), Problem=dict(PROBLEM_SCHEMA))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)

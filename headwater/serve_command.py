@@ -25,7 +25,11 @@ _POLL_S = 1.0
     "--shards-per-server", default=1, show_default=True, type=click.IntRange(1), help="Shards in one server process."
 )
 def serve(index_directory: Path, host: str, grpc_port: int, http_port: int, shards_per_server: int) -> None:
-    """Serve an index: shard servers and a coordinator, all on this machine, until Ctrl-C."""
+    """Serve an index: shard servers and a coordinator, all on this machine, until Ctrl-C or SIGTERM.
+
+    To stop one that a script has started with &, send SIGTERM (kill PID): a shell without job control makes what
+    it starts in the background ignore SIGINT.
+    """
     cluster = LocalCluster(
         index_directory,
         host=host,
@@ -55,7 +59,7 @@ def _announce(cluster: LocalCluster) -> None:
     index = cluster.index
     click.echo(f"Serving index {index.index_id}: {index.num_tokens:,} tokens in {index.num_shards} shard(s).")
     click.echo(f"  gRPC  {cluster.grpc_target}")
-    click.echo(f"  HTTP  {cluster.http_url}  (described at {cluster.http_url}/docs)")
+    click.echo(f"  HTTP  {cluster.http_url}  (described at {cluster.http_url}/openapi.json)")
     click.echo("Try, in another terminal:")
     click.echo(f'  headwater trace --connect {cluster.grpc_target} "an answer to trace"')
     click.echo("Ctrl-C stops it.")

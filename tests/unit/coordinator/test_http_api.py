@@ -47,10 +47,17 @@ class Reply(NamedTuple):
     body: Any
 
 
-def call(recorder: Recorder, method: str, path: str, body: bytes | Iterable[bytes] = b"", limit: int = 1000) -> Reply:
+def call(
+    recorder: Recorder,
+    method: str,
+    path: str,
+    body: bytes | Iterable[bytes] = b"",
+    limit: int = 1000,
+    content_type: bytes | None = b"application/json",
+) -> Reply:
     """Returns what the application answers; a body given in parts has no announced length."""
     parts = [body] if isinstance(body, bytes) else list(body)
-    headers = [(b"content-type", b"application/json")]
+    headers = [] if content_type is None else [(b"content-type", content_type)]
     if isinstance(body, bytes):
         headers.append((b"content-length", str(len(body)).encode()))
     path, _, query = path.partition("?")
@@ -145,6 +152,48 @@ def test_a_body_that_is_not_as_described_is_a_problem_that_repeats_no_content(
     assert reply.body["detail"].startswith(detail)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        (None, "no content type"),
+        # What curl sends with --data, unless told.
+        (b"application/x-www-form-urlencoded", "content type 'application/x-www-form-urlencoded'"),
+    ],
+)
+def test_a_body_that_is_not_said_to_be_json_is_told_which_header_to_send(
+    content_type: bytes | None, found: str
+) -> None:
+    reply = call(Recorder(), "POST", "/v1/count", b'{"text": "secret"}', content_type=content_type)
+    detail = f"body has {found}, expected JSON; send Content-Type: application/json"
+    assert (reply.status, reply.body["type"], reply.body["detail"]) == (400, "invalid-request", detail)
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"{'text': 'secret'}", "body is not valid JSON, near character 1: "),
+        (b'{"text": ', "body is not valid JSON, near character "),
+        (b'{"text": "\xff secret"}', "body is not valid JSON: expected UTF-8"),
+        (b"[" * 500_000, "body is not valid JSON: expected UTF-8 text and no deep nesting"),
+        (b"", "body is empty, expected a JSON object; send it with Content-Type: application/json"),
+        (b'["secret"]', "body is JSON but not an object, expected an object"),
+        (b"null", "body is "),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_told_what_to_send(body: bytes, detail: str) -> None:
+    reply = call(Recorder(), "POST", "/v1/count", body, limit=1_000_000)
+    assert (reply.status, reply.body["type"]) == (400, "invalid-request")
+    assert reply.body["detail"].startswith(detail)
+    assert "secret" not in json.dumps(reply.body)
+
+
+def test_there_is_no_page_that_needs_the_internet() -> None:
+    for path in ("/docs", "/redoc"):
+        assert call(Recorder(), "GET", path).status == 404
+    title = call(Recorder(), "POST", "/v1/count").body["title"]
+    assert title == "The request is not as described in /openapi.json"
+
+
 def test_a_wrong_path_and_a_wrong_method_are_problems() -> None:
     assert call(Recorder(), "GET", "/v2/trace").body["title"] == "Not Found"
     assert call(Recorder(), "GET", "/v1/trace").body["status"] == 405
@@ -172,6 +221,41 @@ def test_the_openapi_page_describes_the_responses() -> None:
     assert answer["schema"] == {"$ref": "#/components/schemas/Trace"}
     for reference in _references(page):
         assert reference.removeprefix("#/components/schemas/") in schemas
+
+
+def test_the_openapi_page_declares_the_problems_that_are_sent_and_no_others() -> None:
+    page = call(Recorder(), "GET", "/openapi.json").body
+    declared = {
+        path: set(operation["responses"])
+        for path, operations in page["paths"].items()
+        for operation in operations.values()
+    }
+    assert declared == {
+        "/v1/trace": {"200", "400", "413", "500", "503"},
+        "/v1/count": {"200", "400", "413", "500", "503"},
+        "/v1/documents/{document}": {"200", "400", "404", "500", "503"},
+        "/v1/describe": {"200", "400", "500", "503"},
+        "/healthz": {"200"},
+    }
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in page["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            assert all(responses[status]["content"] == problem for status in responses if status != "200")
+    assert "ValidationError" not in json.dumps(page)
+
+
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [(InvalidRequestError("x"), 1000), (NoShardAnsweredError("x"), 1000), (InvalidRequestError("x"), 5)],
+)
+def test_a_problem_is_as_its_schema_says(error: Exception, limit: int) -> None:
+    schema = call(Recorder(), "GET", "/openapi.json").body["components"]["schemas"]["Problem"]
+    reply = post(Recorder(error), "/v1/count", {"text": "a"}, limit=limit)
+    kinds = {"string": str, "integer": int}
+    assert set(schema["required"]) == set(schema["properties"]) == reply.body.keys()
+    for name, described in schema["properties"].items():
+        assert isinstance(reply.body[name], kinds[described["type"]])
 
 
 def _references(node: Any) -> Iterable[str]:
