@@ -132,7 +132,7 @@ def test_count_says_how_many_more_stand_after_a_space(tmp_path: Path) -> None:
 
 
 def test_count_of_raw_bytes_holds_what_stands_after_a_space(index: Path) -> None:
-    result = run("count", "--index", index, "he")  # "The", "the" and "the"; none of them after a space
+    result = run("count", "--index", index, "he")  # inside "The" and "the", never after a space
     assert result.stderr == ""
     result = run("count", "--index", index, "b")  # "brown" and "baker" stand after a space and are counted
     assert (int(result.stdout) > 2, result.stderr) == (True, "")
