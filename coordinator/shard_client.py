@@ -7,6 +7,7 @@ from typing import TypeVar
 import grpc.aio
 
 from coordinator import shard_codec
+from coordinator.connection_fault import connection_fault
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError
 from coordinator.values import (
     DocumentText,
@@ -144,6 +145,5 @@ def _part(windows: WindowQuery, start: int, end: int) -> WindowQuery:
 
 
 def _reason(details: str) -> str:
-    """Returns the end of a chain of transport errors: 'failed to connect ...; last error: X' becomes 'X'."""
-    last = details.rpartition("last error: ")[2]
-    return " ".join(last.split())[:_MAX_REASON_CHARS]
+    """Returns a status message on one line of bounded length, shorter still if no connection came about."""
+    return connection_fault(details) or " ".join(details.split())[:_MAX_REASON_CHARS]

@@ -1,6 +1,7 @@
 """A whole cluster on one machine: shard servers and a coordinator on Ray, started and stopped together."""
 
 import contextlib
+import errno
 import os
 import select
 import shutil
@@ -77,7 +78,8 @@ class LocalCluster:
         """Starts everything and returns once requests are answered. If that fails, nothing is left running.
 
         Raises:
-            LocalClusterError: a port is in use, or a process ended or did not get ready in time.
+            LocalClusterError: the host is not this machine's, a port is in use, or a process ended or did not get
+                ready in time.
         """
         grpc_port, http_port = (_checked_port(self._host, port) for port in self._ports)
         self._directory = Path(tempfile.mkdtemp(prefix="hw-", dir=_short_temp_dir()))
@@ -200,8 +202,16 @@ def _checked_port(host: str, port: int) -> int:
     """Returns ``port``, or a free one for 0.
 
     Raises:
-        LocalClusterError: something listens there already. Ray would share the port with it and say nothing.
+        LocalClusterError: the host is not one to listen on, or something listens on the port already: Ray would
+            share it and say nothing.
     """
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, UnicodeError):
+        raise LocalClusterError(
+            f"host {host!r} cannot be resolved; --host takes an address of this machine, such as 127.0.0.1, or "
+            "0.0.0.0 for all of them"
+        ) from None
     # Serve's own proxies, unlike HAProxy, listen on every interface: the port must be free on all of them.
     for interface in dict.fromkeys((host, "")):
         family = socket.AF_INET6 if ":" in interface else socket.AF_INET
@@ -209,11 +219,18 @@ def _checked_port(host: str, port: int) -> int:
             with socket.create_server((interface, port), family=family) as probe:
                 port = probe.getsockname()[1]
         except OSError as error:
-            raise LocalClusterError(
-                f"{host}:{port}: cannot listen there ({error.strerror}); another cluster may be running, choose "
-                "other ports with --grpc-port and --http-port"
-            ) from None
+            raise LocalClusterError(f"{host}:{port}: cannot listen there ({_advice(host, error)})") from None
     return port
+
+
+def _advice(host: str, error: OSError) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine; --host takes one that is, or 0.0.0.0 for all of them"
+    if error.errno == errno.EACCES:
+        return "permission denied; ports below 1024 are the system's, choose others with --grpc-port and --http-port"
+    if error.errno == errno.EADDRINUSE:
+        return "in use; another cluster may be running, choose other ports with --grpc-port and --http-port"
+    return str(error.strerror)
 
 
 def _short_temp_dir() -> str | None:

@@ -7,6 +7,7 @@ from typing import Self, TypeVar, cast
 import grpc
 
 from coordinator import codec
+from coordinator.connection_fault import connection_fault
 from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
 from coordinator.status import FAULTS, PROBLEM_METADATA
 from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions, TraceRequest
@@ -119,8 +120,7 @@ class RemoteIndex:
         status, details = call.code(), call.details() or ""
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
             return ShardUnavailableError(f"{self._target}: no answer within {timeout_s:.3g} s")
-        if status is grpc.StatusCode.UNAVAILABLE and "failed to connect" in details:
-            reason = " ".join(details.rpartition("last error: ")[2].split())
+        if status is grpc.StatusCode.UNAVAILABLE and (reason := connection_fault(details)):
             return ShardUnavailableError(f"{self._target}: no coordinator answers there ({reason})")
         problem = str(dict(call.trailing_metadata() or ()).get(PROBLEM_METADATA, ""))
         if problem in _ERRORS:

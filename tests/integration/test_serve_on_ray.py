@@ -152,6 +152,22 @@ def test_a_port_in_use_is_refused_before_anything_starts(index: Path, port_optio
     assert "starting" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("host.invalid", "host 'host.invalid' cannot be resolved; --host takes an address of this machine"),
+        # Set aside for documentation (RFC 5737), so no machine has it.
+        ("203.0.113.9", "203.0.113.9 is not an address of this machine"),
+    ],
+)
+def test_a_host_that_is_not_this_machine_is_refused_without_advice_on_ports(
+    index: Path, host: str, message: str
+) -> None:
+    with pytest.raises(LocalClusterError, match=re.escape(message)) as raised:
+        LocalCluster(index, host=host).start()
+    assert "--grpc-port" not in str(raised.value)
+
+
 def test_a_port_that_another_cluster_shares_is_refused(index: Path) -> None:
     with socket.socket() as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
