@@ -7,6 +7,8 @@ from typing import Any
 from coordinator.values import Document, MergedSpan, Snippet, Span, Trace
 
 _TITLE_FIELDS = ("title", "display_name", "name")
+# Stands for a passage of white space alone, which could not be seen.
+BLANK = "␣"
 _PATH_FIELDS = ("path", "file", "filename")
 
 
@@ -51,6 +53,18 @@ def document_path(document: Document) -> str:
                 line = fields.get("linenum")
                 return f"{value}:{line + 1}" if type(line) is int else value
     return ""
+
+
+def trimmed(passage: str) -> tuple[str, str, str]:
+    """Returns the white space before, the visible text, and the white space after: a highlight is of words.
+
+    Of white space alone the text is `BLANK`, and its line breaks come after.
+    """
+    inner = passage.strip()
+    if not inner:
+        return "", BLANK if passage else "", "\n" * passage.count("\n")
+    lead = len(passage) - len(passage.lstrip())
+    return passage[:lead], inner, passage[lead + len(inner) :]
 
 
 def plural(number: int, noun: str) -> str:

@@ -21,6 +21,7 @@ from headwater.labels import (
     longest,
     plural,
     span_labels,
+    trimmed,
 )
 from headwater.plain_text import visible
 from index_format.manifest import write_durably
@@ -122,7 +123,7 @@ def _answer(trace: Trace) -> str:
     for number, merged in enumerate(trace.merged_spans):
         parts.append(_text(trace.answer[end : merged.start_char]))
         marked = trace.answer[merged.start_char : merged.end_char]
-        lead, inner, trail = _trimmed(marked)
+        lead, inner, trail = trimmed(marked)
         documents = " ".join(map(str, merged.documents))
         note = f"{merged.relevance.value} relevance, {plural(len(merged.documents), 'document')}"
         parts.append(
@@ -133,13 +134,6 @@ def _answer(trace: Trace) -> str:
         end = merged.end_char
     parts.append(_text(trace.answer[end:]))
     return "".join(parts)
-
-
-def _trimmed(marked: str) -> tuple[str, str, str]:
-    """Returns the white space before, the passage, and the white space after: a highlight is of words."""
-    inner = marked.strip()
-    lead = len(marked) - len(marked.lstrip())
-    return marked[:lead], inner, marked[lead + len(inner) :]
 
 
 def _legend(trace: Trace) -> str:
@@ -155,7 +149,7 @@ def _spans(trace: Trace) -> str:
     rows = "".join(
         f'<tr><td>{label}</td><td>{span.relevance.value}</td><td class="number">{span.end - span.start}</td>'
         f'<td class="number">{span.count:,}</td><td class="number">{len(span.documents)}</td>'
-        f"<td>{_text(span.text.strip())}</td></tr>"
+        f"<td>{_text(trimmed(span.text)[1])}</td></tr>"
         for label, span in zip(span_labels(trace), trace.spans, strict=True)
     )
     return f"""<details>
@@ -235,7 +229,7 @@ def _link(url: str) -> str:
 
 
 def _snippet(snippet: Snippet, document: Document) -> str:
-    lead, inner, trail = _trimmed(snippet.text[snippet.start_char : snippet.end_char])
+    lead, inner, trail = trimmed(snippet.text[snippet.start_char : snippet.end_char])
     before = snippet.text[: snippet.start_char] + lead
     after = trail + snippet.text[snippet.end_char :]
     # The page draws an ellipsis at an end unless the snippet is known to reach the end of the document there.

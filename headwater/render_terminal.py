@@ -11,7 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from coordinator.values import Document, Relevance, Snippet, Trace
-from headwater.labels import covered_share, distinct_snippets, document_path, document_title, plural, span_labels
+from headwater.labels import (
+    BLANK,
+    covered_share,
+    distinct_snippets,
+    document_path,
+    document_title,
+    plural,
+    span_labels,
+    trimmed,
+)
 from headwater.plain_text import shorten, visible
 
 # A background comes with its own foreground; the others are colours of the terminal's theme, dark or light.
@@ -40,6 +49,11 @@ class _Marks:
     def number(self, number: int) -> str:
         return f"[{number}]" if self.ascii_only else str(number).translate(_SUPERSCRIPTS)
 
+    def trimmed(self, passage: str) -> tuple[str, str, str]:
+        """Returns what `labels.trimmed` does, in characters that the terminal has."""
+        lead, inner, trail = trimmed(passage)
+        return lead, "_" if inner == BLANK and self.ascii_only else inner, trail
+
 
 def print_trace(trace: Trace, console: Console, num_documents: int) -> None:
     """Prints a trace with its ``num_documents`` most relevant documents."""
@@ -52,7 +66,7 @@ def print_trace(trace: Trace, console: Console, num_documents: int) -> None:
     _print_heading(console, "Answer")
     _print_indented(console, _marked_answer(trace, marks), 2)
     if trace.merged_spans:
-        _print_spans(trace, console)
+        _print_spans(trace, console, marks)
         _print_documents(trace, console, marks, num_documents)
     else:
         console.print()
@@ -95,23 +109,28 @@ def _marked_answer(trace: Trace, marks: _Marks) -> Text:
     end = 0
     for number, merged in enumerate(trace.merged_spans, start=1):
         text.append(answer[end : merged.start_char])
-        _append_marked(text, answer[merged.start_char : merged.end_char], marks, _HIGHLIGHTS[merged.relevance])
-        text.append(marks.number(number), "bold cyan")
+        _append_marked(
+            text,
+            answer[merged.start_char : merged.end_char],
+            marks,
+            _HIGHLIGHTS[merged.relevance],
+            marks.number(number),
+        )
         end = merged.end_char
     text.append(answer[end:])
     return text
 
 
-def _append_marked(text: Text, marked: str, marks: _Marks, style: str) -> None:
-    """Appends a span; the space before and the line break after it stay outside the highlight."""
-    inner = marked.strip()
-    lead = len(marked) - len(marked.lstrip())
-    text.append(marked[:lead])
+def _append_marked(text: Text, marked: str, marks: _Marks, style: str, number: str = "") -> None:
+    """Appends a span and its number; white space before and after it stays outside the highlight."""
+    lead, inner, trail = marks.trimmed(marked)
+    text.append(lead)
     text.append(f"{marks.before}{inner}{marks.after}" if inner else "", style)
-    text.append(marked[lead + len(inner) :])
+    text.append(number, "bold cyan")
+    text.append(trail)
 
 
-def _print_spans(trace: Trace, console: Console) -> None:
+def _print_spans(trace: Trace, console: Console, marks: _Marks) -> None:
     kept = f"{len(trace.spans)} kept of {trace.num_maximal_spans:,} found"
     note = f"{covered_share(trace):.0%} of the answer, {kept}"
     _print_heading(console, "Spans", note)
@@ -122,7 +141,7 @@ def _print_spans(trace: Trace, console: Console) -> None:
             (f"{span.relevance.value:<9}  ", _LEVELS[span.relevance]),
             f"{span.end - span.start:>6}  {span.count:>9,}  {len(span.documents):>4}  ",
         )
-        row.append(shorten(visible(span.text), max(16, console.width - len(row))))
+        row.append(shorten(marks.trimmed(visible(span.text))[1], max(16, console.width - len(row))))
         row.truncate(console.width, overflow="ellipsis")  # some characters are two cells wide
         console.print(row, no_wrap=True, overflow="ignore")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from coordinator.values import Trace
-from headwater.labels import covered_share, document_path, document_title, longest, plural, span_labels
+from headwater.labels import covered_share, document_path, document_title, longest, plural, span_labels, trimmed
 
 
 def test_span_is_labelled_by_its_highlight_and_a_letter_if_it_shares_it(trace: Trace) -> None:
@@ -50,3 +50,17 @@ def test_shares_and_lengths_count_highlights_once(trace: Trace) -> None:
 
 def test_plural_follows_the_number() -> None:
     assert (plural(1, "span"), plural(0, "span"), plural(1_204, "span")) == ("1 span", "0 spans", "1,204 spans")
+
+
+@pytest.mark.parametrize(
+    ("passage", "parts"),
+    [
+        (" a b\n", (" ", "a b", "\n")),
+        ("a", ("", "a", "")),
+        (" ", ("", "␣", "")),
+        (" \n\n ", ("", "␣", "\n\n")),
+        ("", ("", "", "")),
+    ],
+)
+def test_passage_is_split_into_white_space_and_what_can_be_seen(passage: str, parts: tuple[str, str, str]) -> None:
+    assert trimmed(passage) == parts

@@ -153,3 +153,12 @@ def test_report_that_cannot_be_written_leaves_the_old_one(
     with pytest.raises(OSError, match="No space left"):
         write_report(path, trace, "another prompt")
     assert path.read_bytes() == before
+
+
+def test_highlight_of_white_space_alone_can_be_seen(trace: Trace) -> None:
+    at = {"start_char": 1, "end_char": 2, "text": " "}
+    spans = (replace(trace.spans[0], **at), trace.spans[1])
+    merged = (replace(trace.merged_spans[0], **at),)
+    page = render_report(replace(trace, spans=spans, merged_spans=merged, documents=trace.documents[:1]))
+    assert re.search(r"A<mark [^>]*>␣<sup>1</sup></mark>list", page)
+    assert "<td>␣</td>" in page

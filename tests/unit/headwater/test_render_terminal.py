@@ -141,3 +141,41 @@ def test_coloured_output_has_only_the_renderers_own_escapes(trace: Trace, hostil
 
 def test_tabs_are_expanded(trace: Trace) -> None:
     assert "\t" not in rendered(replace(trace, answer="\tA" + trace.answer[1:]))
+
+
+def _with_one_span(trace: Trace, before: str, passage: str, after: str) -> Trace:
+    start, end = len(before), len(before) + len(passage)
+    place = {"start_char": start, "end_char": end, "text": passage}
+    text = f"{before}{passage}{after}"
+    snippet = replace(trace.documents[0].snippets[0], text=text, start_char=start, end_char=end)
+    return replace(
+        trace,
+        answer=text,
+        spans=(replace(trace.spans[0], documents=(0,), **place),),
+        merged_spans=(replace(trace.merged_spans[0], spans=(0,), documents=(0,), **place),),
+        documents=(replace(trace.documents[0], text=text, snippets=(snippet,), spans=(0,)),),
+    )
+
+
+def _section(text: str, name: str) -> str:
+    return text.partition(f"{name}  ")[2].partition("\n\n")[2].partition("\n\n")[0]
+
+
+def test_closing_mark_and_number_come_directly_after_the_visible_text(trace: Trace) -> None:
+    text = rendered(_with_one_span(trace, "qq ", "z and women elected ", "7zz"))
+    assert "  qq ⟦z and women elected⟧¹ 7zz\n" in text
+    assert "│ qq ⟦z and women elected⟧ 7zz\n" in text
+
+
+def test_span_that_ends_in_a_line_break_has_its_number_before_it(trace: Trace) -> None:
+    assert "  qq ⟦women elected⟧¹\n  next\n" in rendered(_with_one_span(trace, "qq", " women elected\n", "next"))
+
+
+@pytest.mark.parametrize(("passage", "line_break"), [(" ", ""), ("  \t", ""), ("\n", "\n  "), ("\u00a0", "")])
+def test_span_of_white_space_alone_can_be_seen(trace: Trace, passage: str, line_break: str) -> None:
+    found = _with_one_span(trace, "qq", passage, "zz")
+    text = rendered(found)
+    assert f"  qq⟦␣⟧¹{line_break}zz\n" in text
+    assert _section(text, "SPANS").endswith("  ␣")
+    assert "│ qq⟦␣⟧" in text
+    assert "qq[[_]][1]" in rendered(found, encoding="ascii")
