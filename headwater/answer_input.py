@@ -8,6 +8,20 @@ import click
 _BYTE_ORDER_MARK = "\ufeff"
 
 
+class TextCommand(click.Command):
+    """A command whose argument is a text, which may begin with ``-`` as an option does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses as click does; an option that does not exist may have been meant as the text."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
+            hint = "A text that begins with '-' goes last, after '--', or into a file for --file."
+            raise click.NoSuchOption(error.option_name, f"{error.message} {hint}", ctx=error.ctx) from error
+
+
 def read_text(argument: str | None, file: Path | None, what: str) -> str:
     """Returns the text that the caller named: an argument exactly as it is, a file as `read_file` does.
 

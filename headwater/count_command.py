@@ -7,13 +7,13 @@ import click
 from coordinator.errors import CoordinatorError
 from coordinator.json_codec import dumps
 from coordinator.values import Count
-from headwater.answer_input import read_text
+from headwater.answer_input import TextCommand, read_text
 from headwater.target import TracedIndex, check_target, open_target, target_options
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("text", required=False)
 @click.option(
     "--file",

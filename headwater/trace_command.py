@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from coordinator.json_codec import dumps
-from headwater.answer_input import read_file, read_text
+from headwater.answer_input import TextCommand, read_file, read_text
 from headwater.render_html import write_report
 from headwater.render_terminal import print_trace
 from headwater.target import check_target, open_target, target_options
@@ -22,7 +22,7 @@ _PIPE_WIDTH = 100
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("answer", required=False)
 @click.option("--file", type=_PATH, metavar="FILE", help="Read the answer from a file.")
 @target_options

@@ -218,6 +218,19 @@ def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
     assert_one_line_error(run(*arguments), 2, message)
 
 
+@pytest.mark.parametrize("text", ["- the first item", "-5 degrees", "-- he said", "--- Heading"])
+@pytest.mark.parametrize("subcommand", ["trace", "count"])
+def test_text_that_begins_with_a_dash_is_told_where_to_go(index: Path, subcommand: str, text: str) -> None:
+    assert_one_line_error(run(subcommand, "--index", index, text), 2, "No such option.* goes last, after '--', or")
+    assert run(subcommand, "--index", index, "--json", "--", text).exit_code == 0
+
+
+def test_misspelt_option_is_no_text() -> None:
+    result = run("trace", "--indx", "a", "text")
+    assert_one_line_error(result, 2, "--index")
+    assert "goes last" not in result.stderr
+
+
 def test_help_lists_the_subcommands() -> None:
     result = run("--help")
     assert result.exit_code == 0
