@@ -65,7 +65,13 @@ def open(directory: str | PathLike[str]) -> "EmbeddedIndex":
 
 
 def connect(target: str) -> "RemoteIndex":
-    """Connects to a coordinator at ``host:port``. Close it, or use it as a context manager."""
+    """Connects to a coordinator at ``host:port``. Close it, or use it as a context manager.
+
+    Nothing is sent before the first call.
+
+    Raises:
+        coordinator.errors.InvalidRequestError: ``target`` is not ``host:port``.
+    """
     from headwater.remote import connect as connect_remote
 
     return connect_remote(target)

@@ -11,6 +11,7 @@ from coordinator.connection_fault import connection_fault
 from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
 from coordinator.status import FAULTS, PROBLEM_METADATA
 from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions, TraceRequest
+from headwater.address import checked_address
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1 import coordinator_pb2_grpc
 
@@ -21,6 +22,9 @@ DEFAULT_DOCUMENT_TOKENS = 2_000
 # The coordinator answers within the time it is given; the connection gets this much more for the way back.
 _MARGIN_S = 2.0
 _MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+
+# What gRPC says of a server that speaks HTTP/2 without gRPC, and of one that speaks HTTP/1 alone.
+_SIGNS_OF_HTTP = ("Received http2 header with status", "http1.x server")
 
 _ERRORS = {fault.problem: error for error, fault in FAULTS.items()}
 
@@ -120,6 +124,11 @@ class RemoteIndex:
         status, details = call.code(), call.details() or ""
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
             return ShardUnavailableError(f"{self._target}: no answer within {timeout_s:.3g} s")
+        if any(sign in details for sign in _SIGNS_OF_HTTP):
+            return ShardUnavailableError(
+                f"{self._target}: answers HTTP but not gRPC; this looks like the coordinator's HTTP port, "
+                "connect to its gRPC port"
+            )
         if status is grpc.StatusCode.UNAVAILABLE and (reason := connection_fault(details)):
             return ShardUnavailableError(f"{self._target}: no coordinator answers there ({reason})")
         problem = str(dict(call.trailing_metadata() or ()).get(PROBLEM_METADATA, ""))
@@ -129,8 +138,12 @@ class RemoteIndex:
 
 
 def connect(target: str) -> RemoteIndex:
-    """Returns the index behind the coordinator at ``host:port``. Nothing is sent before the first call."""
-    return RemoteIndex(target)
+    """Returns the index behind the coordinator at ``host:port``. Nothing is sent before the first call.
+
+    Raises:
+        InvalidRequestError: ``target`` is not ``host:port``.
+    """
+    return RemoteIndex(checked_address(target))
 
 
 def _milliseconds(timeout_s: float) -> int:

@@ -8,7 +8,10 @@ from typing import Any, Protocol, Self, TypeVar
 import click
 
 import headwater
+from coordinator.errors import InvalidRequestError
 from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions
+from headwater.address import checked_address
+from headwater.plain_text import visible
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -56,9 +59,16 @@ def check_target(index_directory: Path | None, connect: str | None) -> None:
     """Checks, before any text is read, that one target is named.
 
     Raises:
-        click.UsageError: both or neither of the options of `target_options` were given.
+        click.UsageError: both or neither of the options of `target_options` were given, or no host and port.
     """
-    if (index_directory is None) == (connect is None):
+    if index_directory is not None and connect is not None:
+        raise click.UsageError("Give --index DIR or --connect HOST:PORT, not both.")
+    if connect is not None:
+        try:
+            checked_address(connect)
+        except InvalidRequestError as error:
+            raise click.UsageError(f"--connect: {visible(str(error))}") from error
+    elif index_directory is None:
         raise click.UsageError("Give either --index DIR or --connect HOST:PORT.")
 
 

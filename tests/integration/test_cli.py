@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -198,6 +199,40 @@ def test_coordinator_that_does_not_answer_is_named() -> None:
     assert_one_line_error(result, 1, f"127.0.0.1:{port}")
 
 
+def _answer_http2_without_grpc(listener: socket.socket) -> None:
+    """Answers the one request of one connection as an HTTP server does that speaks HTTP/2: with status 404."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rb") as received:
+        received.read(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        connection.sendall(_http2_frame(4, 0, 0) + _http2_frame(4, 1, 0))  # settings, and that the client's are known
+        while header := received.read(9):
+            received.read(int.from_bytes(header[:3]))
+            if header[3] == 1:  # the request's headers
+                # 0x8d is ":status: 404" in the table that HPACK begins with; 5: end of headers and of stream.
+                connection.sendall(_http2_frame(1, 5, int.from_bytes(header[5:9]), b"\x8d"))
+
+
+def _http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def _answer_http1(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize("answer", [_answer_http2_without_grpc, _answer_http1])
+def test_http_port_is_told_from_the_grpc_port(answer: Callable[[socket.socket], None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=answer, args=(listener,), daemon=True)
+        server.start()
+        result = run("count", "--connect", f"127.0.0.1:{listener.getsockname()[1]}", "text")
+        server.join(10)
+    assert_one_line_error(result, 1, "looks like the coordinator's HTTP port, connect to its gRPC port")
+
+
 def test_report_that_cannot_be_written_is_an_error(index: Path, tmp_path: Path) -> None:
     result = run("trace", "--index", index, "--html", tmp_path / "no" / "such" / "page.html", ANSWER)
     assert_one_line_error(result, 1, "page.html.*No such file or directory")
@@ -207,7 +242,8 @@ def test_report_that_cannot_be_written_is_an_error(index: Path, tmp_path: Path) 
     ("arguments", "message"),
     [
         (["trace", "text"], "either --index DIR or --connect HOST:PORT"),
-        (["trace", "--index", "a", "--connect", "b:1", "text"], "either --index DIR or --connect HOST:PORT"),
+        (["trace", "--index", "a", "--connect", "b:1", "text"], "--index DIR or --connect HOST:PORT, not both"),
+        (["trace", "--connect", "127.0.0.1", "text"], "'127.0.0.1', expected host:port with a port of 1 to 65535"),
         (["trace", "--index", "a", "--file", "f", "text"], "as an argument or with --file, not both"),
         (["trace", "--index", "a", "--prompt", "p", "--prompt-file", "f", "text"], "--prompt or --prompt-file"),
         (["trace", "--index", "a", "--seed", "x", "text"], "--seed"),
