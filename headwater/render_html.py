@@ -5,6 +5,7 @@ one script, by its hash, and no request to anywhere.
 """
 
 import base64
+import errno
 import hashlib
 from html import escape
 from importlib import resources
@@ -27,9 +28,28 @@ from headwater.plain_text import visible
 from index_format.manifest import write_durably
 
 
+def check_report_place(path: Path) -> None:
+    """Checks, before a trace is made, that a page could be written to ``path``. Permissions are not checked.
+
+    Raises:
+        OSError: there is no folder to write it in, or ``path`` is a folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"cannot write the page, no such folder: {path.parent}", str(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "cannot write the page, it is a folder", str(path))
+
+
 def write_report(path: Path, trace: Trace, prompt: str = "") -> None:
-    """Writes the page of a trace to ``path``: wholly, or not at all."""
-    write_durably(path, render_report(trace, prompt).encode())
+    """Writes the page of a trace to ``path``: wholly, or not at all.
+
+    Raises:
+        OSError: it cannot be written; names ``path``, not the file that is written first and then renamed.
+    """
+    try:
+        write_durably(path, render_report(trace, prompt).encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def render_report(trace: Trace, prompt: str = "") -> str:

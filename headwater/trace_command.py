@@ -10,7 +10,7 @@ from rich.console import Console
 
 from coordinator.json_codec import dumps
 from headwater.answer_input import TextCommand, read_file, read_text
-from headwater.render_html import write_report
+from headwater.render_html import check_report_place, write_report
 from headwater.render_terminal import print_trace
 from headwater.target import check_target, open_target, target_options
 from headwater.trace_options import to_trace_options, trace_options
@@ -65,6 +65,8 @@ def trace(
         raise click.UsageError("Give the prompt with --prompt or --prompt-file, not both.")
     options = to_trace_options(flags)
     check_target(index_directory, connect)
+    if html_file is not None:
+        check_report_place(html_file)
     text = read_text(answer, file, "answer")
     asked = read_file(prompt_file) if prompt_file else prompt or ""
     with open_target(index_directory, connect) as index:

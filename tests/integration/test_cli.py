@@ -233,9 +233,10 @@ def test_http_port_is_told_from_the_grpc_port(answer: Callable[[socket.socket], 
     assert_one_line_error(result, 1, "looks like the coordinator's HTTP port, connect to its gRPC port")
 
 
-def test_report_that_cannot_be_written_is_an_error(index: Path, tmp_path: Path) -> None:
-    result = run("trace", "--index", index, "--html", tmp_path / "no" / "such" / "page.html", ANSWER)
-    assert_one_line_error(result, 1, "page.html.*No such file or directory")
+def test_report_without_a_folder_is_refused_before_anything_is_read(index: Path, tmp_path: Path) -> None:
+    page = tmp_path / "no" / "such" / "page.html"
+    result = run("trace", "--index", index, "--html", page, "--file", tmp_path / "none.txt")
+    assert_one_line_error(result, 1, f"{page}: cannot write the page, no such folder: {page.parent}$")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from coordinator.values import MergedSpan, Relevance, Trace
 from headwater.plain_text import visible
-from headwater.render_html import render_report, write_report
+from headwater.render_html import check_report_place, render_report, write_report
 
 _VOID = {"meta", "br", "link"}
 
@@ -150,8 +150,9 @@ def test_report_that_cannot_be_written_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("index_format.manifest.os.fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as raised:
         write_report(path, trace, "another prompt")
+    assert raised.value.filename == str(path)
     assert path.read_bytes() == before
 
 
@@ -162,3 +163,12 @@ def test_highlight_of_white_space_alone_can_be_seen(trace: Trace) -> None:
     page = render_report(replace(trace, spans=spans, merged_spans=merged, documents=trace.documents[:1]))
     assert re.search(r"A<mark [^>]*>␣<sup>1</sup></mark>list", page)
     assert "<td>␣</td>" in page
+
+
+def test_place_of_a_report_is_a_file_in_a_folder_that_exists(tmp_path: Path) -> None:
+    check_report_place(tmp_path / "trace.html")
+    check_report_place(Path("trace.html"))
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        check_report_place(tmp_path / "none" / "trace.html")
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        check_report_place(tmp_path)
