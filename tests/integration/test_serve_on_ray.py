@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,6 +63,23 @@ def http(url: str, body: Any = None) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
+def run_the_examples_of_the_page(cluster: LocalCluster) -> None:
+    """Runs every block of docs/api.md as it stands but for the addresses."""
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    page = page.replace("http://127.0.0.1:8000", cluster.http_url).replace("127.0.0.1:9000", cluster.grpc_target)
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert [language for language, _ in blocks] == ["sh"] * 5 + ["python"] * 2
+    for language, code in blocks:
+        if language == "python":
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            assert TEXTS[0] in done.stdout
+        elif shutil.which("curl"):
+            done = subprocess.run(["sh", "-c", code], capture_output=True, text=True, timeout=60)
+            assert "detail" not in json.loads(done.stdout)
+    assert "INVALID_ARGUMENT invalid-request text is empty" in done.stdout
+
+
 def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path) -> None:
     with headwater.open(index) as opened:
         expected, described = untimed(opened.trace(ANSWER, "What?", OPTIONS)), opened.describe()
@@ -83,6 +101,7 @@ def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path
         assert (status, refused["type"]) == (400, "invalid-request")
         assert http(f"{cluster.http_url}/v1/documents/1:0") == (200, to_json(document))
         assert http(f"{cluster.http_url}/healthz") == (200, {"status": "serving"})
+        run_the_examples_of_the_page(cluster)
 
         # A lost shard server: the trace says which shard is missing and goes on.
         os.kill(_server_of(cluster.shard_addresses[1]), signal.SIGKILL)
