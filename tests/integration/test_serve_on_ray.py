@@ -256,10 +256,15 @@ def test_ctrl_c_while_starting_leaves_no_process(family: Family, name: str) -> N
 
 def test_ctrl_c_while_serving_leaves_no_process(family: Family) -> None:
     assert family.process.stdout is not None
+    said = ""
     for line in family.process.stdout:
+        said += line
         family.seen.update(_descendants(family.process.pid))
         if line.startswith("Ctrl-C stops it"):
             break
+    (described_at,) = re.findall(r"described at (http://\S+)\)", said)
+    status, page = http(described_at)
+    assert (status, page["info"]["title"]) == (200, "Headwater")
     assert any(_is_called(process, "raylet") for process in family.seen)
     family.process.send_signal(signal.SIGINT)
     assert family.process.wait(60) == 0
