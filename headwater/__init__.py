@@ -11,6 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coordinator.errors import CoordinatorError
     from coordinator.values import (
         Count,
         Coverage,
@@ -28,15 +29,20 @@ if TYPE_CHECKING:
     )
     from headwater.embedded import EmbeddedIndex
     from headwater.remote import RemoteIndex
+    from index_format.errors import IndexFormatError
+    from suffix_engine import EngineError
 
 __all__ = [
+    "CoordinatorError",
     "Count",
     "Coverage",
     "Document",
     "DocumentId",
     "DocumentText",
     "EmbeddedIndex",
+    "EngineError",
     "IndexDescription",
+    "IndexFormatError",
     "MergedSpan",
     "Relevance",
     "RemoteIndex",
@@ -49,15 +55,22 @@ __all__ = [
     "open",
 ]
 
-_HOMES = {"EmbeddedIndex": "headwater.embedded", "RemoteIndex": "headwater.remote"}
+# The modules of the names that are not in coordinator.values.
+_HOMES = {
+    "CoordinatorError": "coordinator.errors",
+    "EmbeddedIndex": "headwater.embedded",
+    "EngineError": "suffix_engine",
+    "IndexFormatError": "index_format.errors",
+    "RemoteIndex": "headwater.remote",
+}
 
 
 def open(directory: str | PathLike[str]) -> "EmbeddedIndex":
     """Opens an index directory to be searched in this process. Close it, or use it as a context manager.
 
     Raises:
-        index_format.errors.IndexFormatError: there is no finished index, or its files are not as published.
-        suffix_engine.EngineError: the files of a shard contradict one another.
+        IndexFormatError: there is no finished index, or its files are not as published.
+        EngineError: the files of a shard contradict one another.
     """
     from headwater.embedded import EmbeddedIndex
 

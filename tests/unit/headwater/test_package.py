@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import headwater
+import suffix_engine
 
 _HEAVY = "print('LOADED', *sorted({'numpy', 'grpc', 'ray', 'rich', 'suffix_engine'} & set(sys.modules)))"
 
@@ -25,6 +27,14 @@ def test_command_help_loads_nothing_heavy() -> None:
 def test_every_exported_name_can_be_had() -> None:
     for name in headwater.__all__:
         assert getattr(headwater, name) is not None
+
+
+def test_errors_are_the_bases_of_what_the_calls_raise(tmp_path: Path) -> None:
+    with pytest.raises(headwater.IndexFormatError):
+        headwater.open(tmp_path)
+    with pytest.raises(headwater.CoordinatorError):
+        headwater.connect("127.0.0.1")
+    assert issubclass(suffix_engine.ShardCorruptError, headwater.EngineError)
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
