@@ -33,9 +33,9 @@ def count(
     Prints the number alone, so that scripts can read it. If a shard did not answer, the number is a lower
     bound and a warning says so.
 
-    In most tokenizers a word at the start of a text is another token than the same word after a space, and only
-    the one is counted. If TEXT begins with no space and occurs more often after one, a note on standard error
-    says how often (not with --json); put a space in front of TEXT to count those.
+    In most tokenizers a word at the start of a text is another token than the same word after a space: TEXT
+    without a space in front counts only the former. A note on standard error then says how many more there are
+    with a space before it (not with --json); put a space in front of TEXT to count those.
     """
     check_target(index_directory, connect)
     wanted = read_text(text, file, "text")
