@@ -89,8 +89,9 @@ class LocalCluster:
         except BaseException:
             self.stop()
             raise
-        self.grpc_target = f"{self._host}:{grpc_port}"
-        self.http_url = f"http://{self._host}:{http_port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.grpc_target = f"{host}:{grpc_port}"
+        self.http_url = f"http://{host}:{http_port}"
 
     def stop(self) -> None:
         """Stops everything: gently first, then surely. Stopping again does nothing."""
