@@ -7,6 +7,7 @@ from typing import Any
 
 from coordinator.errors import InvalidRequestError
 from coordinator.json_codec import parse_document_id
+from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.values import (
     Count,
     Coverage,
@@ -100,6 +101,7 @@ def encode_trace(trace: Trace) -> pb.Trace:
         num_maximal_spans=trace.num_maximal_spans,
         coverage=encode_coverage(trace.coverage),
         timings=pb.Timings(**asdict(trace.timings)),
+        stats=_encode_stats(trace.stats),
         index_id=trace.index_id,
     )
 
@@ -115,6 +117,7 @@ def decode_trace(trace: pb.Trace) -> Trace:
         num_maximal_spans=trace.num_maximal_spans,
         coverage=decode_coverage(trace.coverage),
         timings=Timings(**{name: getattr(trace.timings, name) for name in _TIMINGS}),
+        stats=_decode_stats(trace.stats),
         index_id=trace.index_id,
     )
 
@@ -335,6 +338,28 @@ def _decode_document(document: pb.Document) -> Document:
         ),
         spans=tuple(document.spans),
     )
+
+
+def _encode_stats(stats: TraceStats) -> pb.TraceStats:
+    return pb.TraceStats(
+        suffixes=stats.suffixes,
+        reads_per_suffix=stats.reads_per_suffix,
+        search_reads=pb.ReadCounts(**asdict(stats.search_reads)),
+        retrieval_reads=pb.ReadCounts(**asdict(stats.retrieval_reads)),
+    )
+
+
+def _decode_stats(stats: pb.TraceStats) -> TraceStats:
+    return TraceStats(
+        suffixes=stats.suffixes,
+        reads_per_suffix=stats.reads_per_suffix,
+        search_reads=_decode_reads(stats.search_reads),
+        retrieval_reads=_decode_reads(stats.retrieval_reads),
+    )
+
+
+def _decode_reads(reads: pb.ReadCounts) -> ReadCounts:
+    return ReadCounts(reads.table, reads.fan_out, reads.text, reads.documents, reads.size_bytes)
 
 
 def _encode_failed(failed: Iterable[FailedShard]) -> list[pb.FailedShard]:

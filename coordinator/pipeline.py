@@ -13,6 +13,7 @@ from coordinator.options import RequestLimits, check_document_range, check_reque
 from coordinator.ports import ShardPort
 from coordinator.rerank import rerank
 from coordinator.retrieve import retrieve
+from coordinator.stats import trace_stats
 from coordinator.stopwatch import Stopwatch
 from coordinator.tokenize import tokenize, whole_text
 from coordinator.union import union
@@ -82,6 +83,7 @@ class Pipeline:
             documents=traced.documents,
             coverage=coverage(len(self._shards), answers, retrieved.failed),
             timings=clock.timings(),
+            stats=trace_stats(query, answers, retrieved),
             index_id=self._index.index_id,
         )
 

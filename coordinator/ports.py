@@ -8,7 +8,7 @@ from coordinator.values import (
     ShardDescription,
     ShardId,
     ShardMatches,
-    Window,
+    ShardWindows,
     WindowQuery,
 )
 
@@ -29,7 +29,7 @@ class ShardPort(Protocol):
     async def longest_matches(self, query: Query, deadline_s: float) -> ShardMatches:
         """Returns the longest allowed match at every allowed start of the query."""
 
-    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> tuple[Window, ...]:
+    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         """Returns the windows of ``windows.ranks``, in their order."""
 
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:

@@ -12,12 +12,14 @@ from coordinator.errors import CoordinatorError, InvalidRequestError
 from coordinator.fan_out import ask
 from coordinator.options import RequestLimits
 from coordinator.ports import ShardPort
+from coordinator.read_counts import NO_READS
 from coordinator.values import (
     MaximalSpan,
     Occurrence,
     Query,
     Retrieved,
     ShardId,
+    ShardWindows,
     TraceOptions,
     Window,
     WindowQuery,
@@ -77,19 +79,22 @@ async def retrieve(
             snippet_tokens=options.snippet_tokens,
         )
 
-    async def fetch(shard: ShardPort) -> tuple[ShardId, tuple[Window, ...]]:
+    async def fetch(shard: ShardPort) -> tuple[ShardId, ShardWindows]:
         return shard.shard, await shard.get_windows(window_query(shard.shard), deadline_s)
 
     asked = [shard for shard in shards if shard.shard in places]
     answers, failed = await ask(asked, fetch, deadline_s)
-    windows = {index: window for shard, found in answers for index, window in zip(places[shard], found, strict=True)}
+    windows = {
+        index: window for shard, found in answers for index, window in zip(places[shard], found.windows, strict=True)
+    }
     token_ids = query.token_ids.tolist()
     occurrences = []
     for index, (number, shard, _) in enumerate(drawn):
         if index in windows:
             _check_window(token_ids, spans[number], shard, windows[index])
             occurrences.append(Occurrence(number, windows[index]))
-    return Retrieved(tuple(occurrences), tuple(failed))
+    reads = sum((found.reads for _, found in answers), NO_READS)
+    return Retrieved(tuple(occurrences), tuple(failed), reads)
 
 
 def _occurrence(span: MaximalSpan, number: int) -> tuple[ShardId, int]:

@@ -9,13 +9,14 @@ import grpc.aio
 from coordinator import shard_codec
 from coordinator.connection_fault import connection_fault
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError
+from coordinator.read_counts import NO_READS
 from coordinator.values import (
     DocumentText,
     Query,
     ShardDescription,
     ShardId,
     ShardMatches,
-    Window,
+    ShardWindows,
     WindowQuery,
 )
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
@@ -84,13 +85,18 @@ class GrpcShard:
         """See `ShardPort.longest_matches`."""
         request = shard_codec.encode_query(self._shard, self._index_id, query)
         response = await self._call(self._stub.LongestMatches(request, timeout=deadline_s), deadline_s)
-        return shard_codec.decode_matches(self._shard, response)
+        return shard_codec.decode_matches(self._shard, query, response)
 
-    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> tuple[Window, ...]:
+    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         """See `ShardPort.get_windows`."""
         calls = (self._get_windows(part, deadline_s) for part in split_windows(windows))
         parts = await asyncio.gather(*calls)
-        return tuple(window for part in parts for window in part)
+        if len(parts) == 1:
+            return parts[0]
+        return ShardWindows(
+            windows=tuple(window for part in parts for window in part.windows),
+            reads=sum((part.reads for part in parts), NO_READS),
+        )
 
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
         """See `ShardPort.get_document`."""
@@ -100,10 +106,10 @@ class GrpcShard:
         response = await self._call(self._stub.GetDocument(request, timeout=deadline_s), deadline_s)
         return shard_codec.decode_document(self._shard, number, response)
 
-    async def _get_windows(self, windows: WindowQuery, deadline_s: float) -> tuple[Window, ...]:
+    async def _get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         request = shard_codec.encode_windows(self._shard, self._index_id, windows)
         response = await self._call(self._stub.GetWindows(request, timeout=deadline_s), deadline_s)
-        return shard_codec.decode_windows(self._shard, response)
+        return shard_codec.decode_windows(self._shard, windows, response)
 
     async def _call(self, call: Awaitable[_T], deadline_s: float) -> _T:
         try:

@@ -1,8 +1,14 @@
 """The messages of protos/shard/v1 from and to the pipeline's values."""
 
-import numpy as np
+import itertools
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from coordinator.errors import ConfigurationError
 from coordinator.metadata import parse_metadata
+from coordinator.read_counts import ReadCounts
 from coordinator.values import (
     DocumentId,
     DocumentText,
@@ -10,6 +16,7 @@ from coordinator.values import (
     ShardDescription,
     ShardId,
     ShardMatches,
+    ShardWindows,
     Window,
     WindowQuery,
 )
@@ -21,22 +28,32 @@ def encode_query(shard: ShardId, index_id: str, query: Query) -> shard_pb2.Longe
     return shard_pb2.LongestMatchesRequest(
         shard=shard,
         index_id=index_id,
-        token_ids=query.token_ids.tolist(),
-        word_starts=query.word_starts.tolist(),
-        cuts=query.cuts.tolist(),
+        token_ids=query.token_ids.astype("<u4", copy=False).tobytes(),
+        word_starts=query.word_starts.astype("<u4", copy=False).tobytes(),
+        cuts=query.cuts.astype("<u4", copy=False).tobytes(),
     )
 
 
-def decode_matches(shard: ShardId, response: shard_pb2.LongestMatchesResponse) -> ShardMatches:
-    """Returns the matches of a response."""
+def decode_matches(shard: ShardId, query: Query, response: shard_pb2.LongestMatchesResponse) -> ShardMatches:
+    """Returns the matches of a response to ``query``.
+
+    Raises:
+        ConfigurationError: an array is not as long as it must be, or a match is not inside the query.
+    """
+    num_tokens = len(query.token_ids)
+    starts = _array("starts", response.starts, "<u4")
+    ends = _array("ends", response.ends, "<u4", len(starts))
+    if len(starts) and not (starts < ends).all() & (ends <= num_tokens).all():
+        raise ConfigurationError(f"shard {shard}: a match is empty or not inside the query of {num_tokens} tokens")
     return ShardMatches(
         shard=shard,
-        starts=np.array(response.starts, dtype=np.uint32),
-        ends=np.array(response.ends, dtype=np.uint32),
-        rank_starts=np.array(response.rank_starts, dtype=np.uint64),
-        rank_ends=np.array(response.rank_ends, dtype=np.uint64),
-        unigram_counts=np.array(response.unigram_counts, dtype=np.uint64),
+        starts=starts,
+        ends=ends,
+        rank_starts=_array("rank_starts", response.rank_starts, "<u8", len(starts)),
+        rank_ends=_array("rank_ends", response.rank_ends, "<u8", len(starts)),
+        unigram_counts=_array("unigram_counts", response.unigram_counts, "<u8", num_tokens),
         num_tokens=response.num_tokens,
+        reads=_decode_reads(response.reads),
     )
 
 
@@ -45,29 +62,72 @@ def encode_windows(shard: ShardId, index_id: str, query: WindowQuery) -> shard_p
     return shard_pb2.GetWindowsRequest(
         shard=shard,
         index_id=index_id,
-        ranks=query.ranks,
-        lengths=query.lengths,
+        ranks=np.array(query.ranks, dtype="<u8").tobytes(),
+        lengths=np.array(query.lengths, dtype="<u4").tobytes(),
         context_tokens=query.context_tokens,
         snippet_tokens=query.snippet_tokens,
     )
 
 
-def decode_windows(shard: ShardId, response: shard_pb2.GetWindowsResponse) -> tuple[Window, ...]:
-    """Returns the windows of a response."""
-    return tuple(
-        Window(
-            document=DocumentId(shard, window.document),
-            document_tokens=window.document_length,
-            start=window.start,
-            end=window.end,
-            match_start=window.match_start,
-            match_token_ids=tuple(window.match_token_ids),
-            text=window.text,
-            match_chars=(window.match_start_char, window.match_end_char),
-            snippet_chars=(window.snippet_start_char, window.snippet_end_char),
-            metadata=window.metadata,
-        )
-        for window in response.windows
+def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWindowsResponse) -> ShardWindows:
+    """Returns the windows of a response to ``query``.
+
+    Raises:
+        ConfigurationError: a field has not one entry a rank of the query.
+    """
+    num_windows = len(query.ranks)
+    for name, found in (("texts", len(response.texts)), ("metadata", len(response.metadata))):
+        if found != num_windows:
+            raise ConfigurationError(f"shard {shard}: {found} {name} for {num_windows} ranks")
+
+    def column(name: str, kind: str) -> list[int]:
+        numbers: list[int] = _array(name, getattr(response, name), kind, num_windows).tolist()
+        return numbers
+
+    token_ids = _array("match_token_ids", response.match_token_ids, "<u4", sum(query.lengths)).tolist()
+    match_ends = itertools.accumulate(query.lengths)
+    return ShardWindows(
+        tuple(
+            Window(
+                document=DocumentId(shard, document),
+                document_tokens=document_length,
+                start=start,
+                end=end,
+                match_start=match_start,
+                match_token_ids=tuple(token_ids[match_end - length : match_end]),
+                text=text,
+                match_chars=match_chars,
+                snippet_chars=snippet_chars,
+                metadata=metadata,
+            )
+            for (
+                document,
+                document_length,
+                start,
+                end,
+                match_start,
+                length,
+                match_end,
+                text,
+                match_chars,
+                snippet_chars,
+                metadata,
+            ) in zip(
+                column("documents", "<u8"),
+                column("document_lengths", "<u8"),
+                column("starts", "<u8"),
+                column("ends", "<u8"),
+                column("match_starts", "<u8"),
+                query.lengths,
+                match_ends,
+                response.texts,
+                zip(column("match_start_chars", "<u4"), column("match_end_chars", "<u4"), strict=True),
+                zip(column("snippet_start_chars", "<u4"), column("snippet_end_chars", "<u4"), strict=True),
+                response.metadata,
+                strict=True,
+            )
+        ),
+        reads=_decode_reads(response.reads),
     )
 
 
@@ -97,3 +157,18 @@ def decode_descriptions(response: shard_pb2.DescribeResponse) -> dict[ShardId, S
         )
         for shard in response.shards
     }
+
+
+def _array(name: str, content: bytes, kind: str, length: int | None = None) -> npt.NDArray[Any]:
+    width = np.dtype(kind).itemsize
+    if len(content) % width or (length is not None and len(content) != length * width):
+        wanted = f"{length} numbers" if length is not None else "whole numbers"
+        raise ConfigurationError(
+            f"a shard server answered {len(content)} bytes of {name}, expected {wanted} of {width} bytes; "
+            "is it of the coordinator's version?"
+        )
+    return np.frombuffer(content, dtype=kind)
+
+
+def _decode_reads(reads: shard_pb2.ReadCounts) -> ReadCounts:
+    return ReadCounts(reads.table, reads.fan_out, reads.text, reads.documents, reads.size_bytes)

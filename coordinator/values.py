@@ -11,6 +11,8 @@ from typing import Any, NewType
 import numpy as np
 import numpy.typing as npt
 
+from coordinator.read_counts import NO_READS, ReadCounts, TraceStats
+
 ShardId = NewType("ShardId", int)
 """Number of a shard in its index, from 0. Shards in this order, then ranks, are the global order of occurrences."""
 
@@ -102,6 +104,7 @@ class ShardMatches:
         rank_ends: End of each interval; the count is the difference.
         unigram_counts: For every token of the query, its count in the shard.
         num_tokens: Positions in the shard, separators included.
+        reads: What the search read.
     """
 
     shard: ShardId
@@ -111,6 +114,7 @@ class ShardMatches:
     rank_ends: Ranks
     unigram_counts: Ranks
     num_tokens: int
+    reads: ReadCounts = NO_READS
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,14 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardWindows:
+    """The windows that one shard was asked for, in the order of the query, and what it read for them."""
+
+    windows: tuple[Window, ...]
+    reads: ReadCounts = NO_READS
+
+
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """A window and the span, by its index among the kept spans, that it was fetched for."""
 
@@ -206,6 +218,7 @@ class Retrieved:
 
     occurrences: tuple[Occurrence, ...]
     failed: tuple[FailedShard, ...]
+    reads: ReadCounts = NO_READS
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +326,7 @@ class Trace:
     num_maximal_spans: int
     coverage: Coverage
     timings: Timings
+    stats: TraceStats
     index_id: str
 
 

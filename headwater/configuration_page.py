@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from coordinator.config import CoordinatorConfig
 from coordinator.placement import Placement, ShardPlace
 from shard_server.config import ENVIRONMENT_PREFIX, ShardServerConfig
+from shard_server.metrics import Metrics
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
@@ -65,6 +66,12 @@ shards:
 ```
 """
 
+_METRICS = """\
+## Metrics of a shard server
+
+What `--metrics-listen` answers at `/metrics`. Nothing in it names a query or a document.
+"""
+
 _ADDRESSES = """\
 ## What listens where, with `headwater serve`
 
@@ -95,7 +102,7 @@ def page() -> str:
             if len(models) > 1:
                 parts.append(f"{model.__doc__}\n")
             parts.append(_table(model))
-    parts.append(_ADDRESSES)
+    parts += [_METRICS, _metrics_table(), _ADDRESSES]
     return "\n".join(parts)
 
 
@@ -105,6 +112,14 @@ def _table(model: type[BaseModel]) -> str:
         for name, field in model.model_fields.items()
     ]
     return "\n".join(["| setting | default | range | what it is |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _metrics_table() -> str:
+    rows = [
+        f"| `{metric.name}{'_total' if metric.type == 'counter' else ''}` | {metric.type} | {metric.documentation} |"
+        for metric in Metrics().registry.collect()
+    ]
+    return "\n".join(["| metric | kind | what it is |", "| --- | --- | --- |", *rows, ""])
 
 
 def _default(field: FieldInfo) -> str:

@@ -17,6 +17,7 @@ from coordinator.values import (
     ShardDescription,
     ShardId,
     ShardMatches,
+    ShardWindows,
     Window,
     WindowQuery,
 )
@@ -58,7 +59,7 @@ class EmbeddedShard:
         """See `ShardPort.longest_matches`."""
         return await self._call(lambda: self._longest_matches(query), deadline_s)
 
-    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> tuple[Window, ...]:
+    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         """See `ShardPort.get_windows`."""
         return await self._call(lambda: self._windows(windows), deadline_s)
 
@@ -105,20 +106,22 @@ class EmbeddedShard:
             num_tokens=self._engine.num_tokens,
         )
 
-    def _windows(self, windows: WindowQuery) -> tuple[Window, ...]:
+    def _windows(self, windows: WindowQuery) -> ShardWindows:
         found = self._engine.windows(windows.ranks, windows.lengths, windows.context_tokens, windows.snippet_tokens)
-        return tuple(
-            Window(
-                document=DocumentId(self._shard, window.document),
-                document_tokens=window.document_length,
-                start=window.start,
-                end=window.end,
-                match_start=window.match_start,
-                match_token_ids=tuple(np.frombuffer(window.match_token_ids, dtype="<u4").tolist()),
-                text=window.text,
-                match_chars=window.match_chars,
-                snippet_chars=window.snippet_chars,
-                metadata=window.metadata,
+        return ShardWindows(
+            tuple(
+                Window(
+                    document=DocumentId(self._shard, window.document),
+                    document_tokens=window.document_length,
+                    start=window.start,
+                    end=window.end,
+                    match_start=window.match_start,
+                    match_token_ids=tuple(np.frombuffer(window.match_token_ids, dtype="<u4").tolist()),
+                    text=window.text,
+                    match_chars=window.match_chars,
+                    snippet_chars=window.snippet_chars,
+                    metadata=window.metadata,
+                )
+                for window in found
             )
-            for window in found
         )

@@ -4,6 +4,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+from coordinator.read_counts import TraceStats
 from coordinator.values import Document, MergedSpan, Snippet, Span, Trace
 
 _TITLE_FIELDS = ("title", "display_name", "name")
@@ -76,6 +77,15 @@ def describe_span(span: Span) -> str:
     """Returns a span's size and count: ``12 tokens, 3 times in the corpus``."""
     times = "once" if span.count == 1 else f"{span.count:,} times"
     return f"{plural(span.end - span.start, 'token')}, {times} in the corpus"
+
+
+def describe_reads(stats: TraceStats) -> str:
+    """Returns what a trace asked of the disks: ``1,012 reads (2.5 a suffix and shard), 310 for documents, 5.4 MB``."""
+    size_bytes = stats.search_reads.size_bytes + stats.retrieval_reads.size_bytes
+    return (
+        f"{plural(stats.search_reads.total, 'read')} ({stats.reads_per_suffix:.1f} a suffix and shard), "
+        f"{stats.retrieval_reads.total:,} for documents, {size_bytes / 1e6:,.1f} MB"
+    )
 
 
 def covered_share(trace: Trace) -> float:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from coordinator.values import Document, Relevance, Snippet, Trace
 from headwater.labels import (
     covered_share,
+    describe_reads,
     describe_span,
     distinct_snippets,
     document_path,
@@ -81,7 +82,7 @@ def render_report(trace: Trace, prompt: str = "") -> str:
 <p>Passages that occur word for word in the corpus, found by exact search. They show what the corpus holds;
 they do not prove what the model learned from it. Relevance ranks the text round each passage against the prompt
 and the answer.</p>
-<p>{_timings(trace)}</p>
+<p>{_timings(trace)} It took {describe_reads(trace.stats)}.</p>
 <p>Keys: <kbd>n</kbd> and <kbd>p</kbd> move between passages, <kbd>Enter</kbd> picks one, <kbd>Esc</kbd> shows
 all.</p>
 </footer>

@@ -14,6 +14,7 @@ from coordinator.values import Document, Relevance, Snippet, Trace
 from headwater.labels import (
     BLANK,
     covered_share,
+    describe_reads,
     distinct_snippets,
     document_path,
     document_title,
@@ -259,3 +260,4 @@ def _print_summary(trace: Trace, console: Console) -> None:
     )
     console.print(Text(searched, "dim" if coverage.complete else "bold red"))
     console.print(Text(f"{timings.total_ms:.1f} ms: {steps}", "dim"))
+    console.print(Text(describe_reads(trace.stats), "dim"))

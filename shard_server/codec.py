@@ -12,21 +12,28 @@ from shard_server.config import ShardServerConfig
 from shard_server.errors import DocumentMissingError, RequestLimitError
 from shard_server.shards import OpenShards
 
+_U32 = 4
+_U64 = 8
+
 
 def longest_matches(
     request: shard_pb2.LongestMatchesRequest, shards: OpenShards, config: ShardServerConfig
 ) -> shard_pb2.LongestMatchesResponse:
     """Answers `LongestMatches`."""
     shard = shards.shard(request.shard, request.index_id)
-    _check_between("token_ids", len(request.token_ids), 1, config.max_query_tokens)
-    token_ids = list(request.token_ids)
-    matches = shard.longest_matches(token_ids, list(request.word_starts), list(request.cuts))
+    _check_between("token_ids", _length("token_ids", request.token_ids, _U32), 1, config.max_query_tokens)
+    _length("word_starts", request.word_starts, _U32)
+    _length("cuts", request.cuts, _U32)
+    token_ids = np.frombuffer(request.token_ids, "<u4").tolist()
+    matches = shard.longest_matches(
+        token_ids, np.frombuffer(request.word_starts, "<u4").tolist(), np.frombuffer(request.cuts, "<u4").tolist()
+    )
     return shard_pb2.LongestMatchesResponse(
-        starts=np.frombuffer(matches.starts, "<u4").tolist(),
-        ends=np.frombuffer(matches.ends, "<u4").tolist(),
-        rank_starts=np.frombuffer(matches.rank_starts, "<u8").tolist(),
-        rank_ends=np.frombuffer(matches.rank_ends, "<u8").tolist(),
-        unigram_counts=np.frombuffer(shard.unigram_counts(token_ids), "<u8").tolist(),
+        starts=matches.starts,
+        ends=matches.ends,
+        rank_starts=matches.rank_starts,
+        rank_ends=matches.rank_ends,
+        unigram_counts=shard.unigram_counts(token_ids),
         num_tokens=shard.num_tokens,
     )
 
@@ -36,12 +43,30 @@ def get_windows(
 ) -> shard_pb2.GetWindowsResponse:
     """Answers `GetWindows`."""
     shard = shards.shard(request.shard, request.index_id)
-    _check_between("ranks", len(request.ranks), 0, config.max_windows)
-    num_tokens = sum(request.lengths) + 2 * request.context_tokens * len(request.ranks)
+    num_ranks = _length("ranks", request.ranks, _U64)
+    _check_between("ranks", num_ranks, 0, config.max_windows)
+    _check_between("lengths", _length("lengths", request.lengths, _U32), num_ranks, num_ranks)
+    lengths = np.frombuffer(request.lengths, "<u4")
+    num_tokens = int(lengths.sum(dtype=np.uint64)) + 2 * request.context_tokens * num_ranks
     _check_between("tokens in the windows", num_tokens, 0, config.max_window_tokens)
     _check_between("snippet_tokens", request.snippet_tokens, 0, request.context_tokens)
-    windows = shard.windows(list(request.ranks), list(request.lengths), request.context_tokens, request.snippet_tokens)
-    return shard_pb2.GetWindowsResponse(windows=[_window(window) for window in windows])
+    windows = shard.windows(
+        np.frombuffer(request.ranks, "<u8").tolist(), lengths.tolist(), request.context_tokens, request.snippet_tokens
+    )
+    return shard_pb2.GetWindowsResponse(
+        documents=_array("<u8", [window.document for window in windows]),
+        document_lengths=_array("<u8", [window.document_length for window in windows]),
+        starts=_array("<u8", [window.start for window in windows]),
+        ends=_array("<u8", [window.end for window in windows]),
+        match_starts=_array("<u8", [window.match_start for window in windows]),
+        match_token_ids=b"".join(window.match_token_ids for window in windows),
+        texts=[window.text for window in windows],
+        match_start_chars=_array("<u4", [window.match_chars[0] for window in windows]),
+        match_end_chars=_array("<u4", [window.match_chars[1] for window in windows]),
+        snippet_start_chars=_array("<u4", [window.snippet_chars[0] for window in windows]),
+        snippet_end_chars=_array("<u4", [window.snippet_chars[1] for window in windows]),
+        metadata=[window.metadata for window in windows],
+    )
 
 
 def get_document(
@@ -87,21 +112,16 @@ def describe(
     )
 
 
-def _window(window: suffix_engine.Window) -> shard_pb2.Window:
-    return shard_pb2.Window(
-        document=window.document,
-        document_length=window.document_length,
-        start=window.start,
-        end=window.end,
-        match_start=window.match_start,
-        match_token_ids=np.frombuffer(window.match_token_ids, "<u4").tolist(),
-        text=window.text,
-        match_start_char=window.match_chars[0],
-        match_end_char=window.match_chars[1],
-        snippet_start_char=window.snippet_chars[0],
-        snippet_end_char=window.snippet_chars[1],
-        metadata=window.metadata,
-    )
+def _length(name: str, content: bytes, width: int) -> int:
+    """Returns how many numbers of ``width`` bytes an array of a request holds."""
+    length, rest = divmod(len(content), width)
+    if rest:
+        raise RequestLimitError(f"request has {len(content)} bytes of {name}, expected whole numbers of {width} bytes")
+    return length
+
+
+def _array(kind: str, numbers: list[int]) -> bytes:
+    return np.array(numbers, dtype=kind).tobytes()
 
 
 def _check_between(name: str, found: int, least: int, most: int) -> None:

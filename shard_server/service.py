@@ -29,12 +29,13 @@ _log = logging.getLogger(__name__)
 
 class _Rpc(NamedTuple):
     request: type[Message]
-    answer: Callable[[Any, OpenShards, ShardServerConfig], Message]
+    answer: Callable[[Any, OpenShards, ShardServerConfig], Any]
+    counts_reads: bool = False
 
 
 _RPCS = {
-    "LongestMatches": _Rpc(shard_pb2.LongestMatchesRequest, codec.longest_matches),
-    "GetWindows": _Rpc(shard_pb2.GetWindowsRequest, codec.get_windows),
+    "LongestMatches": _Rpc(shard_pb2.LongestMatchesRequest, codec.longest_matches, counts_reads=True),
+    "GetWindows": _Rpc(shard_pb2.GetWindowsRequest, codec.get_windows, counts_reads=True),
     "GetDocument": _Rpc(shard_pb2.GetDocumentRequest, codec.get_document),
     "Describe": _Rpc(shard_pb2.DescribeRequest, codec.describe),
 }
@@ -107,7 +108,11 @@ class ShardService:
             request = rpc.request.FromString(content)
         except DecodeError as error:
             raise RequestLimitError(f"request is not a {rpc.request.DESCRIPTOR.full_name} ({error})") from error
-        return rpc.answer(request, self._shards, self._config).SerializeToString()
+        response = rpc.answer(request, self._shards, self._config)
+        if rpc.counts_reads:
+            self._metrics.add_reads(response.reads)
+        answer: bytes = response.SerializeToString()
+        return answer
 
 
 def _deadline(context: "grpc.aio.ServicerContext[bytes, bytes]", now: float) -> float | None:

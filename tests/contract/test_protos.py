@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from coordinator import values
 from protos.coordinator.v1 import coordinator_pb2
 from protos.generate import stale_files
+from protos.shard.v1 import shard_pb2
 
 
 def test_generated_code_is_current() -> None:
@@ -31,6 +32,9 @@ _RENAMED = {"metadata": "metadata_json"}
         (values.Coverage, coordinator_pb2.Coverage),
         (values.FailedShard, coordinator_pb2.FailedShard),
         (values.Timings, coordinator_pb2.Timings),
+        (values.TraceStats, coordinator_pb2.TraceStats),
+        (values.ReadCounts, coordinator_pb2.ReadCounts),
+        (values.ReadCounts, shard_pb2.ReadCounts),
         (values.Count, coordinator_pb2.CountResponse),
         (values.DocumentText, coordinator_pb2.GetDocumentResponse),
         (values.IndexDescription, coordinator_pb2.Index),

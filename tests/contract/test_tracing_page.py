@@ -22,6 +22,8 @@ OBJECTS = {
     "coverage": values.Coverage,
     "failed shard": values.FailedShard,
     "timings": values.Timings,
+    "stats": values.TraceStats,
+    "read counts": values.ReadCounts,
     "count (`headwater count --json`)": values.Count,
     "options": values.TraceOptions,
 }

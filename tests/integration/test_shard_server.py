@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -34,6 +35,14 @@ def index(tmp_path: Path) -> Path:
 @pytest.fixture
 def index_id(index: Path) -> str:
     return IndexManifest.load(index).index_id
+
+
+def u32(*numbers: int) -> bytes:
+    return np.array(numbers, dtype="<u4").tobytes()
+
+
+def u64(*numbers: int) -> bytes:
+    return np.array(numbers, dtype="<u8").tobytes()
 
 
 class SlowShard:
@@ -64,17 +73,33 @@ async def status_of(call: Any) -> tuple[grpc.StatusCode, str]:
 @pytest.mark.parametrize(
     ("rpc", "request_", "status", "details"),
     [
-        ("LongestMatches", {"token_ids": []}, "INVALID_ARGUMENT", "0 token_ids, this server takes 1 to 4"),
-        ("LongestMatches", {"token_ids": [1] * 5}, "INVALID_ARGUMENT", "5 token_ids"),
-        ("LongestMatches", {"token_ids": [70_000]}, "INVALID_ARGUMENT", ""),
-        ("LongestMatches", {"token_ids": [1], "cuts": [9]}, "INVALID_ARGUMENT", ""),
-        ("LongestMatches", {"token_ids": [1], "shard": 5}, "FAILED_PRECONDITION", "shard 5 is not served here, only 0"),
-        ("LongestMatches", {"token_ids": [1], "index_id": "x"}, "FAILED_PRECONDITION", "the request is for 'x'"),
-        ("GetWindows", {"ranks": [0] * 9, "lengths": [1] * 9}, "INVALID_ARGUMENT", "9 ranks"),
-        ("GetWindows", {"ranks": [0], "lengths": [1], "context_tokens": 999}, "INVALID_ARGUMENT", "1999 tokens"),
-        ("GetWindows", {"ranks": [0], "lengths": [1], "snippet_tokens": 1}, "INVALID_ARGUMENT", "1 snippet_tokens"),
-        ("GetWindows", {"ranks": [10**9], "lengths": [1]}, "INVALID_ARGUMENT", ""),
-        ("GetWindows", {"ranks": [0], "lengths": []}, "INVALID_ARGUMENT", ""),
+        ("LongestMatches", {"token_ids": b""}, "INVALID_ARGUMENT", "0 token_ids, this server takes 1 to 4"),
+        ("LongestMatches", {"token_ids": u32(*[1] * 5)}, "INVALID_ARGUMENT", "5 token_ids"),
+        ("LongestMatches", {"token_ids": u32(70_000)}, "INVALID_ARGUMENT", ""),
+        ("LongestMatches", {"token_ids": u32(1), "cuts": u32(9)}, "INVALID_ARGUMENT", ""),
+        (
+            "LongestMatches",
+            {"token_ids": u32(1), "shard": 5},
+            "FAILED_PRECONDITION",
+            "shard 5 is not served here, only 0",
+        ),
+        ("LongestMatches", {"token_ids": u32(1), "index_id": "x"}, "FAILED_PRECONDITION", "the request is for 'x'"),
+        ("GetWindows", {"ranks": u64(*[0] * 9), "lengths": u32(*[1] * 9)}, "INVALID_ARGUMENT", "9 ranks"),
+        ("GetWindows", {"ranks": u64(0), "lengths": u32(1), "context_tokens": 999}, "INVALID_ARGUMENT", "1999 tokens"),
+        (
+            "GetWindows",
+            {"ranks": u64(0), "lengths": u32(1), "snippet_tokens": 1},
+            "INVALID_ARGUMENT",
+            "1 snippet_tokens",
+        ),
+        ("GetWindows", {"ranks": u64(10**9), "lengths": u32(1)}, "INVALID_ARGUMENT", ""),
+        ("GetWindows", {"ranks": u64(0), "lengths": b""}, "INVALID_ARGUMENT", "0 lengths"),
+        ("LongestMatches", {"token_ids": bytes(5)}, "INVALID_ARGUMENT", "5 bytes of token_ids, expected whole numbers"),
+        ("LongestMatches", {"token_ids": u32(1), "word_starts": b"x"}, "INVALID_ARGUMENT", "1 bytes of word_starts"),
+        ("LongestMatches", {"token_ids": u32(1), "cuts": bytes(7)}, "INVALID_ARGUMENT", "7 bytes of cuts"),
+        ("GetWindows", {"ranks": bytes(12), "lengths": u32(1)}, "INVALID_ARGUMENT", "12 bytes of ranks"),
+        ("GetWindows", {"ranks": u64(0), "lengths": bytes(6)}, "INVALID_ARGUMENT", "6 bytes of lengths"),
+        ("GetWindows", {"ranks": u64(0), "lengths": u32(2**32 - 1)}, "INVALID_ARGUMENT", "tokens in the windows"),
         ("GetDocument", {"max_tokens": 0}, "INVALID_ARGUMENT", "0 max_tokens"),
         ("GetDocument", {"document": 10**9, "max_tokens": 1}, "NOT_FOUND", "shard 0"),
         ("GetDocument", {"start": 10**9, "max_tokens": 1}, "NOT_FOUND", "shard 0"),
@@ -107,7 +132,7 @@ def test_bytes_that_are_no_request_are_an_invalid_argument(index: Path) -> None:
 def test_a_message_over_the_limit_is_refused(index: Path, index_id: str) -> None:
     async def run() -> tuple[grpc.StatusCode, str]:
         async with shard_server(index, max_message_bytes=65_536) as address, stub_of(address) as stub:
-            return await status_of(stub.LongestMatches(pb.LongestMatchesRequest(token_ids=[1] * 100_000)))
+            return await status_of(stub.LongestMatches(pb.LongestMatchesRequest(token_ids=u32(*[1] * 100_000))))
 
     assert asyncio.run(run())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 

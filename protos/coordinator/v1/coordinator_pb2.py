@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'protos/coordinator/v1/coordinator.proto\x12\x15protos.coordinator.v1\"x\n\x0cTraceRequest\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x34\n\x07options\x18\x03 \x01(\x0b\x32#.protos.coordinator.v1.TraceOptions\x12\x12\n\ntimeout_ms\x18\x04 \x01(\r\"<\n\rTraceResponse\x12+\n\x05trace\x18\x01 \x01(\x0b\x32\x1c.protos.coordinator.v1.Trace\"\x9b\x04\n\x0cTraceOptions\x12\x35\n\ndelimiters\x18\x01 \x01(\x0b\x32!.protos.coordinator.v1.Delimiters\x12 \n\x13\x61llow_partial_words\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x0fmin_span_tokens\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x16\n\tmax_count\x18\x04 \x01(\x04H\x02\x88\x01\x01\x12\x1d\n\x10max_span_density\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12=\n\x0cspan_ranking\x18\x06 \x01(\x0e\x32\".protos.coordinator.v1.SpanRankingH\x04\x88\x01\x01\x12%\n\x18max_occurrences_per_span\x18\x07 \x01(\rH\x05\x88\x01\x01\x12\x1b\n\x0e\x63ontext_tokens\x18\x08 \x01(\rH\x06\x88\x01\x01\x12\x1b\n\x0esnippet_tokens\x18\t \x01(\rH\x07\x88\x01\x01\x12\x11\n\x04seed\x18\n \x01(\x03H\x08\x88\x01\x01\x42\x16\n\x14_allow_partial_wordsB\x12\n\x10_min_span_tokensB\x0c\n\n_max_countB\x13\n\x11_max_span_densityB\x0f\n\r_span_rankingB\x1b\n\x19_max_occurrences_per_spanB\x11\n\x0f_context_tokensB\x11\n\x0f_snippet_tokensB\x07\n\x05_seed\"\x1b\n\nDelimiters\x12\r\n\x05texts\x18\x01 \x03(\t\"\xd5\x02\n\x05Trace\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x12\n\nnum_tokens\x18\x02 \x01(\r\x12*\n\x05spans\x18\x03 \x03(\x0b\x32\x1b.protos.coordinator.v1.Span\x12\x37\n\x0cmerged_spans\x18\x04 \x03(\x0b\x32!.protos.coordinator.v1.MergedSpan\x12\x32\n\tdocuments\x18\x05 \x03(\x0b\x32\x1f.protos.coordinator.v1.Document\x12\x19\n\x11num_maximal_spans\x18\x06 \x01(\r\x12\x31\n\x08\x63overage\x18\x07 \x01(\x0b\x32\x1f.protos.coordinator.v1.Coverage\x12/\n\x07timings\x18\x08 \x01(\x0b\x32\x1e.protos.coordinator.v1.Timings\x12\x10\n\x08index_id\x18\t \x01(\t\"\xca\x01\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x12\n\nstart_char\x18\x03 \x01(\r\x12\x10\n\x08\x65nd_char\x18\x04 \x01(\r\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\r\n\x05\x63ount\x18\x06 \x01(\x04\x12\x1b\n\x13unigram_logprob_sum\x18\x07 \x01(\x01\x12\x33\n\trelevance\x18\x08 \x01(\x0e\x32 .protos.coordinator.v1.Relevance\x12\x11\n\tdocuments\x18\t \x03(\r\"\xb3\x01\n\nMergedSpan\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x12\n\nstart_char\x18\x03 \x01(\r\x12\x10\n\x08\x65nd_char\x18\x04 \x01(\r\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x33\n\trelevance\x18\x06 \x01(\x0e\x32 .protos.coordinator.v1.Relevance\x12\r\n\x05spans\x18\x07 \x03(\r\x12\x11\n\tdocuments\x18\x08 \x03(\r\"\xa6\x02\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x15\n\rmetadata_json\x18\x04 \x01(\t\x12\x12\n\nnum_tokens\x18\x05 \x01(\x04\x12\r\n\x05start\x18\x06 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x07 \x01(\x04\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\r\n\x05score\x18\t \x01(\x01\x12\x17\n\x0frelevance_score\x18\n \x01(\x01\x12\x33\n\trelevance\x18\x0b \x01(\x0e\x32 .protos.coordinator.v1.Relevance\x12\x30\n\x08snippets\x18\x0c \x03(\x0b\x32\x1e.protos.coordinator.v1.Snippet\x12\r\n\x05spans\x18\r \x03(\r\"g\n\x07Snippet\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nstart_char\x18\x02 \x01(\r\x12\x10\n\x08\x65nd_char\x18\x03 \x01(\r\x12\x0c\n\x04span\x18\x04 \x01(\r\x12\r\n\x05start\x18\x05 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x06 \x01(\x04\"\x9f\x01\n\x08\x43overage\x12\x14\n\x0cshards_asked\x18\x01 \x01(\r\x12\x17\n\x0fshards_answered\x18\x02 \x01(\r\x12\x17\n\x0ftokens_searched\x18\x03 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\x12\x39\n\rfailed_shards\x18\x05 \x03(\x0b\x32\".protos.coordinator.v1.FailedShard\",\n\x0b\x46\x61iledShard\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"|\n\x07Timings\x12\x13\n\x0btokenize_ms\x18\x01 \x01(\x01\x12\x11\n\tsearch_ms\x18\x02 \x01(\x01\x12\x11\n\tfilter_ms\x18\x03 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x04 \x01(\x01\x12\x0f\n\x07rank_ms\x18\x05 \x01(\x01\x12\x10\n\x08total_ms\x18\x06 \x01(\x01\"0\n\x0c\x43ountRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\ntimeout_ms\x18\x02 \x01(\r\"e\n\rCountResponse\x12\x12\n\nnum_tokens\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x31\n\x08\x63overage\x18\x03 \x01(\x0b\x32\x1f.protos.coordinator.v1.Coverage\"W\n\x12GetDocumentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x12\n\ntimeout_ms\x18\x04 \x01(\r\"v\n\x13GetDocumentResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nnum_tokens\x18\x02 \x01(\x04\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x04\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x15\n\rmetadata_json\x18\x06 \x01(\t\"%\n\x0f\x44\x65scribeRequest\x12\x12\n\ntimeout_ms\x18\x01 \x01(\r\"?\n\x10\x44\x65scribeResponse\x12+\n\x05index\x18\x01 \x01(\x0b\x32\x1c.protos.coordinator.v1.Index\"\xfe\x01\n\x05Index\x12\x10\n\x08index_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x18\n\x10tokenizer_sha256\x18\x04 \x01(\t\x12\x13\n\x0btoken_width\x18\x05 \x01(\r\x12\x12\n\nnum_shards\x18\x06 \x01(\r\x12,\n\x06shards\x18\x07 \x03(\x0b\x32\x1c.protos.coordinator.v1.Shard\x12\x39\n\rfailed_shards\x18\x08 \x03(\x0b\x32\".protos.coordinator.v1.FailedShard\x12\x18\n\x10max_answer_chars\x18\t \x01(\r\"\x9a\x01\n\x05Shard\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08index_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66ormat_version\x18\x03 \x01(\r\x12\x13\n\x0btoken_width\x18\x04 \x01(\r\x12\x18\n\x10tokenizer_sha256\x18\x05 \x01(\t\x12\x12\n\nnum_tokens\x18\x06 \x01(\x04\x12\x15\n\rnum_documents\x18\x07 \x01(\x04*j\n\x0bSpanRanking\x12\x1c\n\x18SPAN_RANKING_UNSPECIFIED\x10\x00\x12$\n SPAN_RANKING_UNIGRAM_LOGPROB_SUM\x10\x01\x12\x17\n\x13SPAN_RANKING_LENGTH\x10\x02*c\n\tRelevance\x12\x19\n\x15RELEVANCE_UNSPECIFIED\x10\x00\x12\x11\n\rRELEVANCE_LOW\x10\x01\x12\x14\n\x10RELEVANCE_MEDIUM\x10\x02\x12\x12\n\x0eRELEVANCE_HIGH\x10\x03\x32\xff\x02\n\x12\x43oordinatorService\x12R\n\x05Trace\x12#.protos.coordinator.v1.TraceRequest\x1a$.protos.coordinator.v1.TraceResponse\x12R\n\x05\x43ount\x12#.protos.coordinator.v1.CountRequest\x1a$.protos.coordinator.v1.CountResponse\x12\x64\n\x0bGetDocument\x12).protos.coordinator.v1.GetDocumentRequest\x1a*.protos.coordinator.v1.GetDocumentResponse\x12[\n\x08\x44\x65scribe\x12&.protos.coordinator.v1.DescribeRequest\x1a\'.protos.coordinator.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'protos/coordinator/v1/coordinator.proto\x12\x15protos.coordinator.v1\"x\n\x0cTraceRequest\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x34\n\x07options\x18\x03 \x01(\x0b\x32#.protos.coordinator.v1.TraceOptions\x12\x12\n\ntimeout_ms\x18\x04 \x01(\r\"<\n\rTraceResponse\x12+\n\x05trace\x18\x01 \x01(\x0b\x32\x1c.protos.coordinator.v1.Trace\"\x9b\x04\n\x0cTraceOptions\x12\x35\n\ndelimiters\x18\x01 \x01(\x0b\x32!.protos.coordinator.v1.Delimiters\x12 \n\x13\x61llow_partial_words\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\x0fmin_span_tokens\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x16\n\tmax_count\x18\x04 \x01(\x04H\x02\x88\x01\x01\x12\x1d\n\x10max_span_density\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12=\n\x0cspan_ranking\x18\x06 \x01(\x0e\x32\".protos.coordinator.v1.SpanRankingH\x04\x88\x01\x01\x12%\n\x18max_occurrences_per_span\x18\x07 \x01(\rH\x05\x88\x01\x01\x12\x1b\n\x0e\x63ontext_tokens\x18\x08 \x01(\rH\x06\x88\x01\x01\x12\x1b\n\x0esnippet_tokens\x18\t \x01(\rH\x07\x88\x01\x01\x12\x11\n\x04seed\x18\n \x01(\x03H\x08\x88\x01\x01\x42\x16\n\x14_allow_partial_wordsB\x12\n\x10_min_span_tokensB\x0c\n\n_max_countB\x13\n\x11_max_span_densityB\x0f\n\r_span_rankingB\x1b\n\x19_max_occurrences_per_spanB\x11\n\x0f_context_tokensB\x11\n\x0f_snippet_tokensB\x07\n\x05_seed\"\x1b\n\nDelimiters\x12\r\n\x05texts\x18\x01 \x03(\t\"\x87\x03\n\x05Trace\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x12\n\nnum_tokens\x18\x02 \x01(\r\x12*\n\x05spans\x18\x03 \x03(\x0b\x32\x1b.protos.coordinator.v1.Span\x12\x37\n\x0cmerged_spans\x18\x04 \x03(\x0b\x32!.protos.coordinator.v1.MergedSpan\x12\x32\n\tdocuments\x18\x05 \x03(\x0b\x32\x1f.protos.coordinator.v1.Document\x12\x19\n\x11num_maximal_spans\x18\x06 \x01(\r\x12\x31\n\x08\x63overage\x18\x07 \x01(\x0b\x32\x1f.protos.coordinator.v1.Coverage\x12/\n\x07timings\x18\x08 \x01(\x0b\x32\x1e.protos.coordinator.v1.Timings\x12\x10\n\x08index_id\x18\t \x01(\t\x12\x30\n\x05stats\x18\n \x01(\x0b\x32!.protos.coordinator.v1.TraceStats\"\xca\x01\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x12\n\nstart_char\x18\x03 \x01(\r\x12\x10\n\x08\x65nd_char\x18\x04 \x01(\r\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\r\n\x05\x63ount\x18\x06 \x01(\x04\x12\x1b\n\x13unigram_logprob_sum\x18\x07 \x01(\x01\x12\x33\n\trelevance\x18\x08 \x01(\x0e\x32 .protos.coordinator.v1.Relevance\x12\x11\n\tdocuments\x18\t \x03(\r\"\xb3\x01\n\nMergedSpan\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x12\n\nstart_char\x18\x03 \x01(\r\x12\x10\n\x08\x65nd_char\x18\x04 \x01(\r\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x33\n\trelevance\x18\x06 \x01(\x0e\x32 .protos.coordinator.v1.Relevance\x12\r\n\x05spans\x18\x07 \x03(\r\x12\x11\n\tdocuments\x18\x08 \x03(\r\"\xa6\x02\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x15\n\rmetadata_json\x18\x04 \x01(\t\x12\x12\n\nnum_tokens\x18\x05 \x01(\x04\x12\r\n\x05start\x18\x06 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x07 \x01(\x04\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\r\n\x05score\x18\t \x01(\x01\x12\x17\n\x0frelevance_score\x18\n \x01(\x01\x12\x33\n\trelevance\x18\x0b \x01(\x0e\x32 .protos.coordinator.v1.Relevance\x12\x30\n\x08snippets\x18\x0c \x03(\x0b\x32\x1e.protos.coordinator.v1.Snippet\x12\r\n\x05spans\x18\r \x03(\r\"g\n\x07Snippet\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nstart_char\x18\x02 \x01(\r\x12\x10\n\x08\x65nd_char\x18\x03 \x01(\r\x12\x0c\n\x04span\x18\x04 \x01(\r\x12\r\n\x05start\x18\x05 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x06 \x01(\x04\"\x9f\x01\n\x08\x43overage\x12\x14\n\x0cshards_asked\x18\x01 \x01(\r\x12\x17\n\x0fshards_answered\x18\x02 \x01(\r\x12\x17\n\x0ftokens_searched\x18\x03 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\x12\x39\n\rfailed_shards\x18\x05 \x03(\x0b\x32\".protos.coordinator.v1.FailedShard\",\n\x0b\x46\x61iledShard\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"|\n\x07Timings\x12\x13\n\x0btokenize_ms\x18\x01 \x01(\x01\x12\x11\n\tsearch_ms\x18\x02 \x01(\x01\x12\x11\n\tfilter_ms\x18\x03 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x04 \x01(\x01\x12\x0f\n\x07rank_ms\x18\x05 \x01(\x01\x12\x10\n\x08total_ms\x18\x06 \x01(\x01\"\xad\x01\n\nTraceStats\x12\x10\n\x08suffixes\x18\x01 \x01(\r\x12\x18\n\x10reads_per_suffix\x18\x02 \x01(\x01\x12\x37\n\x0csearch_reads\x18\x03 \x01(\x0b\x32!.protos.coordinator.v1.ReadCounts\x12:\n\x0fretrieval_reads\x18\x04 \x01(\x0b\x32!.protos.coordinator.v1.ReadCounts\"a\n\nReadCounts\x12\r\n\x05table\x18\x01 \x01(\x04\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x01(\x04\x12\x0c\n\x04text\x18\x03 \x01(\x04\x12\x11\n\tdocuments\x18\x04 \x01(\x04\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\"0\n\x0c\x43ountRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\ntimeout_ms\x18\x02 \x01(\r\"e\n\rCountResponse\x12\x12\n\nnum_tokens\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x31\n\x08\x63overage\x18\x03 \x01(\x0b\x32\x1f.protos.coordinator.v1.Coverage\"W\n\x12GetDocumentRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x12\n\ntimeout_ms\x18\x04 \x01(\r\"v\n\x13GetDocumentResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nnum_tokens\x18\x02 \x01(\x04\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x04\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x15\n\rmetadata_json\x18\x06 \x01(\t\"%\n\x0f\x44\x65scribeRequest\x12\x12\n\ntimeout_ms\x18\x01 \x01(\r\"?\n\x10\x44\x65scribeResponse\x12+\n\x05index\x18\x01 \x01(\x0b\x32\x1c.protos.coordinator.v1.Index\"\xfe\x01\n\x05Index\x12\x10\n\x08index_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x18\n\x10tokenizer_sha256\x18\x04 \x01(\t\x12\x13\n\x0btoken_width\x18\x05 \x01(\r\x12\x12\n\nnum_shards\x18\x06 \x01(\r\x12,\n\x06shards\x18\x07 \x03(\x0b\x32\x1c.protos.coordinator.v1.Shard\x12\x39\n\rfailed_shards\x18\x08 \x03(\x0b\x32\".protos.coordinator.v1.FailedShard\x12\x18\n\x10max_answer_chars\x18\t \x01(\r\"\x9a\x01\n\x05Shard\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08index_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66ormat_version\x18\x03 \x01(\r\x12\x13\n\x0btoken_width\x18\x04 \x01(\r\x12\x18\n\x10tokenizer_sha256\x18\x05 \x01(\t\x12\x12\n\nnum_tokens\x18\x06 \x01(\x04\x12\x15\n\rnum_documents\x18\x07 \x01(\x04*j\n\x0bSpanRanking\x12\x1c\n\x18SPAN_RANKING_UNSPECIFIED\x10\x00\x12$\n SPAN_RANKING_UNIGRAM_LOGPROB_SUM\x10\x01\x12\x17\n\x13SPAN_RANKING_LENGTH\x10\x02*c\n\tRelevance\x12\x19\n\x15RELEVANCE_UNSPECIFIED\x10\x00\x12\x11\n\rRELEVANCE_LOW\x10\x01\x12\x14\n\x10RELEVANCE_MEDIUM\x10\x02\x12\x12\n\x0eRELEVANCE_HIGH\x10\x03\x32\xff\x02\n\x12\x43oordinatorService\x12R\n\x05Trace\x12#.protos.coordinator.v1.TraceRequest\x1a$.protos.coordinator.v1.TraceResponse\x12R\n\x05\x43ount\x12#.protos.coordinator.v1.CountRequest\x1a$.protos.coordinator.v1.CountResponse\x12\x64\n\x0bGetDocument\x12).protos.coordinator.v1.GetDocumentRequest\x1a*.protos.coordinator.v1.GetDocumentResponse\x12[\n\x08\x44\x65scribe\x12&.protos.coordinator.v1.DescribeRequest\x1a\'.protos.coordinator.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.coordinator.v1.coordinator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SPANRANKING']._serialized_start=3168
-  _globals['_SPANRANKING']._serialized_end=3274
-  _globals['_RELEVANCE']._serialized_start=3276
-  _globals['_RELEVANCE']._serialized_end=3375
+  _globals['_SPANRANKING']._serialized_start=3493
+  _globals['_SPANRANKING']._serialized_end=3599
+  _globals['_RELEVANCE']._serialized_start=3601
+  _globals['_RELEVANCE']._serialized_end=3700
   _globals['_TRACEREQUEST']._serialized_start=66
   _globals['_TRACEREQUEST']._serialized_end=186
   _globals['_TRACERESPONSE']._serialized_start=188
@@ -44,37 +44,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIMITERS']._serialized_start=792
   _globals['_DELIMITERS']._serialized_end=819
   _globals['_TRACE']._serialized_start=822
-  _globals['_TRACE']._serialized_end=1163
-  _globals['_SPAN']._serialized_start=1166
-  _globals['_SPAN']._serialized_end=1368
-  _globals['_MERGEDSPAN']._serialized_start=1371
-  _globals['_MERGEDSPAN']._serialized_end=1550
-  _globals['_DOCUMENT']._serialized_start=1553
-  _globals['_DOCUMENT']._serialized_end=1847
-  _globals['_SNIPPET']._serialized_start=1849
-  _globals['_SNIPPET']._serialized_end=1952
-  _globals['_COVERAGE']._serialized_start=1955
-  _globals['_COVERAGE']._serialized_end=2114
-  _globals['_FAILEDSHARD']._serialized_start=2116
-  _globals['_FAILEDSHARD']._serialized_end=2160
-  _globals['_TIMINGS']._serialized_start=2162
-  _globals['_TIMINGS']._serialized_end=2286
-  _globals['_COUNTREQUEST']._serialized_start=2288
-  _globals['_COUNTREQUEST']._serialized_end=2336
-  _globals['_COUNTRESPONSE']._serialized_start=2338
-  _globals['_COUNTRESPONSE']._serialized_end=2439
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=2441
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=2528
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=2530
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=2648
-  _globals['_DESCRIBEREQUEST']._serialized_start=2650
-  _globals['_DESCRIBEREQUEST']._serialized_end=2687
-  _globals['_DESCRIBERESPONSE']._serialized_start=2689
-  _globals['_DESCRIBERESPONSE']._serialized_end=2752
-  _globals['_INDEX']._serialized_start=2755
-  _globals['_INDEX']._serialized_end=3009
-  _globals['_SHARD']._serialized_start=3012
-  _globals['_SHARD']._serialized_end=3166
-  _globals['_COORDINATORSERVICE']._serialized_start=3378
-  _globals['_COORDINATORSERVICE']._serialized_end=3761
+  _globals['_TRACE']._serialized_end=1213
+  _globals['_SPAN']._serialized_start=1216
+  _globals['_SPAN']._serialized_end=1418
+  _globals['_MERGEDSPAN']._serialized_start=1421
+  _globals['_MERGEDSPAN']._serialized_end=1600
+  _globals['_DOCUMENT']._serialized_start=1603
+  _globals['_DOCUMENT']._serialized_end=1897
+  _globals['_SNIPPET']._serialized_start=1899
+  _globals['_SNIPPET']._serialized_end=2002
+  _globals['_COVERAGE']._serialized_start=2005
+  _globals['_COVERAGE']._serialized_end=2164
+  _globals['_FAILEDSHARD']._serialized_start=2166
+  _globals['_FAILEDSHARD']._serialized_end=2210
+  _globals['_TIMINGS']._serialized_start=2212
+  _globals['_TIMINGS']._serialized_end=2336
+  _globals['_TRACESTATS']._serialized_start=2339
+  _globals['_TRACESTATS']._serialized_end=2512
+  _globals['_READCOUNTS']._serialized_start=2514
+  _globals['_READCOUNTS']._serialized_end=2611
+  _globals['_COUNTREQUEST']._serialized_start=2613
+  _globals['_COUNTREQUEST']._serialized_end=2661
+  _globals['_COUNTRESPONSE']._serialized_start=2663
+  _globals['_COUNTRESPONSE']._serialized_end=2764
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=2766
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=2853
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=2855
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=2973
+  _globals['_DESCRIBEREQUEST']._serialized_start=2975
+  _globals['_DESCRIBEREQUEST']._serialized_end=3012
+  _globals['_DESCRIBERESPONSE']._serialized_start=3014
+  _globals['_DESCRIBERESPONSE']._serialized_end=3077
+  _globals['_INDEX']._serialized_start=3080
+  _globals['_INDEX']._serialized_end=3334
+  _globals['_SHARD']._serialized_start=3337
+  _globals['_SHARD']._serialized_end=3491
+  _globals['_COORDINATORSERVICE']._serialized_start=3703
+  _globals['_COORDINATORSERVICE']._serialized_end=4086
 # @@protoc_insertion_point(module_scope)

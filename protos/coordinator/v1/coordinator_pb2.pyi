@@ -251,6 +251,7 @@ class Trace(_message.Message):
     COVERAGE_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     INDEX_ID_FIELD_NUMBER: _builtins.int
+    STATS_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
     """The text that was traced, unchanged: every start_char and end_char of spans counts in it."""
     num_tokens: _builtins.int
@@ -279,6 +280,10 @@ class Trace(_message.Message):
     def timings(self) -> Global___Timings:
         """Wall time of each step."""
 
+    @_builtins.property
+    def stats(self) -> Global___TraceStats:
+        """What was asked of the disks."""
+
     def __init__(
         self,
         *,
@@ -291,10 +296,11 @@ class Trace(_message.Message):
         coverage: Global___Coverage | None = ...,
         timings: Global___Timings | None = ...,
         index_id: _builtins.str = ...,
+        stats: Global___TraceStats | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "coverage", b"coverage", "documents", b"documents", "index_id", b"index_id", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "coverage", b"coverage", "documents", b"documents", "index_id", b"index_id", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,6 +622,86 @@ class Timings(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Timings: _TypeAlias = Timings  # noqa: Y015
+
+@_typing.final
+class TraceStats(_message.Message):
+    """What a trace asked of the disks, over the shards that answered. Equal requests to one index ask the same, whatever is
+    cached.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUFFIXES_FIELD_NUMBER: _builtins.int
+    READS_PER_SUFFIX_FIELD_NUMBER: _builtins.int
+    SEARCH_READS_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_READS_FIELD_NUMBER: _builtins.int
+    suffixes: _builtins.int
+    """Starts in the answer that each shard searched."""
+    reads_per_suffix: _builtins.float
+    """Mean number of reads of the search for one suffix in one shard; 0 if nothing was searched."""
+    @_builtins.property
+    def search_reads(self) -> Global___ReadCounts:
+        """Reads of the search."""
+
+    @_builtins.property
+    def retrieval_reads(self) -> Global___ReadCounts:
+        """Reads for the windows of the documents."""
+
+    def __init__(
+        self,
+        *,
+        suffixes: _builtins.int = ...,
+        reads_per_suffix: _builtins.float = ...,
+        search_reads: Global___ReadCounts | None = ...,
+        retrieval_reads: Global___ReadCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retrieval_reads", b"retrieval_reads", "search_reads", b"search_reads"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reads_per_suffix", b"reads_per_suffix", "retrieval_reads", b"retrieval_reads", "search_reads", b"search_reads", "suffixes", b"suffixes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceStats: _TypeAlias = TraceStats  # noqa: Y015
+
+@_typing.final
+class ReadCounts(_message.Message):
+    """Random reads that were asked of each kind of file, whether or not a page cache had them; one contiguous extent is one
+    read.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    FAN_OUT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    table: _builtins.int
+    """Reads of suffix arrays."""
+    fan_out: _builtins.int
+    """Reads of fan-outs, the sidecars that guide a search; 0 if the shards have none."""
+    text: _builtins.int
+    """Reads of tokens."""
+    documents: _builtins.int
+    """Reads of documents' metadata and of its offsets."""
+    size_bytes: _builtins.int
+    """Size of the pages that all these reads touch, in bytes."""
+    def __init__(
+        self,
+        *,
+        table: _builtins.int = ...,
+        fan_out: _builtins.int = ...,
+        text: _builtins.int = ...,
+        documents: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "fan_out", b"fan_out", "size_bytes", b"size_bytes", "table", b"table", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadCounts: _TypeAlias = ReadCounts  # noqa: Y015
 
 @_typing.final
 class CountRequest(_message.Message):

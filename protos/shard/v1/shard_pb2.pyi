@@ -29,31 +29,27 @@ class LongestMatchesRequest(_message.Message):
     INDEX_ID_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     """Number of the shard in its index."""
+    token_ids: _builtins.bytes
+    """The query: u32 each. At least one token id, each inside the vocabulary."""
+    word_starts: _builtins.bytes
+    """Query positions at which a match may start, and another end: u32 each, ascending, each < number of token ids. A
+    match may always end at the end of the query.
+    """
+    cuts: _builtins.bytes
+    """Query positions that no match reaches past (the position after a delimiter): u32 each, ascending,
+    0 < cut <= number of token ids.
+    """
     index_id: _builtins.str
     """Content of the index that the caller means, as Describe says it. Another one is refused with FAILED_PRECONDITION,
     so that shards of two indexes are never mixed. Never empty.
     """
-    @_builtins.property
-    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The query. At least one token id, each inside the vocabulary."""
-
-    @_builtins.property
-    def word_starts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Query positions at which a match may start, and another end; ascending, each < len(token_ids). A match may always
-        end at the end of the query.
-        """
-
-    @_builtins.property
-    def cuts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Query positions that no match reaches past (the position after a delimiter); ascending, 0 < cut <= len(token_ids)."""
-
     def __init__(
         self,
         *,
         shard: _builtins.int = ...,
-        token_ids: _abc.Iterable[_builtins.int] | None = ...,
-        word_starts: _abc.Iterable[_builtins.int] | None = ...,
-        cuts: _abc.Iterable[_builtins.int] | None = ...,
+        token_ids: _builtins.bytes = ...,
+        word_starts: _builtins.bytes = ...,
+        cuts: _builtins.bytes = ...,
         index_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -74,45 +70,81 @@ class LongestMatchesResponse(_message.Message):
     RANK_ENDS_FIELD_NUMBER: _builtins.int
     UNIGRAM_COUNTS_FIELD_NUMBER: _builtins.int
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    starts: _builtins.bytes
+    """First query position of each match: u32 each, ascending. Zero-length matches are omitted."""
+    ends: _builtins.bytes
+    """End of each match in the query, exclusive: u32 each, as many as starts."""
+    rank_starts: _builtins.bytes
+    """First rank of each match's interval in the suffix array: u64 each, as many as starts."""
+    rank_ends: _builtins.bytes
+    """End of each interval, exclusive: u64 each, as many as starts; count = end - start, never 0."""
+    unigram_counts: _builtins.bytes
+    """Count in the shard of every token of the query: u64 each, as many as token_ids."""
     num_tokens: _builtins.int
     """Positions in the shard, separators included."""
     @_builtins.property
-    def starts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """First query position of each match, ascending. Zero-length matches are omitted."""
-
-    @_builtins.property
-    def ends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """End of each match in the query, exclusive; as long as starts."""
-
-    @_builtins.property
-    def rank_starts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """First rank of each match's interval in the suffix array; as long as starts."""
-
-    @_builtins.property
-    def rank_ends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """End of each interval, exclusive; count = end - start, never 0. As long as starts."""
-
-    @_builtins.property
-    def unigram_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Count in the shard of every token of the query; as long as token_ids."""
+    def reads(self) -> Global___ReadCounts:
+        """What the search read."""
 
     def __init__(
         self,
         *,
-        starts: _abc.Iterable[_builtins.int] | None = ...,
-        ends: _abc.Iterable[_builtins.int] | None = ...,
-        rank_starts: _abc.Iterable[_builtins.int] | None = ...,
-        rank_ends: _abc.Iterable[_builtins.int] | None = ...,
-        unigram_counts: _abc.Iterable[_builtins.int] | None = ...,
+        starts: _builtins.bytes = ...,
+        ends: _builtins.bytes = ...,
+        rank_starts: _builtins.bytes = ...,
+        rank_ends: _builtins.bytes = ...,
+        unigram_counts: _builtins.bytes = ...,
         num_tokens: _builtins.int = ...,
+        reads: Global___ReadCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reads", b"reads"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "num_tokens", b"num_tokens", "rank_ends", b"rank_ends", "rank_starts", b"rank_starts", "starts", b"starts", "unigram_counts", b"unigram_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "num_tokens", b"num_tokens", "rank_ends", b"rank_ends", "rank_starts", b"rank_starts", "reads", b"reads", "starts", b"starts", "unigram_counts", b"unigram_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LongestMatchesResponse: _TypeAlias = LongestMatchesResponse  # noqa: Y015
+
+@_typing.final
+class ReadCounts(_message.Message):
+    """Random reads that were asked of each file of a shard, whether or not the page cache had them; one contiguous extent is
+    one read. The same for equal requests.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    FAN_OUT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    table: _builtins.int
+    """Reads of the suffix array."""
+    fan_out: _builtins.int
+    """Reads of the fan-out, the sidecar that guides a search; 0 if the shard has none."""
+    text: _builtins.int
+    """Reads of the tokens."""
+    documents: _builtins.int
+    """Reads of documents' metadata and of its offsets."""
+    size_bytes: _builtins.int
+    """Size of the pages that all these reads touch, in bytes."""
+    def __init__(
+        self,
+        *,
+        table: _builtins.int = ...,
+        fan_out: _builtins.int = ...,
+        text: _builtins.int = ...,
+        documents: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "fan_out", b"fan_out", "size_bytes", b"size_bytes", "table", b"table", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadCounts: _TypeAlias = ReadCounts  # noqa: Y015
 
 @_typing.final
 class GetWindowsRequest(_message.Message):
@@ -126,6 +158,10 @@ class GetWindowsRequest(_message.Message):
     INDEX_ID_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     """Number of the shard in its index."""
+    ranks: _builtins.bytes
+    """Occurrences, as ranks of the suffix array: u64 each."""
+    lengths: _builtins.bytes
+    """Length of each occurrence in tokens, > 0: u32 each, as many as ranks."""
     context_tokens: _builtins.int
     """Tokens to read on each side of an occurrence."""
     snippet_tokens: _builtins.int
@@ -134,20 +170,12 @@ class GetWindowsRequest(_message.Message):
     """Content of the index that the caller means, as Describe says it. Another one is refused with FAILED_PRECONDITION,
     so that shards of two indexes are never mixed. Never empty.
     """
-    @_builtins.property
-    def ranks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Occurrences, as ranks of the suffix array."""
-
-    @_builtins.property
-    def lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Length of each occurrence, in tokens, > 0; as long as ranks."""
-
     def __init__(
         self,
         *,
         shard: _builtins.int = ...,
-        ranks: _abc.Iterable[_builtins.int] | None = ...,
-        lengths: _abc.Iterable[_builtins.int] | None = ...,
+        ranks: _builtins.bytes = ...,
+        lengths: _builtins.bytes = ...,
         context_tokens: _builtins.int = ...,
         snippet_tokens: _builtins.int = ...,
         index_id: _builtins.str = ...,
@@ -162,90 +190,78 @@ Global___GetWindowsRequest: _TypeAlias = GetWindowsRequest  # noqa: Y015
 
 @_typing.final
 class GetWindowsResponse(_message.Message):
+    """The tokens round each occurrence, clipped to its document, as text. One entry a rank in every field but the last, in
+    the order of the request. Characters are code points.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
-    WINDOWS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_LENGTHS_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
+    MATCH_STARTS_FIELD_NUMBER: _builtins.int
+    MATCH_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    MATCH_START_CHARS_FIELD_NUMBER: _builtins.int
+    MATCH_END_CHARS_FIELD_NUMBER: _builtins.int
+    SNIPPET_START_CHARS_FIELD_NUMBER: _builtins.int
+    SNIPPET_END_CHARS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    documents: _builtins.bytes
+    """Number of the document in the shard: u64 each."""
+    document_lengths: _builtins.bytes
+    """Tokens in the document: u64 each."""
+    starts: _builtins.bytes
+    """The window's tokens in the document, half-open: u64 each."""
+    ends: _builtins.bytes
+    match_starts: _builtins.bytes
+    """Position of the occurrence in the document: u64 each."""
+    match_token_ids: _builtins.bytes
+    """Token ids of the occurrences, one after the other: u32 each, as many as the sum of the request's lengths."""
+    match_start_chars: _builtins.bytes
+    """The occurrence in the text, half-open, in characters: u32 each."""
+    match_end_chars: _builtins.bytes
+    snippet_start_chars: _builtins.bytes
+    """The snippet in the text, half-open, in characters: u32 each."""
+    snippet_end_chars: _builtins.bytes
     @_builtins.property
-    def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Window]:
-        """One a rank, in the order of the request."""
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text of the window."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Metadata of the document: one JSON object, or empty."""
+
+    @_builtins.property
+    def reads(self) -> Global___ReadCounts:
+        """What was read for all windows together."""
 
     def __init__(
         self,
         *,
-        windows: _abc.Iterable[Global___Window] | None = ...,
+        documents: _builtins.bytes = ...,
+        document_lengths: _builtins.bytes = ...,
+        starts: _builtins.bytes = ...,
+        ends: _builtins.bytes = ...,
+        match_starts: _builtins.bytes = ...,
+        match_token_ids: _builtins.bytes = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        match_start_chars: _builtins.bytes = ...,
+        match_end_chars: _builtins.bytes = ...,
+        snippet_start_chars: _builtins.bytes = ...,
+        snippet_end_chars: _builtins.bytes = ...,
+        metadata: _abc.Iterable[_builtins.str] | None = ...,
+        reads: Global___ReadCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reads", b"reads"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_lengths", b"document_lengths", "documents", b"documents", "ends", b"ends", "match_end_chars", b"match_end_chars", "match_start_chars", b"match_start_chars", "match_starts", b"match_starts", "match_token_ids", b"match_token_ids", "metadata", b"metadata", "reads", b"reads", "snippet_end_chars", b"snippet_end_chars", "snippet_start_chars", b"snippet_start_chars", "starts", b"starts", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetWindowsResponse: _TypeAlias = GetWindowsResponse  # noqa: Y015
-
-@_typing.final
-class Window(_message.Message):
-    """The tokens round one occurrence, clipped to its document, as text. Character offsets count code points."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    DOCUMENT_FIELD_NUMBER: _builtins.int
-    DOCUMENT_LENGTH_FIELD_NUMBER: _builtins.int
-    START_FIELD_NUMBER: _builtins.int
-    END_FIELD_NUMBER: _builtins.int
-    MATCH_START_FIELD_NUMBER: _builtins.int
-    MATCH_TOKEN_IDS_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    MATCH_START_CHAR_FIELD_NUMBER: _builtins.int
-    MATCH_END_CHAR_FIELD_NUMBER: _builtins.int
-    SNIPPET_START_CHAR_FIELD_NUMBER: _builtins.int
-    SNIPPET_END_CHAR_FIELD_NUMBER: _builtins.int
-    METADATA_FIELD_NUMBER: _builtins.int
-    document: _builtins.int
-    """Number of the document in the shard."""
-    document_length: _builtins.int
-    """Tokens in the document."""
-    start: _builtins.int
-    """The window's tokens in the document, half-open."""
-    end: _builtins.int
-    match_start: _builtins.int
-    """Position of the occurrence in the document."""
-    text: _builtins.str
-    """Text of the window."""
-    match_start_char: _builtins.int
-    """The occurrence in text, half-open, in characters."""
-    match_end_char: _builtins.int
-    snippet_start_char: _builtins.int
-    """The snippet in text, half-open, in characters."""
-    snippet_end_char: _builtins.int
-    metadata: _builtins.str
-    """Metadata of the document: one JSON object, or empty."""
-    @_builtins.property
-    def match_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Token ids of the occurrence."""
-
-    def __init__(
-        self,
-        *,
-        document: _builtins.int = ...,
-        document_length: _builtins.int = ...,
-        start: _builtins.int = ...,
-        end: _builtins.int = ...,
-        match_start: _builtins.int = ...,
-        match_token_ids: _abc.Iterable[_builtins.int] | None = ...,
-        text: _builtins.str = ...,
-        match_start_char: _builtins.int = ...,
-        match_end_char: _builtins.int = ...,
-        snippet_start_char: _builtins.int = ...,
-        snippet_end_char: _builtins.int = ...,
-        metadata: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "document_length", b"document_length", "end", b"end", "match_end_char", b"match_end_char", "match_start", b"match_start", "match_start_char", b"match_start_char", "match_token_ids", b"match_token_ids", "metadata", b"metadata", "snippet_end_char", b"snippet_end_char", "snippet_start_char", b"snippet_start_char", "start", b"start", "text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Window: _TypeAlias = Window  # noqa: Y015
 
 @_typing.final
 class GetDocumentRequest(_message.Message):

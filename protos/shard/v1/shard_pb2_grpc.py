@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class ShardServiceStub:
     """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
+
+    Arrays of numbers are bytes: u32 or u64 as the comment says, little-endian, one after the other. Nobody looks at
+    single numbers on the way, from the engine to the coordinator's arrays. An array that is not a whole number of them, or
+    not as long as it must be, is refused.
     """
 
     def __init__(self, channel):
@@ -59,6 +63,10 @@ class ShardServiceStub:
 
 class ShardServiceServicer:
     """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
+
+    Arrays of numbers are bytes: u32 or u64 as the comment says, little-endian, one after the other. Nobody looks at
+    single numbers on the way, from the engine to the coordinator's arrays. An array that is not a whole number of them, or
+    not as long as it must be, is refused.
     """
 
     def LongestMatches(self, request, context):
@@ -122,6 +130,10 @@ def add_ShardServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ShardService:
     """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
+
+    Arrays of numbers are bytes: u32 or u64 as the comment says, little-endian, one after the other. Nobody looks at
+    single numbers on the way, from the engine to the coordinator's arrays. An array that is not a whole number of them, or
+    not as long as it must be, is refused.
     """
 
     @staticmethod

@@ -27,7 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ShardServiceStub:
-    """One or more shards of an index, served from local disk. Internal: its only client is the coordinator."""
+    """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
+
+    Arrays of numbers are bytes: u32 or u64 as the comment says, little-endian, one after the other. Nobody looks at
+    single numbers on the way, from the engine to the coordinator's arrays. An array that is not a whole number of them, or
+    not as long as it must be, is refused.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +49,12 @@ class ShardServiceStub:
 
 @_typing.type_check_only
 class ShardServiceAsyncStub(ShardServiceStub):
-    """One or more shards of an index, served from local disk. Internal: its only client is the coordinator."""
+    """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
+
+    Arrays of numbers are bytes: u32 or u64 as the comment says, little-endian, one after the other. Nobody looks at
+    single numbers on the way, from the engine to the coordinator's arrays. An array that is not a whole number of them, or
+    not as long as it must be, is refused.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LongestMatches: _aio.UnaryUnaryMultiCallable[_shard_pb2.LongestMatchesRequest, _shard_pb2.LongestMatchesResponse]  # type: ignore[assignment]
@@ -57,7 +67,12 @@ class ShardServiceAsyncStub(ShardServiceStub):
     """What the server holds."""
 
 class ShardServiceServicer(metaclass=_abc_1.ABCMeta):
-    """One or more shards of an index, served from local disk. Internal: its only client is the coordinator."""
+    """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
+
+    Arrays of numbers are bytes: u32 or u64 as the comment says, little-endian, one after the other. Nobody looks at
+    single numbers on the way, from the engine to the coordinator's arrays. An array that is not a whole number of them, or
+    not as long as it must be, is refused.
+    """
 
     @_abc_1.abstractmethod
     def LongestMatches(

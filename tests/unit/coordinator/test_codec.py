@@ -6,6 +6,7 @@ import pytest
 
 from coordinator import codec
 from coordinator.errors import InvalidRequestError
+from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.values import (
     Count,
     Coverage,
@@ -55,6 +56,7 @@ TRACE = Trace(
     num_maximal_spans=9,
     coverage=COVERAGE,
     timings=Timings(0.1, 0.2, 0.3, 0.4, 0.5, 1.5),
+    stats=TraceStats(5, 2.6, ReadCounts(1, 2, 3, 4, 2**40), ReadCounts(5, 6, 7, 8, 9)),
     index_id="0123456789abcdef",
 )
 

@@ -8,6 +8,7 @@ import pytest
 
 from coordinator.errors import InvalidRequestError
 from coordinator.json_codec import dumps, from_json, parse_document_id, to_json
+from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.values import (
     Coverage,
     Document,
@@ -49,6 +50,7 @@ TRACE = Trace(
     num_maximal_spans=3,
     coverage=Coverage(2, 1, 99, complete=False, failed_shards=(FailedShard(ShardId(1), "gone"),)),
     timings=Timings(1, 2.5, 3, 4, 5, 15.5),
+    stats=TraceStats(5, 2.6, ReadCounts(1, 2, 3, 4, 2**40), ReadCounts(5, 6, 7, 8, 9)),
     index_id="abc",
 )
 

@@ -7,7 +7,7 @@ import pytest
 from coordinator.errors import InvalidRequestError, ShardUnavailableError
 from coordinator.options import RequestLimits
 from coordinator.retrieve import WindowMismatchError, draw, retrieve
-from coordinator.values import DocumentId, MaximalSpan, Query, RankInterval, ShardId, TraceOptions, Window
+from coordinator.values import DocumentId, MaximalSpan, Query, RankInterval, ShardId, ShardWindows, TraceOptions, Window
 
 QUERY = Query(
     text="",
@@ -37,7 +37,8 @@ class Shard:
         if self._fails:
             raise ShardUnavailableError("gone")
         self.asked.append(windows)
-        return tuple(self._window(rank, length) for rank, length in zip(windows.ranks, windows.lengths, strict=True))
+        places = zip(windows.ranks, windows.lengths, strict=True)
+        return ShardWindows(tuple(self._window(rank, length) for rank, length in places))
 
     def _window(self, rank, length):
         return Window(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.values import (
     Coverage,
     Document,
@@ -112,6 +113,7 @@ def trace() -> Trace:
         num_maximal_spans=9,
         coverage=Coverage(3, 3, 4_812_345, complete=True, failed_shards=()),
         timings=Timings(0.4, 4.1, 0.2, 5.0, 2.6, 12.3),
+        stats=TraceStats(22, 2.5, ReadCounts(60, 66, 39, 0, 675_840), ReadCounts(3, 0, 4, 8, 61_440)),
         index_id="3f9a12cd00112233",
     )
 

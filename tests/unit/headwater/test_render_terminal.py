@@ -44,6 +44,7 @@ DOCUMENTS  most relevant first
 
 Searched 4,812,345 tokens in 3 of 3 shards, index 3f9a12cd00112233
 12.3 ms: tokenize 0.4, search 4.1, filter 0.2, retrieve 5.0, rank 2.6
+165 reads (2.5 a suffix and shard), 15 for documents, 0.7 MB
 """
 
 
