@@ -1,4 +1,4 @@
-"""Step 4: of all longest matches, the maximal ones; of those, the few that are long and unlikely enough to show.
+"""Step 4: of all maximal spans, the few that are long and unlikely enough to show.
 
 Law: everything that depends on a count runs here, after the counts are summed over the shards; a span may be dropped,
 never shortened (a shorter span has another count).
@@ -7,47 +7,51 @@ never shortened (a shorter span has another count).
 import functools
 import math
 import operator
-from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from coordinator.union import CorpusMatches
-from coordinator.values import MaximalSpan, Query, SpanRanking, TraceOptions
+from coordinator.values import MaximalSpan, SpanRanking, TraceOptions
 
 # What infini-gram adds to a span's sum for a token that the corpus does not hold.
 _UNSEEN_LOGPROB = -10_000.0
 
+SpanNumbers = npt.NDArray[np.intp]
 
-def maximal_spans(matches: CorpusMatches, options: TraceOptions) -> list[MaximalSpan]:
-    """Returns the matches that are contained in no other, ascending by start.
 
-    As infini-gram's ``attribute`` does it, matches that are too short or too frequent are dropped first; a span is then
-    maximal if it ends after every span that starts before it.
+def allowed_spans(matches: CorpusMatches, options: TraceOptions) -> SpanNumbers:
+    """Returns the numbers of the maximal spans that are neither too short nor too frequent, ascending.
+
+    infini-gram's ``attribute`` drops first and takes the maximal spans of what is left. That is the same: where a span
+    is inside another that ends with it, the other is longer and occurs no more often, so it is never dropped alone.
     """
-    allowed = (matches.ends - matches.starts >= options.min_span_tokens) & (matches.counts <= options.max_count)
-    candidates = np.flatnonzero(allowed)
-    ends = matches.ends[candidates].astype(np.int64)
-    ends_before = np.concatenate(([-1], np.maximum.accumulate(ends)[:-1]))[: len(ends)]
+    is_long = matches.ends - matches.starts >= options.min_span_tokens
+    return np.flatnonzero(is_long & (matches.counts <= options.max_count))
+
+
+def keep_spans(matches: CorpusMatches, allowed: SpanNumbers, options: TraceOptions) -> tuple[MaximalSpan, ...]:
+    """Returns the ceil(density x tokens) allowed spans that rank first, in reading order; of two alike the earlier."""
+    num_kept = math.ceil(len(matches.unigram_counts) * options.max_span_density)
+    starts, ends = matches.starts[allowed].tolist(), matches.ends[allowed].tolist()
     logprobs = _unigram_logprobs(matches)
-    maximal = candidates[ends > ends_before]
-    columns = (matches.starts[maximal], matches.ends[maximal], matches.counts[maximal])
-    return [
-        # Logarithms are added one after the other, in order: another order gives other last bits, and other ties.
-        MaximalSpan(start, end, count, intervals, functools.reduce(operator.add, logprobs[start:end]))
-        for start, end, count, intervals in zip(
-            *(column.tolist() for column in columns), matches.intervals(maximal), strict=True
-        )
-    ]
-
-
-def keep_spans(spans: Sequence[MaximalSpan], query: Query, options: TraceOptions) -> tuple[MaximalSpan, ...]:
-    """Returns the ceil(density x tokens) spans that rank first, in reading order. Ties go to the earlier span."""
-    num_kept = math.ceil(len(query.token_ids) * options.max_span_density)
+    # Logarithms are added one after the other, in order: another order gives other last bits, and other ties.
+    sums = [functools.reduce(operator.add, logprobs[start:end]) for start, end in zip(starts, ends, strict=True)]
+    order = range(len(sums))
     if options.span_ranking is SpanRanking.LENGTH:
-        ranked = sorted(spans, key=lambda span: span.start - span.end)
+        ranked = sorted(order, key=lambda number: starts[number] - ends[number])
     else:
-        ranked = sorted(spans, key=lambda span: span.unigram_logprob_sum)
-    return tuple(sorted(ranked[:num_kept], key=lambda span: span.start))
+        ranked = sorted(order, key=sums.__getitem__)
+    return tuple(
+        MaximalSpan(
+            start=starts[number],
+            end=ends[number],
+            count=int(matches.counts[allowed[number]]),
+            intervals=matches.intervals(int(allowed[number])),
+            unigram_logprob_sum=sums[number],
+        )
+        for number in sorted(ranked[:num_kept])
+    )
 
 
 def _unigram_logprobs(matches: CorpusMatches) -> list[float]:

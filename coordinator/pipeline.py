@@ -7,7 +7,7 @@ from coordinator.assemble import assemble
 from coordinator.coverage import coverage
 from coordinator.errors import DocumentNotFoundError, NoShardAnsweredError
 from coordinator.fan_out import ask, fan_out
-from coordinator.filter import keep_spans, maximal_spans
+from coordinator.filter import allowed_spans, keep_spans
 from coordinator.merge import merge_documents
 from coordinator.options import RequestLimits, check_document_range, check_request, check_text
 from coordinator.ports import ShardPort
@@ -65,8 +65,8 @@ class Pipeline:
         answers = _require_one(await fan_out(query, self._shards, clock.left_s() * _SEARCH_SHARE))
         matches = union(query, answers.matches)
         clock.lap("search")
-        maximal = maximal_spans(matches, options)
-        spans = keep_spans(maximal, query, options)
+        allowed = allowed_spans(matches, options)
+        spans = keep_spans(matches, allowed, options)
         clock.lap("filter")
         retrieved = await retrieve(query, spans, self._shards, options, self.limits, clock.left_s())
         clock.lap("retrieve")
@@ -77,7 +77,7 @@ class Pipeline:
         return Trace(
             answer=request.answer,
             num_tokens=len(query.token_ids),
-            num_maximal_spans=len(maximal),
+            num_maximal_spans=len(allowed),
             spans=traced.spans,
             merged_spans=traced.merged_spans,
             documents=traced.documents,

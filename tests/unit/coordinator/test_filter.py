@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from coordinator.filter import keep_spans, maximal_spans
-from coordinator.union import CorpusMatches, union
-from coordinator.values import MaximalSpan, Query, ShardId, ShardMatches, SpanRanking, TraceOptions
+from coordinator.filter import allowed_spans, keep_spans
+from coordinator.union import union
+from coordinator.values import Query, ShardId, ShardMatches, SpanRanking, TraceOptions
 
 
 def query_of(num_tokens):
@@ -34,8 +34,18 @@ def shard_matches(number, matches, num_query_tokens, unigrams=None):
 
 
 def spans_of(matches, **options):
-    found = maximal_spans(union(query_of(10), [shard_matches(0, matches, 10)]), TraceOptions(**options))
-    return [(span.start, span.end) for span in found]
+    """Returns all allowed spans of one shard's matches."""
+    chosen = TraceOptions(max_span_density=1.0, **options)
+    found = union(query_of(10), [shard_matches(0, matches, 10)])
+    return [(span.start, span.end) for span in keep_spans(found, allowed_spans(found, chosen), chosen)]
+
+
+def triples(matches):
+    return list(zip(matches.starts.tolist(), matches.ends.tolist(), matches.counts.tolist(), strict=True))
+
+
+def places(matches, number):
+    return [(interval.shard, interval.start, interval.end) for interval in matches.intervals(number)]
 
 
 def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():
@@ -46,29 +56,42 @@ def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():
             shard_matches(0, [(0, 3, 50, 4), (2, 5, 60, 1), (5, 6, 70, 9)], 6, [2, 0, 0, 0, 0, 1]),
         ],
     )
-    assert matches.starts.tolist() == [0, 2, 5]
-    assert matches.ends.tolist() == [3, 5, 6]
-    assert matches.counts.tolist() == [6, 1, 9]
+    assert triples(matches) == [(0, 3, 6), (2, 5, 1), (5, 6, 9)]
     assert matches.unigram_counts.tolist() == [3, 0, 0, 0, 0, 8]
     assert matches.num_tokens == 200
-    assert [(i.shard, i.start, i.end) for i in matches.intervals(np.array([0]))[0]] == [(0, 50, 54), (1, 10, 12)]
-    assert [(i.shard, i.start, i.end) for i in matches.intervals(np.array([1]))[0]] == [(0, 60, 61)]
+    assert places(matches, 0) == [(0, 50, 54), (1, 10, 12)]
+    assert places(matches, 1) == [(0, 60, 61)]
 
 
 def test_union_of_nothing_is_nothing():
-    assert union(query_of(4), []).starts.tolist() == []
-    assert maximal_spans(union(query_of(4), []), TraceOptions()) == []
-    assert maximal_spans(union(query_of(4), [shard_matches(0, [], 4)]), TraceOptions()) == []
+    for matches in (union(query_of(4), []), union(query_of(4), [shard_matches(0, [], 4)])):
+        assert triples(matches) == []
+        allowed = allowed_spans(matches, TraceOptions())
+        assert allowed.tolist() == []
+        assert keep_spans(matches, allowed, TraceOptions()) == ()
+
+
+def test_intervals_of_a_span_are_those_of_the_shards_that_hold_it():
+    matches = union(query_of(3), [shard_matches(0, [(1, 2, 7, 3)], 3), shard_matches(1, [], 3)])
+    assert places(matches, 0) == [(0, 7, 10)]
 
 
 def test_a_span_inside_another_is_dropped_and_one_that_overlaps_is_kept():
     assert spans_of([(0, 4, 0, 1), (1, 4, 0, 1), (2, 6, 0, 1), (3, 5, 0, 1)]) == [(0, 4), (2, 6)]
 
 
-def test_spans_too_short_or_too_frequent_are_dropped_before_they_hide_others():
-    matches = [(0, 4, 0, 9), (1, 4, 0, 1), (5, 6, 0, 1)]
-    assert spans_of(matches, max_count=5) == [(1, 4), (5, 6)]
-    assert spans_of(matches, min_span_tokens=2) == [(0, 4)]
+def test_spans_too_short_or_too_frequent_are_dropped():
+    matches = [(0, 4, 0, 9), (1, 5, 0, 3), (5, 6, 0, 1)]
+    assert spans_of(matches) == [(0, 4), (1, 5), (5, 6)]
+    assert spans_of(matches, max_count=5) == [(1, 5), (5, 6)]
+    assert spans_of(matches, min_span_tokens=2) == [(0, 4), (1, 5)]
+
+
+def test_a_part_of_a_count_never_brings_back_a_span_inside_a_frequent_one():
+    """Tokens 0 and 1 occur together 100 times in shard 0, which sends its maximal match alone; 1 once in shard 1."""
+    matches = union(query_of(2), [shard_matches(0, [(0, 2, 0, 100)], 2), shard_matches(1, [(1, 2, 5, 1)], 2)])
+    assert triples(matches) == [(0, 2, 100)]
+    assert allowed_spans(matches, TraceOptions(max_count=50)).tolist() == []
 
 
 def test_unigram_sums_use_all_shards_and_unseen_tokens_weigh_most():
@@ -79,29 +102,28 @@ def test_unigram_sums_use_all_shards_and_unseen_tokens_weigh_most():
             shard_matches(1, [(2, 3, 0, 1)], 3, [10, 0, 0]),
         ],
     )
-    spans = maximal_spans(matches, TraceOptions())
+    options = TraceOptions(max_span_density=1.0)
+    spans = keep_spans(matches, allowed_spans(matches, options), options)
     assert spans[0].unigram_logprob_sum == pytest.approx(math.log(20) - math.log(200) - 10_000)
     assert spans[1].unigram_logprob_sum == pytest.approx(math.log(5) - math.log(200))
 
 
-def span(start, end, logprob):
-    return MaximalSpan(start=start, end=end, count=1, intervals=(), unigram_logprob_sum=logprob)
+def kept_of(num_tokens, spans, unigrams, **options):
+    """Returns what is kept of ``spans``, each of which occurs once, in a query of ``num_tokens``."""
+    found = union(query_of(num_tokens), [shard_matches(0, [(*span, 0, 1) for span in spans], num_tokens, unigrams)])
+    chosen = TraceOptions(**options)
+    return [(span.start, span.end) for span in keep_spans(found, allowed_spans(found, chosen), chosen)]
 
 
 @pytest.mark.parametrize(("num_tokens", "kept"), [(1, 1), (20, 1), (21, 2), (140, 7)])
 def test_the_number_kept_is_the_ceiling_of_the_density(num_tokens, kept):
-    spans = [span(i, i + 1, -float(i)) for i in range(20)]
-    assert len(keep_spans(spans, query_of(num_tokens), TraceOptions())) == kept
+    assert len(kept_of(num_tokens, [(i, i + 1) for i in range(min(num_tokens, 20))], [1] * num_tokens)) == kept
 
 
 def test_the_least_likely_spans_are_kept_in_reading_order_and_ties_go_to_the_earlier():
-    spans = [span(0, 1, -5.0), span(2, 8, -7.0), span(9, 10, -7.0), span(11, 12, -9.0)]
-    kept = keep_spans(spans, query_of(40), TraceOptions())
-    assert [(s.start, s.end) for s in kept] == [(2, 8), (11, 12)]
-    longest = keep_spans(spans, query_of(40), TraceOptions(span_ranking=SpanRanking.LENGTH))
-    assert [(s.start, s.end) for s in longest] == [(0, 1), (2, 8)]
-
-
-def test_intervals_of_a_match_are_those_of_the_shards_that_hold_it():
-    matches: CorpusMatches = union(query_of(3), [shard_matches(0, [(1, 2, 7, 3)], 3), shard_matches(1, [], 3)])
-    assert [(i.shard, i.start, i.end) for i in matches.intervals(np.array([0]))[0]] == [(0, 7, 10)]
+    # A token's log-probability falls with its count, of 100 in all.
+    unigrams = [50] * 40
+    unigrams[2], unigrams[9], unigrams[11] = 5, 5, 1
+    spans = [(0, 2), (2, 3), (9, 10), (11, 12), (13, 14)]
+    assert kept_of(40, spans, unigrams) == [(2, 3), (11, 12)]
+    assert kept_of(40, spans, unigrams, span_ranking=SpanRanking.LENGTH) == [(0, 2), (2, 3)]
