@@ -1,71 +1,100 @@
 """BM25 as the rank-bm25 package computes it (``BM25Okapi``, version 0.2.2), vectorised.
 
-The formula: idf(t) = ln(N - n + 0.5) - ln(n + 0.5) for a term in n of N documents; where that is negative, a quarter
-of the mean idf over all terms. A document scores the sum over the query's terms, repeated ones counted again, of idf
-x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the order
-of additions differs. Two of its edges are guarded: documents without any word score 0 (it divides by zero), and with
-one or two documents, where every idf is at most zero and so is their mean, the size of the mean is taken, so that more
-matches still score higher.
+The formula: idf(t) = ln(N - n + 0.5) - ln(n + 0.5) for a term in n of N texts; where that is negative, a quarter of the
+mean idf over all terms of the texts. A text scores the sum over the query's terms, repeated ones counted again, of idf
+x tf x (k1 + 1) / (tf + k1 x (1 - b + b x length / mean length)). Scores equal the package's to 1e-9; only the order of
+additions differs. One of its edges is guarded: with one or two texts, where every idf is at most zero and so is their
+mean, the size of the mean is taken, so that more matches still score higher.
+
+Terms are what OLMoTrace splits a text into: at single spaces, case and punctuation kept, so that two spaces have an
+empty term between them.
 """
 
-import itertools
-from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow
 
 _K1 = 1.5
 _B = 0.75
 _EPSILON = 0.25
+_SPACE = ord(" ")
+
+Integers = npt.NDArray[np.int64]
 
 
-def words(text: str) -> list[str]:
-    """Returns the terms of a text as OLMoTrace splits it: at single spaces, case and punctuation kept."""
-    return text.split(" ")
+def bm25_scores(texts: Sequence[str], query: str) -> npt.NDArray[np.float64]:
+    """Returns the score of each text for ``query``.
 
-
-def bm25_scores(documents: Sequence[Sequence[str]], query: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Returns the score of each document for ``query``.
-
-    Cost: one dictionary look-up a word, one sort of as many integers, then work on the query's terms only.
+    Cost: one pass for the spaces, one hash look-up a word, one sort of as many integers, then work on the query's terms
+    only; about 50 ns a word. Releases the GIL in its larger parts.
     """
-    num_documents = len(documents)
-    lengths = np.fromiter(map(len, documents), dtype=np.int64, count=num_documents)
+    num_texts = len(texts)
+    if num_texts == 0:
+        return np.zeros(0)
+    # The query comes last, so that the terms of the texts have the lowest numbers.
+    words = _words([*texts, query])
+    lengths = words.lengths[:-1]
     num_words = int(lengths.sum())
-    if num_words == 0:
-        return np.zeros(num_documents)
-    # A term gets the next number when it is first looked up.
-    term_numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
-    all_words = itertools.chain.from_iterable(documents)
-    terms = np.fromiter(map(term_numbers.__getitem__, all_words), dtype=np.int64, count=num_words)
-    num_terms = len(term_numbers)
+    in_texts, in_query = words.terms[:num_words], words.terms[num_words:]
+    num_terms = int(in_texts.max()) + 1
 
-    # One number a (document, term) pair; the runs of equal numbers are the term frequencies.
-    pairs = np.repeat(np.arange(num_documents) * num_terms, lengths) + terms
+    # One number a (term, text) pair; the runs of equal numbers are the term frequencies.
+    pairs = in_texts.astype(np.int64) * num_texts
+    pairs += np.repeat(np.arange(num_texts), lengths)
     pairs.sort()
-    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    first = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1])))
     frequencies = np.diff(first, append=num_words)
-    pair_documents, pair_terms = np.divmod(pairs[first], num_terms)
+    pairs = pairs[first]
+    pair_terms = pairs // num_texts
 
-    idf = _idf(np.bincount(pair_terms, minlength=num_terms), num_documents)
-    weights = np.zeros(num_terms)
-    for term, repeats in Counter(query).items():
-        if (number := term_numbers.get(term)) is not None:
-            weights[number] = idf[number] * repeats
+    idf = _idf(np.bincount(pair_terms), num_texts)
+    weights = idf * np.bincount(in_query, minlength=num_terms)[:num_terms]
 
     asked = np.flatnonzero(weights[pair_terms])
-    tf = frequencies[asked].astype(np.float64)
-    norm = _K1 * (1 - _B + _B * lengths / (num_words / num_documents))
-    contributions = weights[pair_terms[asked]] * (tf * (_K1 + 1) / (tf + norm[pair_documents[asked]]))
-    scores: npt.NDArray[np.float64] = np.bincount(
-        pair_documents[asked], weights=contributions, minlength=num_documents
-    ).astype(np.float64)
+    terms, tf = pair_terms[asked], frequencies[asked].astype(np.float64)
+    numbers = pairs[asked] - terms * num_texts
+    norm = _K1 * (1 - _B + _B * lengths / (num_words / num_texts))
+    contributions = weights[terms] * (tf * (_K1 + 1) / (tf + norm[numbers]))
+    scores: npt.NDArray[np.float64] = np.bincount(numbers, weights=contributions, minlength=num_texts)
     return scores
 
 
-def _idf(document_counts: npt.NDArray[np.int64], num_documents: int) -> npt.NDArray[np.float64]:
-    idf = np.log(num_documents - document_counts + 0.5) - np.log(document_counts + 0.5)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of some texts, one text after the other.
+
+    ``terms`` numbers the distinct words from 0 in the order in which they first come; ``lengths`` are words a text.
+    """
+
+    terms: npt.NDArray[np.int32]
+    lengths: Integers
+
+
+def _words(texts: Sequence[str]) -> _Words:
+    """Returns the words of at least one text, split at every space."""
+    # Half a surrogate pair, which a prompt may hold, is a character like any other.
+    encoded = [text.encode(errors="surrogatepass") for text in texts]
+    joined = b" ".join([*encoded, b""])  # each word, the last one too, ends with the space after it
+    spaces = np.flatnonzero(np.frombuffer(joined, dtype=np.uint8) == _SPACE)
+    offsets = np.zeros(len(spaces) + 1, dtype=np.int64)
+    np.add(spaces, 1, out=offsets[1:])
+    buffers = [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(joined)]
+    words = pyarrow.Array.from_buffers(pyarrow.large_binary(), len(spaces), buffers)
+    ends = np.cumsum([len(text) + 1 for text in encoded])
+    return _Words(
+        terms=words.dictionary_encode().indices.to_numpy(),
+        lengths=np.diff(np.searchsorted(offsets, ends), prepend=0),
+    )
+
+
+def _idf(texts_with_term: Integers, num_texts: int) -> npt.NDArray[np.float64]:
+    """Returns the idf of each term, from the number of texts it is in."""
+    holding = np.arange(num_texts + 1)
+    by_holding = np.log(num_texts - holding + 0.5) - np.log(holding + 0.5)
+    idf = by_holding[texts_with_term]
     mean = float(idf.mean())
-    floor = _EPSILON * (abs(mean) if num_documents <= 2 else mean)
+    floor = _EPSILON * (abs(mean) if num_texts <= 2 else mean)
     return np.where(idf < 0, floor, idf)

@@ -8,7 +8,7 @@ characters, high from 0.7 and medium from 0.5 (olmo-ui, ``calculate-relevance-sc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from coordinator.bm25 import bm25_scores, words
+from coordinator.bm25 import bm25_scores
 from coordinator.merge import MergedDocument
 from coordinator.values import Occurrence, Relevance, TraceRequest
 
@@ -34,7 +34,7 @@ def rerank(
     Without a prompt the query is the answer alone; OLMoTrace, which always has one, would put a space before it.
     """
     query = f"{request.prompt} {request.answer}" if request.prompt else request.answer
-    scores = bm25_scores([words(occurrence.window.text) for occurrence in occurrences], words(query))
+    scores = bm25_scores([occurrence.window.text for occurrence in occurrences], query)
     scale = _SCORE_PER_CHARACTER * len(request.answer)
     ranked = [
         RankedDocument(document, score, min(max(score / scale, 0.0), 1.0))
