@@ -58,7 +58,9 @@ def bm25_scores(texts: Sequence[str], query: str) -> npt.NDArray[np.float64]:
     numbers = pairs[asked] - terms * num_texts
     norm = _K1 * (1 - _B + _B * lengths / (num_words / num_texts))
     contributions = weights[terms] * (tf * (_K1 + 1) / (tf + norm[numbers]))
-    scores: npt.NDArray[np.float64] = np.bincount(numbers, weights=contributions, minlength=num_texts)
+    scores: npt.NDArray[np.float64] = np.bincount(numbers, weights=contributions, minlength=num_texts).astype(
+        np.float64
+    )
     return scores
 
 
