@@ -1,10 +1,10 @@
 """The suffix-array engine: open a shard in infini-gram v4 layout, search it, read its text back; sort one.
 
-Arrays cross this line as little-endian ``bytes``, to be read with ``numpy.frombuffer``. Every call that searches,
+Arrays cross this line, in both directions, as little-endian ``bytes`` (``numpy.frombuffer``, ``array.tobytes()``). Every call that searches,
 reads or sorts releases the GIL. N is the number of positions of a shard: its tokens and one separator a document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import final
 
@@ -13,12 +13,16 @@ __all__ = [
     "EngineError",
     "InvalidQueryError",
     "LongestMatches",
+    "ReadCounts",
     "ShardCorruptError",
     "ShardFormatError",
     "ShardIndex",
     "ThreadPool",
     "Vocabulary",
     "Window",
+    "accelerate_memory_bytes",
+    "accelerate_shard",
+    "fan_out_bytes",
     "sort_memory_bytes",
     "sort_shard",
 ]
@@ -79,8 +83,34 @@ class Vocabulary:
         """
 
 @final
+class ReadCounts:
+    """Random reads that a call asked of the files, cached or not: equal calls count equal reads.
+
+    One read is one contiguous extent. Files that stay in RAM (directory, document starts, unigrams) are not counted.
+    """
+
+    @property
+    def table(self) -> int:
+        """Reads of the suffix array."""
+    @property
+    def fan_out(self) -> int:
+        """Reads of the fan-out."""
+    @property
+    def text(self) -> int:
+        """Reads of the tokens."""
+    @property
+    def documents(self) -> int:
+        """Reads of metadata lines and of where they begin."""
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the 4 KiB pages that all these reads touch."""
+
+@final
 class LongestMatches:
-    """Longest allowed matches of one query in one shard: four arrays of one length, ascending by ``starts``."""
+    """Longest allowed matches of one query that are maximal in one shard: they end after every match that begins earlier.
+
+    Four arrays of one length, ascending by ``starts``.
+    """
 
     @property
     def starts(self) -> bytes:
@@ -94,6 +124,9 @@ class LongestMatches:
     @property
     def rank_ends(self) -> bytes:
         """End of each match's interval, exclusive (u64); count = end - start, never 0."""
+    @property
+    def reads(self) -> ReadCounts:
+        """What the call read."""
 
 @final
 class Window:
@@ -172,17 +205,19 @@ class ShardIndex:
         """Opens the shard ``tokenized.<number>``, ``table.<number>``, ... in ``directory``.
 
         Args:
-            directory: Where the files are. ``metadata``, ``metaoff`` and ``unigram`` may be absent.
+            directory: Where the files are. ``metadata``, ``metaoff`` and ``unigram`` may be absent, and so may the sidecars
+                ``fanout`` and ``directory`` (`accelerate_shard`); searches are slower without them.
             token_width: Bytes a token: 1, 2 or 4. The files do not say.
             pool: Threads to search on.
             vocabulary: Decodes windows and documents; without it those calls raise InvalidQueryError.
             number: The number in the file names.
 
         Raises:
-            ShardFormatError: a file is missing, empty or of an impossible size.
+            ShardFormatError: a file is missing, empty or of an impossible size; or a sidecar has another version, was made
+                of another shard, or fails its checksum.
             ShardCorruptError: offsets do not ascend, or the unigram counts do not add up to N.
-        Cost: O(documents) to compress the document starts (about 2 + log2(mean tokens) bits each in RAM);
-            no read of text or table beyond their first page.
+        Cost: O(documents) to compress the document starts (about 2 + log2(mean tokens) bits each in RAM); the directory is
+            read whole (about 0.02 bytes a token); of text and table, the first page and 64 more for the fingerprint.
         """
     @property
     def num_tokens(self) -> int:
@@ -198,7 +233,13 @@ class ShardIndex:
         """Bytes an entry of the suffix array, derived from the file sizes."""
     @property
     def memory_bytes(self) -> int:
-        """RAM that the shard holds besides the page cache."""
+        """RAM that the shard holds besides the page cache, the directory included."""
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether the shard has its sidecars."""
+    @property
+    def directory_bytes(self) -> int:
+        """RAM of the directory; 0 without sidecars."""
     def find(self, token_ids: Sequence[int]) -> tuple[int, int]:
         """Returns the half-open rank interval of the suffixes that begin with ``token_ids``; all ranks if it is empty.
 
@@ -206,27 +247,29 @@ class ShardIndex:
             InvalidQueryError: an id does not fit the shard's tokens, or is its separator.
         Cost: O(m log N) token comparisons, up to 4 log2(N) cold pages.
         """
-    def longest_matches(
-        self, token_ids: Sequence[int], word_starts: Sequence[int], cuts: Sequence[int]
-    ) -> LongestMatches:
-        """Returns the longest allowed match at every allowed start of a query.
+    def longest_matches(self, token_ids: bytes, word_starts: bytes, cuts: bytes) -> LongestMatches:
+        """Returns the longest allowed matches of a query that are maximal in the shard.
 
         A match may start at a position of ``word_starts`` and end at one, or at the end of the query. It never
-        continues past a position of ``cuts`` (the position after a delimiter).
+        continues past a position of ``cuts`` (the position after a delimiter). Of the longest match at each start, those
+        are returned that end after the match at every earlier start. The union over shards needs no others: where a
+        start's match ends no later than an earlier one's in one shard, it is longer in another shard, or not maximal.
 
         Args:
-            token_ids: The query.
-            word_starts: Query positions, ascending, each < len(token_ids).
-            cuts: Query positions, ascending, 0 < cut <= len(token_ids).
+            token_ids: The query (u32).
+            word_starts: Query positions (u32), ascending, each < number of tokens.
+            cuts: Query positions (u32), ascending, 0 < cut <= number of tokens.
 
         Raises:
-            InvalidQueryError: an id does not fit the shard's tokens or is its separator, or a position is out of
-                range or order.
-        Cost: for each start O(m + log N) token comparisons typical, up to 2 log2(N) cold pages for the match and
-            as many for its interval. Starts are spread over the pool's threads.
+            InvalidQueryError: an id does not fit the shard's tokens or is its separator, a position is out of
+                range or order, or an argument is no whole number of integers.
+        Cost: with sidecars about 2.4 random reads a start, whatever N is, on the calling thread; reads that are not cached
+            are in flight together. Without, about 2 log2(N) reads a start, spread over the pool's threads.
         """
-    def unigram_counts(self, token_ids: Sequence[int]) -> bytes:
-        """Returns how often each of ``token_ids`` occurs in the shard (u64). No disk access if the shard has unigrams.
+    def unigram_counts(self, token_ids: bytes) -> bytes:
+        """Returns how often each of ``token_ids`` (u32) occurs in the shard (u64).
+
+        No disk access if the shard has unigrams.
 
         Raises:
             InvalidQueryError: an id does not fit the shard's tokens, or is its separator.
@@ -251,9 +294,9 @@ class ShardIndex:
             InvalidQueryError: not 0 <= start <= end <= N.
         """
     def windows(
-        self, ranks: Sequence[int], lengths: Sequence[int], context_tokens: int, snippet_tokens: int
-    ) -> list[Window]:
-        """Returns, for each rank, the window round the occurrence of ``lengths[i]`` tokens that starts there.
+        self, ranks: bytes, lengths: bytes, context_tokens: int, snippet_tokens: int
+    ) -> tuple[list[Window], ReadCounts]:
+        """Returns, for each of ``ranks`` (u64), the window round the occurrence of ``lengths[i]`` (u32) tokens there.
 
         ``context_tokens`` are taken on each side for the window and ``snippet_tokens`` for the snippet, both clipped to
         the document.
@@ -262,7 +305,8 @@ class ShardIndex:
             InvalidQueryError: a rank is >= N, an occurrence reaches past its document, the two sequences differ in
                 length, or the shard was opened without a vocabulary.
             ShardCorruptError: a token of the text is outside the vocabulary.
-        Cost: one page of the table, one or two of the text and two of the metadata a rank.
+        Cost: one read of the table a rank, one of the text for each run of windows that overlap, two a document for its
+            metadata; those of one file are in flight together. A token in several windows is looked up once.
         """
     def document(self, document: int, start: int, max_tokens: int) -> DocumentSlice:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on, as text.
@@ -280,7 +324,8 @@ class ShardIndex:
     def verify(self) -> None:
         """Checks what opening does not: the table is a sorted permutation, offsets and unigram counts match the text.
 
-        Suffixes are compared up to their document's end and for at most 100,000 bytes: past either, order is free.
+        Suffixes are compared up to their document's end and for at most 100,000 bytes: past either, order is free. Sidecars
+        are compared with what the text says, page by page.
 
         Raises:
             ShardCorruptError: names the first rank, document or token that is wrong.
@@ -303,4 +348,38 @@ def sort_shard(directory: str | PathLike[str], *, token_width: int, num_threads:
     Raises:
         ShardFormatError: the text is missing or not a whole number of tokens, or the table cannot be written.
     Cost: O(N) by libsais, in memory (`sort_memory_bytes`).
+    """
+
+def fan_out_bytes(num_tokens: int, token_width: int) -> int:
+    """Returns the size in bytes of the fan-out file of a shard of this size."""
+
+def accelerate_memory_bytes(num_tokens: int, token_width: int) -> int:
+    """Returns the most memory, in bytes, that `accelerate_shard` needs besides the page cache."""
+
+def accelerate_shard(
+    directory: str | PathLike[str],
+    *,
+    token_width: int,
+    number: int = 0,
+    num_threads: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Builds the sidecars ``fanout.<number>`` and ``directory.<number>`` of a shard, flushed to disk, the directory last.
+
+    A shard counts as accelerated once its directory is there. Until then the work is in ``fanout.<number>.partial``, and
+    ``fanout.<number>.journal`` says how far it is: after a stop or a crash the same call goes on from there. Sidecars that
+    are there already are replaced.
+
+    Args:
+        directory: Where ``tokenized`` and ``table`` are; no other file is read.
+        token_width: Bytes a token: 1, 2 or 4.
+        number: The number in the file names.
+        num_threads: Threads; 0 means one a core.
+        progress: Called now and then with the ranks done and N. What it raises stops the work and comes out of this call.
+
+    Raises:
+        ShardFormatError: a file is missing or of an impossible size, or a sidecar cannot be written.
+    Cost: one pass over the table, and one look at the text for every rank, at random places: as fast as sorting while the
+        text is in the page cache. Memory: `accelerate_memory_bytes`; disk: `fan_out_bytes` and at most 0.06 bytes a token
+        of two bytes.
     """

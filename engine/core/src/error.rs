@@ -48,6 +48,10 @@ pub enum EngineError {
     UnigramLine { path: PathBuf, line: usize },
     #[error("{path}: {reason}")]
     Sort { path: PathBuf, reason: String },
+    #[error("{path}: {reason}; build the sidecars again with 'headwater index accelerate --force'")]
+    Sidecar { path: PathBuf, reason: String },
+    #[error("stopped; what is done is kept, and the same call goes on from there")]
+    Stopped,
 
     #[error("{path}: the text does not begin with a separator, so it is no shard of this token width")]
     NoLeadingSeparator { path: PathBuf },
@@ -84,6 +88,8 @@ pub enum EngineError {
     TableDuplicate { path: PathBuf, rank: u64, position: u64 },
     #[error("{path}: the suffix at rank {rank} sorts before that at rank {previous}", previous = .rank - 1)]
     TableOrder { path: PathBuf, rank: u64 },
+    #[error("{path}: page {page} does not say what the text does; build the sidecars again with 'headwater index accelerate --force'")]
+    SidecarContent { path: PathBuf, page: u64 },
     #[error("{path}: the metadata of document {document} is bytes {start} to {end} of {size}")]
     MetadataRange {
         path: PathBuf,
@@ -134,7 +140,9 @@ impl EngineError {
             | E::TableSize { .. }
             | E::FileSize { .. }
             | E::UnigramLine { .. }
-            | E::Sort { .. } => ErrorKind::Format,
+            | E::Sort { .. }
+            | E::Sidecar { .. }
+            | E::Stopped => ErrorKind::Format,
             E::NoLeadingSeparator { .. }
             | E::DocumentStart { .. }
             | E::UnigramTotal { .. }
@@ -143,6 +151,7 @@ impl EngineError {
             | E::TablePointer { .. }
             | E::TableDuplicate { .. }
             | E::TableOrder { .. }
+            | E::SidecarContent { .. }
             | E::MetadataRange { .. }
             | E::MetadataEncoding { .. }
             | E::TokenOutsideVocabulary { .. } => ErrorKind::Corrupt,

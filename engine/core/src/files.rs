@@ -47,6 +47,26 @@ impl ShardFiles {
         self.named("unigram")
     }
 
+    /// LCP and branching token of every rank; optional, comes with `directory`.
+    pub(crate) fn fan_out(&self) -> PathBuf {
+        self.named("fanout")
+    }
+
+    /// A fan-out that is not finished, and how far it is.
+    pub(crate) fn fan_out_partial(&self) -> PathBuf {
+        self.named("fanout").with_added_extension("partial")
+    }
+
+    /// How many pages of the unfinished fan-out are on disk.
+    pub(crate) fn fan_out_journal(&self) -> PathBuf {
+        self.named("fanout").with_added_extension("journal")
+    }
+
+    /// The key of every page of the fan-out: the shard is accelerated if this file is there.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.named("directory")
+    }
+
     fn named(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.{}", self.number))
     }

@@ -7,18 +7,25 @@
 //! The crate knows no Python and no network. Everything that depends on the token width is written once, generic over
 //! [`Token`]; [`ShardIndex`] chooses the width at run time.
 
+mod accelerate;
 mod address;
+mod blind_search;
+mod directory;
 mod documents;
 mod error;
+mod fan_out;
 mod files;
 mod huge_buffer;
 mod interval;
 mod longest_matches;
 mod mapped;
+mod plain_search;
 mod pool;
+mod reads;
 mod retrieve;
 mod shard;
 mod shard_index;
+mod sidecar;
 mod sort;
 mod suffix_array;
 mod text;
@@ -27,11 +34,13 @@ mod unigrams;
 mod verify;
 mod vocabulary;
 
+pub use accelerate::{accelerate_memory_bytes, accelerate_shard, fan_out_bytes};
 pub use error::{EngineError, ErrorKind};
 pub use interval::Interval;
 pub use longest_matches::{LongestMatch, Query};
 pub use pool::thread_pool;
 pub use rayon::ThreadPool;
+pub use reads::ReadCounts;
 pub use retrieve::{DocumentSlice, Window, WindowSizes};
 pub use shard_index::ShardIndex;
 pub use sort::{sort_memory_bytes, sort_shard};

@@ -1,11 +1,15 @@
-//! The longest allowed match at every allowed start of a query.
+//! The longest allowed matches of a query that no earlier start's match contains.
 
 use std::ops::Range;
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::blind_search::BlindSearch;
 use crate::error::EngineError;
 use crate::interval::Interval;
+use crate::plain_search::Insertion;
+use crate::reads::ReadCounts;
 use crate::shard::Shard;
 use crate::token::Token;
 
@@ -96,34 +100,80 @@ fn check_ascending(what: &'static str, positions: &[u32], start: u32, end: u32) 
     }
 }
 
+impl Query {
+    /// For each allowed start, what a match that begins there may take; ascending, never empty.
+    pub(crate) fn reaches(&self) -> &[Range<u32>] {
+        &self.reaches
+    }
+
+    /// Returns the largest allowed end that is not past `end`.
+    pub(crate) fn allowed_end(&self, end: usize) -> u32 {
+        self.allowed_end[end]
+    }
+}
+
 impl<T: Token> Shard<T> {
-    /// Returns the longest allowed match at every allowed start, ascending; starts without a match are left out.
-    ///
-    /// Runs on the current rayon pool.
-    pub(crate) fn longest_matches(&self, query: &Query) -> Result<Vec<LongestMatch>, EngineError> {
+    /// Returns the longest allowed matches that end after every match that begins earlier, ascending, and the reads they took.
+    pub(crate) fn longest_matches(
+        &self,
+        query: &Query,
+        pool: &ThreadPool,
+    ) -> Result<(Vec<LongestMatch>, ReadCounts), EngineError> {
         let tokens = Self::query_tokens(&query.token_ids)?;
-        Ok(query
+        Ok(match &self.sidecars {
+            Some(sidecars) => BlindSearch::new(self, sidecars, query, &tokens).run(),
+            None => pool.install(|| self.search_every_start(query, &tokens)),
+        })
+    }
+
+    fn search_every_start(&self, query: &Query, tokens: &[T]) -> (Vec<LongestMatch>, ReadCounts) {
+        let suffix = |reach: &Range<u32>| &tokens[reach.start as usize..reach.end as usize];
+        let found: Vec<(Insertion, u32, ReadCounts)> = query
             .reaches
             .par_iter()
             .with_min_len(STARTS_PER_TASK)
-            .filter_map(|reach| self.longest_match(&tokens, reach, &query.allowed_end))
-            .collect())
-    }
-
-    fn longest_match(&self, tokens: &[T], reach: &Range<u32>, allowed_end: &[u32]) -> Option<LongestMatch> {
-        let start = reach.start as usize;
-        let suffix = &tokens[start..reach.end as usize];
-        let insertion = self.insertion(suffix);
-        let end = allowed_end[start + insertion.longest_prefix()];
-        if end <= reach.start {
-            return None;
+            .map(|reach| {
+                let mut reads = ReadCounts::default();
+                let insertion = self.insertion(suffix(reach), 0..self.text.len(), &mut reads);
+                let end = query.allowed_end(reach.start as usize + insertion.longest_prefix());
+                (insertion, end, reads)
+            })
+            .collect();
+        let mut end_before = 0;
+        let is_maximal: Vec<bool> = query
+            .reaches
+            .iter()
+            .zip(&found)
+            .map(|(reach, &(_, end, _))| {
+                let is_maximal = end > reach.start.max(end_before);
+                end_before = end_before.max(end);
+                is_maximal
+            })
+            .collect();
+        let intervals: Vec<(Option<LongestMatch>, ReadCounts)> = query
+            .reaches
+            .par_iter()
+            .zip(&found)
+            .zip(&is_maximal)
+            .with_min_len(STARTS_PER_TASK)
+            .map(|((reach, (insertion, end, reads)), &is_maximal)| {
+                let mut reads = *reads;
+                let found = is_maximal.then(|| LongestMatch {
+                    start: reach.start,
+                    end: *end,
+                    interval: insertion.interval(self, suffix(reach), (end - reach.start) as usize, &mut reads),
+                });
+                (found, reads)
+            })
+            .collect();
+        let mut reads = ReadCounts::default();
+        let mut matches = Vec::with_capacity(intervals.len());
+        for (found, counts) in intervals {
+            reads += counts;
+            // Only in a corrupt table is an interval empty.
+            matches.extend(found.filter(|found| found.interval.count() > 0));
         }
-        let interval = insertion.interval(self, suffix, end as usize - start);
-        (interval.count() > 0).then_some(LongestMatch {
-            start: reach.start,
-            end,
-            interval,
-        })
+        (matches, reads)
     }
 }
 

@@ -1,17 +1,23 @@
 //! Memory-mapped, read-only files: the only `unsafe` of the engine.
 
 use std::fs::File;
-use std::ops::Deref;
+use std::io::IoSliceMut;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
 use memmap2::{Advice, Mmap};
+use rustix::io::ReadWriteFlags;
 
 use crate::error::EngineError;
+
+/// Ranges of a batch that are looked up in the page cache before it is read ahead.
+const SAMPLED_RANGES: usize = 5;
 
 /// The bytes of a file, paged in on first use.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
     path: PathBuf,
+    file: File,
     bytes: Mmap,
 }
 
@@ -26,7 +32,7 @@ impl MappedFile {
             return Err(EngineError::EmptyFile { path });
         }
         bytes.advise(Advice::Random).map_err(EngineError::io(&path))?;
-        Ok(Self { path, bytes })
+        Ok(Self { path, file, bytes })
     }
 
     /// Maps a file that may be absent.
@@ -52,6 +58,41 @@ impl MappedFile {
         let mut word = [0; 8];
         word.copy_from_slice(&self.bytes[index * 8..index * 8 + 8]);
         u64::from_le_bytes(word)
+    }
+
+    /// Starts reading the pages that hold some ranges of bytes, all at once, if any looks as if it had to come from disk.
+    ///
+    /// Cost: about 3 microseconds if all is in the page cache; else 2 a range. Failures show when the bytes are touched.
+    /// Of the ways to have many reads in flight this one is as fast as the disk, and needs neither threads nor a copy
+    /// (docs/performance.md).
+    pub(crate) fn will_need(&self, ranges: impl Iterator<Item = Range<usize>> + Clone) {
+        let step = ranges.clone().count().div_ceil(SAMPLED_RANGES).max(1);
+        if ranges.clone().step_by(step).all(|range| self.is_cached(range.start)) {
+            return;
+        }
+        for range in ranges {
+            // Only advice: a page that is not read ahead is read when it is touched.
+            let _ = self.bytes.advise_range(Advice::WillNeed, range.start, range.len());
+        }
+    }
+
+    /// Whether a byte is in the page cache; false if that cannot be told. Starts reading it if it is not.
+    fn is_cached(&self, at: usize) -> bool {
+        let mut byte = [0];
+        let mut buffers = [IoSliceMut::new(&mut byte)];
+        let read = rustix::io::preadv2(&self.file, &mut buffers, at as u64, ReadWriteFlags::NOWAIT);
+        read == Ok(1)
+    }
+
+    /// Asks the processor to load the cache line of a byte.
+    #[inline]
+    pub(crate) fn prefetch(&self, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if at < self.bytes.len() {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch is a hint; the address lies in the mapping.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.bytes.as_ptr().add(at).cast()) };
+        }
     }
 
     /// Tells the kernel that the whole file is about to be read from front to back.

@@ -1,10 +1,14 @@
 //! From ranks and document numbers to text: windows, documents, metadata.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::address::to_usize;
 use crate::error::EngineError;
-use crate::shard::Shard;
+use crate::reads::ReadCounts;
+use crate::shard::{Metadata, Shard};
 use crate::token::Token;
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{Decoded, Vocabulary};
 
 /// Tokens to take on each side of an occurrence.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +48,20 @@ pub struct DocumentSlice {
     pub metadata: String,
 }
 
-impl<T: Token> Shard<T> {
-    /// Returns the position of a rank.
-    pub(crate) fn position(&self, rank: u64) -> Result<usize, EngineError> {
-        let rank = self.in_range("rank", rank)?;
-        Ok(self.table.position(rank))
-    }
+/// Where a window lies: positions in the shard.
+struct Place {
+    document: usize,
+    /// The document's tokens.
+    first: usize,
+    last: usize,
+    /// The window's.
+    start: usize,
+    end: usize,
+    occurrence: Range<usize>,
+    snippet: Range<usize>,
+}
 
+impl<T: Token> Shard<T> {
     /// Returns the document of a position and the offset in it; `None` for the offset of its separator.
     pub(crate) fn locate(&self, position: u64) -> Result<(u64, Option<u64>), EngineError> {
         let position = self.in_range("position", position)?;
@@ -81,15 +92,62 @@ impl<T: Token> Shard<T> {
             .collect())
     }
 
-    /// Returns the window round the occurrence of `length` tokens at `rank`.
-    pub(crate) fn window(
+    /// Returns the window round each occurrence, given by its rank and its length, and the reads they took.
+    ///
+    /// All occurrences go through the table, the text and the metadata together. Where windows overlap, their tokens are
+    /// looked up in the vocabulary once.
+    pub(crate) fn windows(
         &self,
-        rank: u64,
-        length: u32,
+        ranks: &[u64],
+        lengths: &[u32],
         sizes: WindowSizes,
         vocabulary: &Vocabulary,
-    ) -> Result<Window, EngineError> {
-        let at = self.position(rank)?;
+    ) -> Result<(Vec<Window>, ReadCounts), EngineError> {
+        let mut reads = ReadCounts::default();
+        let positions = self.positions(ranks, &mut reads)?;
+        let places = positions
+            .iter()
+            .zip(ranks)
+            .zip(lengths)
+            .map(|((&at, &rank), &length)| self.place(rank, at, length, sizes))
+            .collect::<Result<Vec<_>, _>>()?;
+        let extent = |place: &Place| self.text.extent(place.start, place.end - place.start);
+        self.text.file().will_need(places.iter().map(extent));
+        let metadata = self.metadata_of(places.iter().map(|place| place.document), &mut reads)?;
+
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_unstable_by_key(|&index| places[index].start);
+        let mut windows: Vec<Option<Window>> = vec![None; places.len()];
+        for run in order.chunk_by(|&before, &next| places[next].start < places[before].end) {
+            let start = places[run[0]].start;
+            let end = run.iter().map(|&index| places[index].end).max().unwrap_or(start);
+            reads.count_text(&self.text.extent(start, end - start));
+            let pieces = vocabulary.pieces(self.ids(start, end))?;
+            for &index in run {
+                let place = &places[index];
+                let decoded = pieces.decode(place.start - start..place.end - start);
+                let line = &metadata[&place.document];
+                windows[index] = Some(self.window(ranks[index], place, decoded, line.clone()));
+            }
+        }
+        let windows = windows.into_iter().flatten().collect();
+        Ok((windows, reads))
+    }
+
+    /// Returns the positions of some ranks, all read together.
+    pub(crate) fn positions(&self, ranks: &[u64], reads: &mut ReadCounts) -> Result<Vec<usize>, EngineError> {
+        let ranks = ranks
+            .iter()
+            .map(|&rank| self.in_range("rank", rank))
+            .collect::<Result<Vec<_>, _>>()?;
+        let entries = ranks.iter().map(|&rank| self.table.bytes_of(rank..rank + 1));
+        self.table.file().will_need(entries.clone());
+        entries.for_each(|entry| reads.count_table(&entry));
+        Ok(ranks.iter().map(|&rank| self.table.position(rank)).collect())
+    }
+
+    /// Returns where the window round an occurrence lies.
+    fn place(&self, rank: u64, at: usize, length: u32, sizes: WindowSizes) -> Result<Place, EngineError> {
         let (document, separator) = self.documents.document_at(at);
         let (first, last) = (separator + 1, self.document_end(document));
         let match_end = at + length as usize;
@@ -104,23 +162,61 @@ impl<T: Token> Shard<T> {
         let end = match_end.saturating_add(sizes.context_tokens).min(last);
         let snippet_start = at.saturating_sub(sizes.snippet_tokens).max(start);
         let snippet_end = match_end.saturating_add(sizes.snippet_tokens).min(end);
+        Ok(Place {
+            document,
+            first,
+            last,
+            start,
+            end,
+            occurrence: at..match_end,
+            snippet: snippet_start..snippet_end,
+        })
+    }
 
-        let decoded = vocabulary.decode(self.ids(start, end))?;
-        let chars =
-            |from: usize, to: usize| (decoded.boundaries[from - start], decoded.boundaries[to - start]);
-        Ok(Window {
+    fn window(&self, rank: u64, place: &Place, decoded: Decoded, metadata: String) -> Window {
+        let Place { first, last, start, end, .. } = *place;
+        let chars = |tokens: &Range<usize>| {
+            (decoded.boundaries[tokens.start - start], decoded.boundaries[tokens.end - start])
+        };
+        Window {
             rank,
-            document: document as u64,
+            document: place.document as u64,
             document_length: (last - first) as u64,
             start: (start - first) as u64,
             end: (end - first) as u64,
-            match_start: (at - first) as u64,
-            match_token_ids: self.ids(at, match_end).collect(),
-            match_chars: chars(at, match_end),
-            snippet_chars: chars(snippet_start, snippet_end),
-            metadata: self.metadata(document as u64)?,
+            match_start: (place.occurrence.start - first) as u64,
+            match_token_ids: self.ids(place.occurrence.start, place.occurrence.end).collect(),
+            match_chars: chars(&place.occurrence),
+            snippet_chars: chars(&place.snippet),
+            metadata,
             text: decoded.text,
-        })
+        }
+    }
+
+    /// Returns the metadata line of each of some documents, each read once, all together.
+    fn metadata_of(
+        &self,
+        documents: impl Iterator<Item = usize>,
+        reads: &mut ReadCounts,
+    ) -> Result<HashMap<usize, String>, EngineError> {
+        let mut documents: Vec<usize> = documents.collect();
+        documents.sort_unstable();
+        documents.dedup();
+        if let Some(metadata) = &self.metadata {
+            let offset = |&document: &usize| document * 8..document * 8 + 8;
+            metadata.starts.will_need(documents.iter().map(offset));
+            let lines = documents
+                .iter()
+                .map(|&document| self.metadata_range(metadata, document))
+                .collect::<Result<Vec<_>, _>>()?;
+            metadata.lines.will_need(lines.iter().cloned());
+            documents.iter().for_each(|document| reads.count_documents(&offset(document)));
+            lines.iter().for_each(|line| reads.count_documents(line));
+        }
+        documents
+            .into_iter()
+            .map(|document| Ok((document, self.metadata(document as u64)?)))
+            .collect()
     }
 
     /// Returns up to `max_tokens` tokens of a document from `start` on.
@@ -159,31 +255,36 @@ impl<T: Token> Shard<T> {
         let Some(metadata) = &self.metadata else {
             return Ok(String::new());
         };
+        let line = &metadata.lines[self.metadata_range(metadata, number)?];
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        match str::from_utf8(line) {
+            Ok(line) => Ok(line.to_owned()),
+            Err(_) => Err(EngineError::MetadataEncoding {
+                path: metadata.lines.path().to_path_buf(),
+                document,
+            }),
+        }
+    }
+
+    /// Returns where a document's metadata line is in its file.
+    fn metadata_range(&self, metadata: &Metadata, document: usize) -> Result<Range<usize>, EngineError> {
         let lines = &metadata.lines;
-        let start = metadata.starts.u64_at(number);
-        let end = if number + 1 < self.documents.len() {
-            metadata.starts.u64_at(number + 1)
+        let start = metadata.starts.u64_at(document);
+        let end = if document + 1 < self.documents.len() {
+            metadata.starts.u64_at(document + 1)
         } else {
             lines.size()
         };
         if start > end || end > lines.size() {
             return Err(EngineError::MetadataRange {
                 path: lines.path().to_path_buf(),
-                document,
+                document: document as u64,
                 start,
                 end,
                 size: lines.size(),
             });
         }
-        let line = &lines[to_usize(start)..to_usize(end)];
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        match str::from_utf8(line) {
-            Ok(line) => Ok(line.to_owned()),
-            Err(_) => Err(EngineError::MetadataEncoding {
-                path: lines.path().to_path_buf(),
-                document,
-            }),
-        }
+        Ok(to_usize(start)..to_usize(end))
     }
 
     /// Returns the end, exclusive, of a document's tokens.

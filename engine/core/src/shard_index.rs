@@ -10,14 +10,12 @@ use crate::error::EngineError;
 use crate::files::ShardFiles;
 use crate::interval::Interval;
 use crate::longest_matches::{LongestMatch, Query};
+use crate::reads::ReadCounts;
 use crate::retrieve::{DocumentSlice, Window, WindowSizes};
 use crate::shard::Shard;
 use crate::token::{Token, TokenWidth};
 use crate::unigrams::UnigramCounts;
 use crate::vocabulary::Vocabulary;
-
-/// Windows that one task reads and decodes.
-const WINDOWS_PER_TASK: usize = 4;
 
 /// One opened shard. Immutable: share it between threads.
 #[derive(Debug)]
@@ -100,7 +98,7 @@ impl ShardIndex {
     pub fn memory_bytes(&self) -> usize {
         with_shard!(self, shard => {
             let unigrams = shard.unigrams.as_ref().map_or(0, UnigramCounts::memory_bytes);
-            shard.documents.memory_bytes() + unigrams
+            shard.documents.memory_bytes() + unigrams + self.directory_bytes()
         })
     }
 
@@ -109,10 +107,22 @@ impl ShardIndex {
         with_shard!(self, shard => Ok(shard.find(&query_tokens(shard, token_ids)?)))
     }
 
-    /// Returns the longest allowed match at every allowed start of a query, ascending by start.
-    pub fn longest_matches(&self, query: &Query) -> Result<Vec<LongestMatch>, EngineError> {
-        self.pool
-            .install(|| with_shard!(self, shard => shard.longest_matches(query)))
+    /// Whether the shard has its sidecars.
+    #[must_use]
+    pub fn is_accelerated(&self) -> bool {
+        with_shard!(self, shard => shard.sidecars.is_some())
+    }
+
+    /// RAM of the directory, in bytes; 0 without sidecars.
+    #[must_use]
+    pub fn directory_bytes(&self) -> usize {
+        with_shard!(self, shard => shard.sidecars.as_ref().map_or(0, |sidecars| sidecars.directory.memory_bytes()))
+    }
+
+    /// Returns the longest allowed matches of a query that are maximal in the shard, ascending by start, and the reads they
+    /// took.
+    pub fn longest_matches(&self, query: &Query) -> Result<(Vec<LongestMatch>, ReadCounts), EngineError> {
+        with_shard!(self, shard => shard.longest_matches(query, &self.pool))
     }
 
     /// Returns the count of each token id.
@@ -131,10 +141,9 @@ impl ShardIndex {
 
     /// Returns the position of each rank.
     pub fn positions(&self, ranks: &[u64]) -> Result<Vec<u64>, EngineError> {
-        with_shard!(self, shard => ranks
-            .iter()
-            .map(|&rank| shard.position(rank).map(|position| position as u64))
-            .collect())
+        let mut reads = ReadCounts::default();
+        let positions = with_shard!(self, shard => shard.positions(ranks, &mut reads)?);
+        Ok(positions.into_iter().map(|position| position as u64).collect())
     }
 
     /// Returns the document of each position and the offset in it, `None` for a separator.
@@ -147,13 +156,13 @@ impl ShardIndex {
         with_shard!(self, shard => shard.tokens(start, end))
     }
 
-    /// Returns the window round each occurrence, given by its rank and its length in tokens.
+    /// Returns the window round each occurrence, given by its rank and its length in tokens, and the reads they took.
     pub fn windows(
         &self,
         ranks: &[u64],
         lengths: &[u32],
         sizes: WindowSizes,
-    ) -> Result<Vec<Window>, EngineError> {
+    ) -> Result<(Vec<Window>, ReadCounts), EngineError> {
         if ranks.len() != lengths.len() {
             return Err(EngineError::LengthMismatch {
                 left: ranks.len(),
@@ -161,14 +170,7 @@ impl ShardIndex {
             });
         }
         let vocabulary = self.vocabulary()?;
-        self.pool.install(|| {
-            with_shard!(self, shard => ranks
-                .par_iter()
-                .zip(lengths)
-                .with_min_len(WINDOWS_PER_TASK)
-                .map(|(&rank, &length)| shard.window(rank, length, sizes, vocabulary))
-                .collect())
-        })
+        with_shard!(self, shard => shard.windows(ranks, lengths, sizes, vocabulary))
     }
 
     /// Returns up to `max_tokens` tokens of a document from `start` on.

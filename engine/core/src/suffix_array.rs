@@ -1,5 +1,7 @@
 //! The suffix array of a shard: packed byte offsets, as wide as the file sizes say.
 
+use std::ops::Range;
+
 use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
@@ -43,6 +45,16 @@ impl SuffixArray {
 
     pub(crate) fn pointer_width(&self) -> usize {
         self.pointer_width
+    }
+
+    pub(crate) fn file(&self) -> &MappedFile {
+        &self.file
+    }
+
+    /// Returns where in the file the entries of some ranks are.
+    #[inline]
+    pub(crate) fn bytes_of(&self, ranks: Range<usize>) -> Range<usize> {
+        ranks.start * self.pointer_width..ranks.end * self.pointer_width
     }
 
     /// Returns the byte offset stored at a rank < N, whatever it is.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
@@ -57,9 +58,25 @@ impl<T: Token> Text<T> {
         T::read(&self.file[position * T::WIDTH..])
     }
 
+    /// Returns the bytes of the tokens at positions `start..end`, end <= N.
+    pub(crate) fn bytes(&self, start: usize, end: usize) -> &[u8] {
+        &self.file[start * T::WIDTH..end * T::WIDTH]
+    }
+
+    pub(crate) fn file(&self) -> &MappedFile {
+        &self.file
+    }
+
+    /// Returns where in the file `num_tokens` tokens from `position` on are, as far as there are any.
+    #[inline]
+    pub(crate) fn extent(&self, position: usize, num_tokens: usize) -> Range<usize> {
+        let end = self.num_tokens.min(position + num_tokens);
+        position * T::WIDTH..end * T::WIDTH
+    }
+
     /// Returns the tokens at positions `start..end`, end <= N.
     pub(crate) fn tokens(&self, start: usize, end: usize) -> impl ExactSizeIterator<Item = T> + Clone {
-        self.file[start * T::WIDTH..end * T::WIDTH]
+        self.bytes(start, end)
             .chunks_exact(T::WIDTH)
             .map(T::read)
     }

@@ -1,5 +1,7 @@
 //! Tokens of one, two and four bytes, and the order that their suffixes are sorted in.
 
+use bytemuck::Pod;
+
 use crate::error::EngineError;
 
 /// Bytes a token takes in the text.
@@ -36,7 +38,7 @@ impl TokenWidth {
 }
 
 /// A token as it stands in the text: little-endian, the largest value being the separator before each document.
-pub trait Token: Copy + Eq + Send + Sync + 'static {
+pub trait Token: Pod + Ord + Send + Sync {
     /// Bytes a token takes.
     const WIDTH: usize;
     /// The separator, as a token id.
@@ -51,8 +53,11 @@ pub trait Token: Copy + Eq + Send + Sync + 'static {
     /// Returns the token's id; the separator as `SEPARATOR`.
     fn id(self) -> u32;
 
-    /// Returns a number that orders tokens as their little-endian bytes do: low byte first, the separator last.
-    fn sort_key(self) -> u32;
+    /// Returns the number that orders tokens as their little-endian bytes do: low byte first, the separator last.
+    fn sort_key(self) -> Self;
+
+    /// Returns the separator.
+    fn separator() -> Self;
 
     /// Whether this is the separator.
     fn is_separator(self) -> bool {
@@ -87,9 +92,13 @@ macro_rules! impl_token {
             }
 
             #[inline]
-            #[allow(clippy::cast_lossless, reason = "u32 as u32 has no From")]
-            fn sort_key(self) -> u32 {
-                self.swap_bytes() as u32
+            fn separator() -> Self {
+                <$int>::MAX
+            }
+
+            #[inline]
+            fn sort_key(self) -> Self {
+                self.swap_bytes()
             }
         }
     };

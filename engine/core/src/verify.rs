@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 
 use rayon::prelude::*;
 
+use crate::accelerate::{PageFiller, page_key};
+use crate::blind_search::Sidecars;
 use crate::error::EngineError;
+use crate::fan_out::{PAGE_BYTES, first_lcp};
 use crate::shard::Shard;
 use crate::token::Token;
 
@@ -14,6 +17,9 @@ const MAX_COMPARED_BYTES: usize = 100_000;
 
 /// Ranks or positions that one task checks.
 const BLOCK: usize = 1 << 16;
+
+/// Pages of the fan-out that one task checks.
+const PAGES_PER_TASK: usize = 64;
 
 impl<T: Token> Shard<T> {
     /// Checks offsets, metadata ranges, unigram counts and the suffix array against the text.
@@ -24,7 +30,8 @@ impl<T: Token> Shard<T> {
         self.verify_metadata()?;
         self.verify_unigrams()?;
         self.verify_permutation()?;
-        self.verify_order()
+        self.verify_order()?;
+        self.verify_sidecars()
     }
 
     /// Every separator of the text starts a document, and every document starts with one.
@@ -159,6 +166,31 @@ impl<T: Token> Shard<T> {
         // One reached the end of the text, which sorts first; or both the cap, past which order is free.
         let left_rest = end(left) - left;
         left_rest.cmp(&(end(right) - right))
+    }
+
+    /// Every page of the fan-out and every key of the directory is what the text says.
+    fn verify_sidecars(&self) -> Result<(), EngineError> {
+        let Some(Sidecars { fan_out, directory }) = &self.sidecars else {
+            return Ok(());
+        };
+        let pages = directory.len();
+        (0..pages)
+            .into_par_iter()
+            .step_by(PAGES_PER_TASK)
+            .try_for_each_init(PageFiller::default, |filler, first| {
+                let end = pages.min(first + PAGES_PER_TASK);
+                let expected = filler.fill(&self.text, &self.table, first..end);
+                for (page, bytes) in (first..end).zip(expected.chunks_exact(PAGE_BYTES)) {
+                    let wrong = |path| EngineError::SidecarContent { path, page: page as u64 };
+                    if fan_out.page_bytes(page) != bytes {
+                        return Err(wrong(self.files.fan_out()));
+                    }
+                    if !directory.key_is(page, page_key(&self.text, &self.table, page, first_lcp::<T>(bytes))) {
+                        return Err(wrong(self.files.directory()));
+                    }
+                }
+                Ok(())
+            })
     }
 
     fn blocks(&self) -> impl ParallelIterator<Item = (usize, usize)> {

@@ -1,5 +1,7 @@
 //! Token ids to text, as the tokenizer itself decodes them, with the character at which each token begins.
 
+use std::ops::Range;
+
 use crate::error::EngineError;
 
 /// How bytes that are not UTF-8 become text.
@@ -86,14 +88,21 @@ impl Vocabulary {
     /// Returns the text of `token_ids`, equal to the tokenizer's own decoding with special tokens kept.
     ///
     /// Cost: one pass over the bytes; a second one where they are not ASCII.
-    pub fn decode(
-        &self,
-        token_ids: impl ExactSizeIterator<Item = u32> + Clone,
-    ) -> Result<Decoded, EngineError> {
-        let mut bytes = Vec::with_capacity(token_ids.len() * 5);
-        let mut byte_ends = Vec::with_capacity(token_ids.len() + 1);
-        byte_ends.push(0);
-        for token in token_ids.clone() {
+    pub fn decode(&self, token_ids: impl ExactSizeIterator<Item = u32>) -> Result<Decoded, EngineError> {
+        let pieces = self.pieces(token_ids)?;
+        Ok(pieces.decode(0..pieces.token_ids.len()))
+    }
+
+    /// Looks up the bytes of `token_ids`, any part of which can then be decoded by itself.
+    pub(crate) fn pieces(&self, token_ids: impl ExactSizeIterator<Item = u32>) -> Result<Pieces<'_>, EngineError> {
+        let mut pieces = Pieces {
+            vocabulary: self,
+            bytes: Vec::with_capacity(token_ids.len() * 5),
+            ends: Vec::with_capacity(token_ids.len() + 1),
+            token_ids: Vec::with_capacity(token_ids.len()),
+        };
+        pieces.ends.push(0);
+        for token in token_ids {
             let id = token as usize;
             if id >= self.size() {
                 return Err(EngineError::TokenOutsideVocabulary {
@@ -101,41 +110,55 @@ impl Vocabulary {
                     size: self.size(),
                 });
             }
-            bytes.extend_from_slice(&self.bytes[self.ends[id]..self.ends[id + 1]]);
-            byte_ends.push(bytes.len());
+            pieces.bytes.extend_from_slice(&self.bytes[self.ends[id]..self.ends[id + 1]]);
+            pieces.ends.push(pieces.bytes.len());
+            pieces.token_ids.push(token);
         }
-        let mut decoded = match String::from_utf8(bytes) {
+        Ok(pieces)
+    }
+}
+
+/// The bytes of a token sequence. Token i is `bytes[ends[i]..ends[i + 1]]`.
+pub(crate) struct Pieces<'a> {
+    vocabulary: &'a Vocabulary,
+    token_ids: Vec<u32>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Pieces<'_> {
+    /// Returns the text of some of the tokens, as if there were no others.
+    pub(crate) fn decode(&self, tokens: Range<usize>) -> Decoded {
+        let first = self.ends[tokens.start];
+        let bytes = &self.bytes[first..self.ends[tokens.end]];
+        let ends = self.ends[tokens.start..=tokens.end].iter().map(|&end| end - first);
+        let mut decoded = match str::from_utf8(bytes) {
             Ok(text) => Decoded {
-                boundaries: char_boundaries(&text, &byte_ends),
-                text,
+                boundaries: char_boundaries(text, ends),
+                text: text.to_owned(),
             },
-            Err(error) => self.decode_invalid(error.as_bytes(), &byte_ends, token_ids),
+            Err(_) => self.decode_invalid(bytes, &ends.collect::<Vec<_>>(), tokens),
         };
-        if self.strip_leading_space && decoded.text.starts_with(' ') {
+        if self.vocabulary.strip_leading_space && decoded.text.starts_with(' ') {
             decoded.text.remove(0);
             for boundary in &mut decoded.boundaries {
                 *boundary = boundary.saturating_sub(1);
             }
         }
-        Ok(decoded)
+        decoded
     }
 
     /// Decodes bytes that are not UTF-8 as a whole.
-    fn decode_invalid(
-        &self,
-        bytes: &[u8],
-        byte_ends: &[usize],
-        token_ids: impl Iterator<Item = u32>,
-    ) -> Decoded {
+    fn decode_invalid(&self, bytes: &[u8], byte_ends: &[usize], tokens: Range<usize>) -> Decoded {
         let mut lossy = LossyText::default();
-        match self.replacement {
+        match self.vocabulary.replacement {
             Replacement::Sequence => lossy.push_lossy(bytes),
             Replacement::EachByteOfRun => {
                 let mut start = 0;
                 let mut run_is_fallback = false;
-                for (index, token) in token_ids.enumerate() {
+                for (index, &token) in self.token_ids[tokens].iter().enumerate() {
                     let token_start = byte_ends[index];
-                    if self.is_fallback[token as usize] != run_is_fallback {
+                    if self.vocabulary.is_fallback[token as usize] != run_is_fallback {
                         lossy.push_run(&bytes[start..token_start]);
                         start = token_start;
                         run_is_fallback = !run_is_fallback;
@@ -153,18 +176,17 @@ impl Vocabulary {
 }
 
 /// Returns, for each byte offset of a text, the number of characters that end at or before it.
-fn char_boundaries(text: &str, byte_ends: &[usize]) -> Vec<u32> {
+fn char_boundaries(text: &str, byte_ends: impl Iterator<Item = usize>) -> Vec<u32> {
     let as_u32 = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     if text.is_ascii() {
-        return byte_ends.iter().map(|&end| as_u32(end)).collect();
+        return byte_ends.map(as_u32).collect();
     }
     let bytes = text.as_bytes();
     let is_continuation = |byte: u8| byte & 0xC0 == 0x80;
     let mut begun = 0;
     let mut done = 0;
     byte_ends
-        .iter()
-        .map(|&end| {
+        .map(|end| {
             let new = bytes[done..end].iter().filter(|&&byte| !is_continuation(byte));
             begun += new.count();
             done = end;

@@ -29,6 +29,48 @@ fn sort_shard(py: Python<'_>, directory: PathBuf, token_width: usize, num_thread
         .map_err(to_py_err)
 }
 
+#[pyfunction]
+#[pyo3(signature = (num_tokens, token_width))]
+fn fan_out_bytes(num_tokens: u64, token_width: usize) -> PyResult<u64> {
+    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+    Ok(engine::fan_out_bytes(num_tokens, width))
+}
+
+#[pyfunction]
+#[pyo3(signature = (num_tokens, token_width))]
+fn accelerate_memory_bytes(num_tokens: u64, token_width: usize) -> PyResult<u64> {
+    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+    Ok(engine::accelerate_memory_bytes(num_tokens, width))
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "extracted arguments are owned")]
+#[pyo3(signature = (directory, *, token_width, number = 0, num_threads = 0, progress = None))]
+fn accelerate_shard(
+    py: Python<'_>,
+    directory: PathBuf,
+    token_width: usize,
+    number: u32,
+    num_threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<()> {
+    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+    let mut raised = None;
+    let tell = |done: u64, total: u64| {
+        let told = Python::attach(|py| {
+            py.check_signals()?;
+            match &progress {
+                Some(progress) => progress.call1(py, (done, total)).map(drop),
+                None => Ok(()),
+            }
+        });
+        raised = told.err();
+        raised.is_none()
+    };
+    let done = py.detach(|| engine::accelerate_shard(&directory, number, width, num_threads, tell));
+    raised.map_or(done.map_err(to_py_err), Err)
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
@@ -36,8 +78,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shard_index::ShardIndex>()?;
     module.add_class::<vocabulary::Vocabulary>()?;
     module.add_class::<values::LongestMatches>()?;
+    module.add_class::<values::ReadCounts>()?;
     module.add_class::<values::Window>()?;
     module.add_class::<values::DocumentSlice>()?;
+    module.add_function(wrap_pyfunction!(accelerate_memory_bytes, module)?)?;
+    module.add_function(wrap_pyfunction!(accelerate_shard, module)?)?;
+    module.add_function(wrap_pyfunction!(fan_out_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(sort_memory_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(sort_shard, module)?)
 }

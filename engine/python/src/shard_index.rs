@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::errors::to_py_err;
-use crate::values::{DocumentSlice, LongestMatches, Window, little_endian_u32, little_endian_u64};
+use crate::values::{
+    DocumentSlice, LongestMatches, ReadCounts, Window, little_endian_u32, little_endian_u64, u32s, u64s,
+};
 use crate::vocabulary::Vocabulary;
 
 /// The offset that stands for a separator, which is in no document.
@@ -88,6 +90,16 @@ impl ShardIndex {
         self.inner.memory_bytes()
     }
 
+    #[getter]
+    fn is_accelerated(&self) -> bool {
+        self.inner.is_accelerated()
+    }
+
+    #[getter]
+    fn directory_bytes(&self) -> usize {
+        self.inner.directory_bytes()
+    }
+
     fn find(&self, py: Python<'_>, token_ids: Vec<u32>) -> PyResult<(u64, u64)> {
         let interval = py.detach(|| self.inner.find(&token_ids)).map_err(to_py_err)?;
         Ok((interval.start, interval.end))
@@ -96,18 +108,20 @@ impl ShardIndex {
     fn longest_matches(
         &self,
         py: Python<'_>,
-        token_ids: Vec<u32>,
-        word_starts: Vec<u32>,
-        cuts: Vec<u32>,
+        token_ids: &[u8],
+        word_starts: &[u8],
+        cuts: &[u8],
     ) -> PyResult<LongestMatches> {
-        let query = Query::new(token_ids, &word_starts, &cuts).map_err(to_py_err)?;
-        let matches = py
+        let (word_starts, cuts) = (u32s("word_starts", word_starts)?, u32s("cuts", cuts)?);
+        let query = Query::new(u32s("token_ids", token_ids)?, &word_starts, &cuts).map_err(to_py_err)?;
+        let (matches, reads) = py
             .detach(|| self.inner.longest_matches(&query))
             .map_err(to_py_err)?;
-        Ok(LongestMatches::new(py, &matches))
+        LongestMatches::new(py, &matches, reads)
     }
 
-    fn unigram_counts<'py>(&self, py: Python<'py>, token_ids: Vec<u32>) -> PyResult<Bound<'py, PyBytes>> {
+    fn unigram_counts<'py>(&self, py: Python<'py>, token_ids: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let token_ids = u32s("token_ids", token_ids)?;
         let counts = py
             .detach(|| self.inner.unigram_counts(&token_ids))
             .map_err(to_py_err)?;
@@ -140,22 +154,21 @@ impl ShardIndex {
     fn windows(
         &self,
         py: Python<'_>,
-        ranks: Vec<u64>,
-        lengths: Vec<u32>,
+        ranks: &[u8],
+        lengths: &[u8],
         context_tokens: usize,
         snippet_tokens: usize,
-    ) -> PyResult<Vec<Window>> {
+    ) -> PyResult<(Vec<Window>, ReadCounts)> {
+        let (ranks, lengths) = (u64s("ranks", ranks)?, u32s("lengths", lengths)?);
         let sizes = WindowSizes {
             context_tokens,
             snippet_tokens,
         };
-        let windows = py
+        let (windows, reads) = py
             .detach(|| self.inner.windows(&ranks, &lengths, sizes))
             .map_err(to_py_err)?;
-        Ok(windows
-            .into_iter()
-            .map(|window| Window::new(py, window))
-            .collect())
+        let windows = windows.into_iter().map(|window| Window::new(py, window));
+        Ok((windows.collect(), reads.into()))
     }
 
     fn document(

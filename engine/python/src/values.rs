@@ -4,6 +4,8 @@ use headwater_engine as engine;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::errors::InvalidQueryError;
+
 pub fn little_endian_u32(py: Python<'_>, values: impl IntoIterator<Item = u32>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = values.into_iter().flat_map(u32::to_le_bytes).collect();
     PyBytes::new(py, &bytes)
@@ -14,26 +16,75 @@ pub fn little_endian_u64(py: Python<'_>, values: impl IntoIterator<Item = u64>) 
     PyBytes::new(py, &bytes)
 }
 
+/// Returns the little-endian integers of an argument.
+pub fn u32s(name: &str, bytes: &[u8]) -> PyResult<Vec<u32>> {
+    let (words, rest) = bytes.as_chunks();
+    check_whole(name, bytes, rest)?;
+    Ok(words.iter().copied().map(u32::from_le_bytes).collect())
+}
+
+/// Returns the little-endian integers of an argument.
+pub fn u64s(name: &str, bytes: &[u8]) -> PyResult<Vec<u64>> {
+    let (words, rest) = bytes.as_chunks();
+    check_whole(name, bytes, rest)?;
+    Ok(words.iter().copied().map(u64::from_le_bytes).collect())
+}
+
+fn check_whole(name: &str, bytes: &[u8], rest: &[u8]) -> PyResult<()> {
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{name} has {} bytes, which is no whole number of integers", bytes.len());
+    Err(InvalidQueryError::new_err(message))
+}
+
+#[pyclass(frozen, get_all, module = "suffix_engine")]
+pub struct ReadCounts {
+    table: u64,
+    fan_out: u64,
+    text: u64,
+    documents: u64,
+    size_bytes: u64,
+}
+
+impl From<engine::ReadCounts> for ReadCounts {
+    fn from(reads: engine::ReadCounts) -> Self {
+        Self {
+            table: reads.table,
+            fan_out: reads.fan_out,
+            text: reads.text,
+            documents: reads.documents,
+            size_bytes: reads.size_bytes,
+        }
+    }
+}
+
 #[pyclass(frozen, get_all, module = "suffix_engine")]
 pub struct LongestMatches {
     starts: Py<PyBytes>,
     ends: Py<PyBytes>,
     rank_starts: Py<PyBytes>,
     rank_ends: Py<PyBytes>,
+    reads: Py<ReadCounts>,
 }
 
 impl LongestMatches {
-    pub fn new(py: Python<'_>, matches: &[engine::LongestMatch]) -> Self {
+    pub fn new(
+        py: Python<'_>,
+        matches: &[engine::LongestMatch],
+        reads: engine::ReadCounts,
+    ) -> PyResult<Self> {
         let u32s =
             |of: fn(&engine::LongestMatch) -> u32| little_endian_u32(py, matches.iter().map(of)).unbind();
         let u64s =
             |of: fn(&engine::LongestMatch) -> u64| little_endian_u64(py, matches.iter().map(of)).unbind();
-        Self {
+        Ok(Self {
             starts: u32s(|found| found.start),
             ends: u32s(|found| found.end),
             rank_starts: u64s(|found| found.interval.start),
             rank_ends: u64s(|found| found.interval.end),
-        }
+            reads: Py::new(py, ReadCounts::from(reads))?,
+        })
     }
 }
 

@@ -1,0 +1,336 @@
+//! Building the sidecars of a shard: one pass over the table in rank order, each suffix compared with the one before it.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::address::to_usize;
+use crate::directory::{Directory, MAX_KEY_BYTES};
+use crate::error::EngineError;
+use crate::fan_out::{FanOut, PAGE_BYTES, SATURATED, file_bytes, first_lcp, num_pages, ranks_per_page, write_page};
+use crate::files::ShardFiles;
+use crate::mapped::MappedFile;
+use crate::pool::thread_pool;
+use crate::sidecar::fingerprint;
+use crate::suffix_array::SuffixArray;
+use crate::text::Text;
+use crate::token::{Token, TokenWidth};
+
+/// Pages that a thread fills before it writes them.
+const PAGES_PER_TASK: usize = 64;
+
+/// Tasks a thread gets before progress is told.
+const TASKS_PER_THREAD: usize = 8;
+
+/// How far ahead of its comparison a suffix is asked for.
+const PREFETCH_DISTANCE: usize = 16;
+
+/// How often the work done is flushed, so that a later call goes on from there.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// Returns the size of a shard's fan-out file in bytes.
+#[must_use]
+pub fn fan_out_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
+    file_bytes(num_tokens, width.bytes())
+}
+
+/// Returns the most memory, in bytes, that [`accelerate_shard`] takes besides the page cache: the directory, and 64 MiB for
+/// the pages in work.
+#[must_use]
+pub fn accelerate_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
+    let pages = num_tokens.div_ceil(ranks_per_page(width.bytes()) as u64);
+    Directory::max_bytes(to_usize(pages)).saturating_add(64 << 20)
+}
+
+/// Builds the fan-out and the directory of a shard and puts them beside its files, the directory last.
+///
+/// `progress` is told the ranks done and their total now and then; if it returns false, the work stops and
+/// [`EngineError::Stopped`] is returned. A stopped or killed call is gone on with by the next.
+/// Cost: one pass over the table, and one look at the text for every rank, in rank order: at random.
+pub fn accelerate_shard(
+    directory: &Path,
+    number: u32,
+    width: TokenWidth,
+    num_threads: usize,
+    progress: impl FnMut(u64, u64) -> bool,
+) -> Result<(), EngineError> {
+    let files = ShardFiles::new(directory, number);
+    let pool = thread_pool(num_threads)?;
+    match width {
+        TokenWidth::U8 => Acceleration::<u8>::open(files)?.run(&pool, progress),
+        TokenWidth::U16 => Acceleration::<u16>::open(files)?.run(&pool, progress),
+        TokenWidth::U32 => Acceleration::<u32>::open(files)?.run(&pool, progress),
+    }
+}
+
+/// What the sidecars are made of.
+struct Acceleration<T> {
+    files: ShardFiles,
+    text: Text<T>,
+    table: SuffixArray,
+    fingerprint: u32,
+}
+
+impl<T: Token> Acceleration<T> {
+    fn open(files: ShardFiles) -> Result<Self, EngineError> {
+        let text = Text::new(MappedFile::open(files.tokenized())?)?;
+        let table = SuffixArray::new(MappedFile::open(files.table())?, text.len(), T::WIDTH)?;
+        table.file().advise_sequential()?;
+        let fingerprint = fingerprint(&text, &table);
+        Ok(Self {
+            files,
+            text,
+            table,
+            fingerprint,
+        })
+    }
+
+    fn run(&self, pool: &ThreadPool, progress: impl FnMut(u64, u64) -> bool) -> Result<(), EngineError> {
+        let partial = self.files.fan_out_partial();
+        let fan_out = self.write_fan_out(&partial, pool, progress)?;
+        let directory = self.directory(&fan_out, pool)?;
+
+        let path = self.files.directory();
+        let beside = path.with_added_extension("tmp");
+        let mut file = BufWriter::new(File::create(&beside).map_err(EngineError::io(&beside))?);
+        let header = Directory::header(FanOut::<T>::header(self.text.len(), self.fingerprint));
+        directory.write(header, &mut file).map_err(EngineError::io(&beside))?;
+        let file = file.into_inner().map_err(|error| EngineError::io(&beside)(error.into_error()))?;
+        file.sync_all().map_err(EngineError::io(&beside))?;
+
+        // The directory says that a shard is accelerated: it goes first and comes last.
+        remove_if_present(&path)?;
+        fs::rename(&partial, self.files.fan_out()).map_err(EngineError::io(&partial))?;
+        fs::rename(&beside, &path).map_err(EngineError::io(&beside))?;
+        remove_if_present(&self.files.fan_out_journal())?;
+        flush_folder(&path)
+    }
+
+    /// Writes the fan-out, or what is left of it, and returns its flushed file.
+    fn write_fan_out(
+        &self,
+        path: &Path,
+        pool: &ThreadPool,
+        mut progress: impl FnMut(u64, u64) -> bool,
+    ) -> Result<File, EngineError> {
+        let io_error = || EngineError::io(path);
+        let num_tokens = self.text.len();
+        let pages = num_pages(num_tokens, T::WIDTH);
+        let header = FanOut::<T>::header(num_tokens, self.fingerprint).to_bytes();
+        let journal = Journal::new(&self.files, self.fingerprint);
+        let mut done = journal.pages_done().filter(|&done| done <= pages && path.exists()).unwrap_or(0);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(done == 0);
+        let file = options.open(path).map_err(io_error())?;
+        file.write_all_at(&header, 0).map_err(io_error())?;
+        file.set_len(file_bytes(num_tokens as u64, T::WIDTH)).map_err(io_error())?;
+
+        let step = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
+        let mut flushed = Instant::now();
+        while done < pages {
+            let end = pages.min(done + step);
+            let write = |filler: &mut PageFiller, first: usize| {
+                let pages = first..end.min(first + PAGES_PER_TASK);
+                let bytes = filler.fill(&self.text, &self.table, pages);
+                file.write_all_at(bytes, FanOut::<T>::offset(first) as u64)
+            };
+            let tasks = (done..end).into_par_iter().step_by(PAGES_PER_TASK);
+            pool.install(|| tasks.try_for_each_init(PageFiller::default, write))
+                .map_err(io_error())?;
+            done = end;
+            let ranks = num_tokens.min(done * ranks_per_page(T::WIDTH));
+            let goes_on = progress(ranks as u64, num_tokens as u64);
+            if !goes_on || flushed.elapsed() > CHECKPOINT_EVERY {
+                file.sync_data().map_err(io_error())?;
+                journal.write(done)?;
+                flushed = Instant::now();
+            }
+            if !goes_on {
+                return Err(EngineError::Stopped);
+            }
+        }
+        file.sync_all().map_err(io_error())?;
+        Ok(file)
+    }
+
+    /// Returns the directory of a finished fan-out.
+    fn directory(&self, fan_out: &File, pool: &ThreadPool) -> Result<Directory, EngineError> {
+        let pages = num_pages(self.text.len(), T::WIDTH);
+        let mut directory = Directory::with_capacity(pages);
+        let batch = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
+        for first in (0..pages).step_by(batch) {
+            let key = |page: usize| {
+                let mut bytes = [0; PAGE_BYTES];
+                fan_out.read_exact_at(&mut bytes, FanOut::<T>::offset(page) as u64)?;
+                Ok(page_key(&self.text, &self.table, page, first_lcp::<T>(&bytes)))
+            };
+            let some = (first..pages.min(first + batch)).into_par_iter();
+            let keys: Vec<&[u8]> = pool
+                .install(|| some.map(key).collect::<io::Result<_>>())
+                .map_err(EngineError::io(self.files.fan_out_partial()))?;
+            keys.into_iter().for_each(|key| directory.push(key));
+        }
+        Ok(directory)
+    }
+}
+
+/// Returns the key of a page whose first suffix shares `lcp` tokens with the one before.
+pub(crate) fn page_key<'a, T: Token>(text: &'a Text<T>, table: &SuffixArray, page: usize, lcp: usize) -> &'a [u8] {
+    if page == 0 {
+        return &[];
+    }
+    let position = table.position(page * ranks_per_page(T::WIDTH));
+    let longest = (lcp + 1).min(MAX_KEY_BYTES / T::WIDTH);
+    let tokens = text.tokens(position, text.len().min(position + longest));
+    let to_separator = tokens.clone().position(Token::is_separator).map_or(tokens.len(), |at| at + 1);
+    text.bytes(position, position + to_separator)
+}
+
+/// Computes pages of a fan-out.
+#[derive(Default)]
+pub(crate) struct PageFiller {
+    positions: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl PageFiller {
+    /// Returns the bytes of some pages as the text says them.
+    ///
+    /// Cost: one entry of the table and one look at the text for each rank; the pages and 8 bytes a rank of memory.
+    pub(crate) fn fill<T: Token>(&mut self, text: &Text<T>, table: &SuffixArray, pages: Range<usize>) -> &[u8] {
+        let per_page = ranks_per_page(T::WIDTH);
+        let first = pages.start * per_page;
+        let end = text.len().min(pages.end * per_page);
+        self.positions.clear();
+        self.positions.extend((first..end).map(|rank| table.position(rank)));
+        self.bytes.resize(pages.len() * PAGE_BYTES, 0);
+        let mut before = first.checked_sub(1).map(|rank| table.position(rank));
+        let mut rank = 0;
+        for page in self.bytes.chunks_mut(PAGE_BYTES) {
+            let some = self.positions.len().min(rank + per_page);
+            write_page::<T>(
+                page,
+                (rank..some).map(|rank| {
+                    if let Some(&next) = self.positions.get(rank + PREFETCH_DISTANCE) {
+                        text.file().prefetch(next * T::WIDTH);
+                    }
+                    let position = self.positions[rank];
+                    let record = text.branching(before, position);
+                    before = Some(position);
+                    record
+                }),
+            );
+            rank = some;
+        }
+        &self.bytes
+    }
+}
+
+impl<T: Token> Text<T> {
+    /// Returns the LCP of a suffix with the one before it in the suffix array, and its token there.
+    ///
+    /// The LCP is 255 if it is longer, or if both suffixes are equal up to a separator; the token is then the separator.
+    #[allow(clippy::cast_possible_truncation, reason = "at most 255")]
+    fn branching(&self, before: Option<usize>, position: usize) -> (u8, T) {
+        let lcp = before.map_or(0, |before| self.agreement(before, position));
+        let end = position + lcp;
+        let branch = if lcp < SATURATED && end < self.len() { self.token(end) } else { T::separator() };
+        (lcp as u8, branch)
+    }
+
+    /// Returns the length of the common prefix of two suffixes, at most 255; 255 as well if they are equal up to a separator.
+    fn agreement(&self, left: usize, right: usize) -> usize {
+        let tokens_per_word = size_of::<u64>() / T::WIDTH;
+        let mut agreed = 0;
+        while agreed < SATURATED {
+            let (left, right) = (left + agreed, right + agreed);
+            if let (Some(a), Some(b)) = (self.word(left), self.word(right))
+                && a == b
+                && !holds_separator::<T>(a)
+            {
+                agreed += tokens_per_word;
+                continue;
+            }
+            if left.max(right) >= self.len() {
+                return agreed;
+            }
+            let token = self.token(left);
+            if token != self.token(right) {
+                return agreed;
+            }
+            if token.is_separator() {
+                return SATURATED;
+            }
+            agreed += 1;
+        }
+        SATURATED
+    }
+
+    /// Returns the eight bytes from a position on, unless the text ends before.
+    #[inline]
+    fn word(&self, position: usize) -> Option<u64> {
+        let at = position * T::WIDTH;
+        let bytes = self.file().get(at..at + size_of::<u64>())?;
+        bytes.try_into().ok().map(u64::from_le_bytes)
+    }
+}
+
+/// Whether one of the tokens in eight bytes is the separator, all of whose bits are set.
+#[inline]
+fn holds_separator<T: Token>(word: u64) -> bool {
+    let lowest_bits = u64::MAX / u64::from(T::SEPARATOR);
+    let highest_bits = lowest_bits << (8 * T::WIDTH - 1);
+    let unset = !word;
+    unset.wrapping_sub(lowest_bits) & !unset & highest_bits != 0
+}
+
+/// How many pages of an unfinished fan-out are on disk, so that another call goes on from there.
+struct Journal {
+    path: PathBuf,
+    fingerprint: u32,
+}
+
+impl Journal {
+    fn new(files: &ShardFiles, fingerprint: u32) -> Self {
+        Self {
+            path: files.fan_out_journal(),
+            fingerprint,
+        }
+    }
+
+    /// Returns the number of pages done of this shard's fan-out, if there is a journal of it.
+    fn pages_done(&self) -> Option<usize> {
+        let line = fs::read_to_string(&self.path).ok()?;
+        let (fingerprint, pages) = line.trim_end().split_once(' ')?;
+        (fingerprint == self.fingerprint.to_string()).then_some(())?;
+        pages.parse().ok()
+    }
+
+    fn write(&self, pages: usize) -> Result<(), EngineError> {
+        let beside = self.path.with_added_extension("tmp");
+        fs::write(&beside, format!("{} {pages}\n", self.fingerprint)).map_err(EngineError::io(&beside))?;
+        let file = File::open(&beside).map_err(EngineError::io(&beside))?;
+        file.sync_all().map_err(EngineError::io(&beside))?;
+        fs::rename(&beside, &self.path).map_err(EngineError::io(&self.path))
+    }
+}
+
+fn remove_if_present(path: &Path) -> Result<(), EngineError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EngineError::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Flushes the folder of a file, so that the names in it last.
+fn flush_folder(path: &Path) -> Result<(), EngineError> {
+    let folder = path.parent().unwrap_or(path);
+    let file = File::open(folder).map_err(EngineError::io(folder))?;
+    file.sync_all().map_err(EngineError::io(folder))
+}
