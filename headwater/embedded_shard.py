@@ -10,6 +10,7 @@ import numpy as np
 import suffix_engine
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
 from coordinator.metadata import parse_metadata
+from coordinator.read_counts import ReadCounts
 from coordinator.values import (
     DocumentId,
     DocumentText,
@@ -94,8 +95,10 @@ class EmbeddedShard:
             raise ShardUnavailableError(str(error)) from error
 
     def _longest_matches(self, query: Query) -> ShardMatches:
-        token_ids = query.token_ids.tolist()
-        found = self._engine.longest_matches(token_ids, query.word_starts.tolist(), query.cuts.tolist())
+        token_ids = query.token_ids.astype("<u4").tobytes()
+        found = self._engine.longest_matches(
+            token_ids, query.word_starts.astype("<u4").tobytes(), query.cuts.astype("<u4").tobytes()
+        )
         return ShardMatches(
             shard=self._shard,
             starts=np.frombuffer(found.starts, dtype="<u4"),
@@ -104,10 +107,14 @@ class EmbeddedShard:
             rank_ends=np.frombuffer(found.rank_ends, dtype="<u8"),
             unigram_counts=np.frombuffer(self._engine.unigram_counts(token_ids), dtype="<u8"),
             num_tokens=self._engine.num_tokens,
+            reads=_read_counts(found.reads),
         )
 
     def _windows(self, windows: WindowQuery) -> ShardWindows:
-        found = self._engine.windows(windows.ranks, windows.lengths, windows.context_tokens, windows.snippet_tokens)
+        ranks, lengths = np.array(windows.ranks, dtype="<u8"), np.array(windows.lengths, dtype="<u4")
+        found, reads = self._engine.windows(
+            ranks.tobytes(), lengths.tobytes(), windows.context_tokens, windows.snippet_tokens
+        )
         return ShardWindows(
             tuple(
                 Window(
@@ -123,5 +130,10 @@ class EmbeddedShard:
                     metadata=window.metadata,
                 )
                 for window in found
-            )
+            ),
+            _read_counts(reads),
         )
+
+
+def _read_counts(reads: suffix_engine.ReadCounts) -> ReadCounts:
+    return ReadCounts(reads.table, reads.fan_out, reads.text, reads.documents, reads.size_bytes)

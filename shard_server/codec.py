@@ -1,7 +1,6 @@
 """One function a call: checks a request against the limits, asks the engine, builds the response.
 
-They run in the engine pool, never on the event loop. Each raises `WrongShardError`, `RequestLimitError` or an
-``EngineError`` (`errors.STATUS`).
+Each raises `WrongShardError`, `RequestLimitError` or an ``EngineError`` (`errors.STATUS`).
 """
 
 import numpy as np
@@ -24,17 +23,15 @@ def longest_matches(
     _check_between("token_ids", _length("token_ids", request.token_ids, _U32), 1, config.max_query_tokens)
     _length("word_starts", request.word_starts, _U32)
     _length("cuts", request.cuts, _U32)
-    token_ids = np.frombuffer(request.token_ids, "<u4").tolist()
-    matches = shard.longest_matches(
-        token_ids, np.frombuffer(request.word_starts, "<u4").tolist(), np.frombuffer(request.cuts, "<u4").tolist()
-    )
+    matches = shard.longest_matches(request.token_ids, request.word_starts, request.cuts)
     return shard_pb2.LongestMatchesResponse(
         starts=matches.starts,
         ends=matches.ends,
         rank_starts=matches.rank_starts,
         rank_ends=matches.rank_ends,
-        unigram_counts=shard.unigram_counts(token_ids),
+        unigram_counts=shard.unigram_counts(request.token_ids),
         num_tokens=shard.num_tokens,
+        reads=_read_counts(matches.reads),
     )
 
 
@@ -50,9 +47,7 @@ def get_windows(
     num_tokens = int(lengths.sum(dtype=np.uint64)) + 2 * request.context_tokens * num_ranks
     _check_between("tokens in the windows", num_tokens, 0, config.max_window_tokens)
     _check_between("snippet_tokens", request.snippet_tokens, 0, request.context_tokens)
-    windows = shard.windows(
-        np.frombuffer(request.ranks, "<u8").tolist(), lengths.tolist(), request.context_tokens, request.snippet_tokens
-    )
+    windows, reads = shard.windows(request.ranks, request.lengths, request.context_tokens, request.snippet_tokens)
     return shard_pb2.GetWindowsResponse(
         documents=_array("<u8", [window.document for window in windows]),
         document_lengths=_array("<u8", [window.document_length for window in windows]),
@@ -66,6 +61,7 @@ def get_windows(
         snippet_start_chars=_array("<u4", [window.snippet_chars[0] for window in windows]),
         snippet_end_chars=_array("<u4", [window.snippet_chars[1] for window in windows]),
         metadata=[window.metadata for window in windows],
+        reads=_read_counts(reads),
     )
 
 
@@ -127,3 +123,13 @@ def _array(kind: str, numbers: list[int]) -> bytes:
 def _check_between(name: str, found: int, least: int, most: int) -> None:
     if not least <= found <= most:
         raise RequestLimitError(f"request has {found} {name}, this server takes {least} to {most}")
+
+
+def _read_counts(reads: suffix_engine.ReadCounts) -> shard_pb2.ReadCounts:
+    return shard_pb2.ReadCounts(
+        table=reads.table,
+        fan_out=reads.fan_out,
+        text=reads.text,
+        documents=reads.documents,
+        size_bytes=reads.size_bytes,
+    )
