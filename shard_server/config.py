@@ -34,7 +34,7 @@ class ShardServerConfig(BaseModel):
     )
     max_running_calls: int = Field(default=8, ge=1, le=1024, description="Calls worked on at once.")
     max_queued_calls: int = Field(
-        default=64, ge=0, le=100_000, description="Calls that wait; more get RESOURCE_EXHAUSTED."
+        default=64, ge=0, le=1024, description="Calls that wait, each in a thread; more get RESOURCE_EXHAUSTED."
     )
     max_query_tokens: int = Field(default=250_000, ge=1, description="Longest query, in tokens.")
     max_windows: int = Field(default=4096, ge=1, description="Most windows in one call.")

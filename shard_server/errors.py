@@ -7,7 +7,8 @@ ShardServerError
 |-- RequestLimitError      the caller: a request is over a limit of this server
 |-- DocumentMissingError   the caller: no such document, or nothing at that place in it
 |-- OverloadedError        nobody: the queue is full, try another replica or later
-`-- DeadlineError          nobody: the caller's time ran out before the work began
+|-- DeadlineError          nobody: the caller's time ran out before the work began
+`-- CallerGoneError        nobody: the caller cancelled before the work began
 """
 
 from collections.abc import Mapping
@@ -49,6 +50,10 @@ class DeadlineError(ShardServerError):
     """The caller's deadline passed before the work began."""
 
 
+class CallerGoneError(ShardServerError):
+    """The caller cancelled the call before the work began."""
+
+
 # The status of every fault; a subclass that is not listed takes that of its nearest base.
 STATUS: Mapping[type[Exception], grpc.StatusCode] = {
     EngineError: grpc.StatusCode.INTERNAL,
@@ -63,6 +68,7 @@ STATUS: Mapping[type[Exception], grpc.StatusCode] = {
     DocumentMissingError: grpc.StatusCode.NOT_FOUND,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    CallerGoneError: grpc.StatusCode.CANCELLED,
 }
 
 

@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-import grpc.aio
+import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
@@ -19,6 +20,11 @@ from shard_server.errors import AddressInUseError
 from shard_server.metrics import Metrics
 from shard_server.service import SERVICE, ShardService
 from shard_server.shards import OpenShards, open_shards
+
+# For calls that are refused, and for health and reflection.
+_SPARE_THREADS = 8
+# Calls that may wait for a thread to tell them that the queue is full; gRPC itself refuses more.
+_MOST_REFUSALS = 256
 
 _log = logging.getLogger(__name__)
 
@@ -36,22 +42,25 @@ async def serving(config: ShardServerConfig, shards: OpenShards) -> AsyncIterato
     for number, shard in shards.by_number.items():
         metrics.serve_shard(number, shard.num_tokens)
     service = ShardService(shards, config, metrics)
-    server = grpc.aio.server(options=_server_options(config))
+    most_calls = config.max_running_calls + config.max_queued_calls
+    # A thread is started when a call finds none idle.
+    threads = ThreadPoolExecutor(most_calls + _SPARE_THREADS, thread_name_prefix="shard-call")
+    server = grpc.server(threads, options=_server_options(config), maximum_concurrent_rpcs=most_calls + _MOST_REFUSALS)
     server.add_generic_rpc_handlers((service.handler(),))
-    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in grpc-stubs
+    health_servicer = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     address = _bind(server, config.listen)
     with _metrics_server(config, metrics):
-        await server.start()
+        server.start()
         for name in ("", SERVICE):
-            await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+            health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         try:
             yield address
         finally:
-            await health_servicer.enter_graceful_shutdown()
-            await server.stop(config.drain_s)
-            service.close()
+            health_servicer.enter_graceful_shutdown()
+            await asyncio.to_thread(server.stop(config.drain_s).wait)
+            threads.shutdown()
 
 
 async def run(config: ShardServerConfig) -> None:
@@ -89,7 +98,7 @@ def _server_options(config: ShardServerConfig) -> list[tuple[str, int]]:
     ]
 
 
-def _bind(server: grpc.aio.Server, listen: str) -> str:
+def _bind(server: grpc.Server, listen: str) -> str:
     host, _, _ = listen.rpartition(":")
     try:
         port = server.add_insecure_port(listen)

@@ -1,23 +1,29 @@
-"""The gRPC service of a shard server: admits a call, runs it in the engine pool, answers it.
+"""The gRPC service of a shard server: admits a call, waits for its turn, answers it.
 
-Messages are parsed and serialized in the pool too, so that nothing holds up the event loop.
+Every call has a thread of the gRPC server from its arrival on: an event loop that hands each call to a pool takes half
+as much time again.
 """
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import grpc.aio
+import grpc
 from google.protobuf.message import DecodeError, Message
 
 from protos.shard.v1 import shard_pb2
 from shard_server import codec
 from shard_server.config import ShardServerConfig
-from shard_server.errors import DeadlineError, OverloadedError, RequestLimitError, ShardServerError, status_of
+from shard_server.errors import (
+    CallerGoneError,
+    DeadlineError,
+    OverloadedError,
+    RequestLimitError,
+    ShardServerError,
+    status_of,
+)
 from shard_server.metrics import Metrics
 from shard_server.shards import OpenShards
 from suffix_engine import EngineError
@@ -48,62 +54,53 @@ class ShardService:
         self._shards = shards
         self._config = config
         self._metrics = metrics
-        self._pool = ThreadPoolExecutor(config.max_running_calls, thread_name_prefix="shard-call")
-        self._slots = threading.BoundedSemaphore(config.max_running_calls + config.max_queued_calls)
+        self._admitted = threading.BoundedSemaphore(config.max_running_calls + config.max_queued_calls)
+        self._running = threading.BoundedSemaphore(config.max_running_calls)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
-        """Returns what to add to a ``grpc.aio`` server."""
+        """Returns what to add to a ``grpc.server``, whose threads must be more than the calls that this admits."""
         methods = {name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, rpc)) for name, rpc in _RPCS.items()}
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    def close(self) -> None:
-        """Waits for the calls that run."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _behaviour(self, name: str, rpc: _Rpc) -> Callable[..., Any]:
-        async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    def _behaviour(self, name: str, rpc: _Rpc) -> Callable[[bytes, "grpc.ServicerContext"], bytes]:
+        def behave(request: bytes, context: grpc.ServicerContext) -> bytes:
             arrived = time.monotonic()
-            status = grpc.StatusCode.CANCELLED
+            status = grpc.StatusCode.OK
             try:
-                answer = await self._run(rpc, request, _deadline(context, arrived))
-                status = grpc.StatusCode.OK
-                return answer
+                return self._run(rpc, request, context)
             except (EngineError, ShardServerError) as error:
                 status = status_of(error)
-                await context.abort(status, str(error))
-            except asyncio.CancelledError:
-                raise
+                context.abort(status, str(error))
             except Exception:  # the process edge: what is left is a bug of ours
                 status = grpc.StatusCode.INTERNAL
                 _log.exception("call failed", extra={"rpc": name})
-                await context.abort(status, "the shard server failed; its log says why")
+                context.abort(status, "the shard server failed; its log says why")
             finally:
                 self._metrics.observe(name, status, time.monotonic() - arrived)
 
         return behave
 
-    async def _run(self, rpc: _Rpc, request: bytes, deadline: float | None) -> bytes:
-        """Returns the serialized answer. Work that still waits when its caller goes away is never started."""
-        if not self._slots.acquire(blocking=False):
+    def _run(self, rpc: _Rpc, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """Returns the serialized answer, once it is this call's turn."""
+        if not self._admitted.acquire(blocking=False):
             raise OverloadedError(
                 f"{self._config.max_running_calls} calls run and {self._config.max_queued_calls} wait"
             )
-        self._metrics.unfinished.inc()
         try:
-            work = self._pool.submit(self._work, rpc, request, deadline)
-        except RuntimeError as error:  # the pool takes no more work once it is shut down
-            self._release()
-            raise OverloadedError("the server is stopping") from error
-        work.add_done_callback(lambda _: self._release())
-        return await asyncio.wrap_future(work)
+            with self._metrics.unfinished.track_inprogress():
+                # Of a call without a deadline gRPC says that centuries remain, which no lock can wait.
+                if not self._running.acquire(timeout=min(context.time_remaining(), threading.TIMEOUT_MAX)):
+                    raise DeadlineError("the deadline passed while the call waited")
+                try:
+                    if not context.is_active():
+                        raise CallerGoneError("the caller went away while the call waited")
+                    return self._answer(rpc, request)
+                finally:
+                    self._running.release()
+        finally:
+            self._admitted.release()
 
-    def _release(self) -> None:
-        self._metrics.unfinished.dec()
-        self._slots.release()
-
-    def _work(self, rpc: _Rpc, content: bytes, deadline: float | None) -> bytes:
-        if deadline is not None and time.monotonic() >= deadline:
-            raise DeadlineError("the deadline passed while the call waited")
+    def _answer(self, rpc: _Rpc, content: bytes) -> bytes:
         try:
             request = rpc.request.FromString(content)
         except DecodeError as error:
@@ -113,8 +110,3 @@ class ShardService:
             self._metrics.add_reads(response.reads)
         answer: bytes = response.SerializeToString()
         return answer
-
-
-def _deadline(context: "grpc.aio.ServicerContext[bytes, bytes]", now: float) -> float | None:
-    remaining = context.time_remaining()
-    return None if remaining is None else now + remaining

@@ -72,7 +72,9 @@ class LongestMatchesResponse(_message.Message):
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
     READS_FIELD_NUMBER: _builtins.int
     starts: _builtins.bytes
-    """First query position of each match: u32 each, ascending. Zero-length matches are omitted."""
+    """First query position of each match: u32 each, ascending. Zero-length matches are omitted, and so are those that end
+    no later than the match at an earlier start: either another shard holds a longer one there, or it is no maximal span.
+    """
     ends: _builtins.bytes
     """End of each match in the query, exclusive: u32 each, as many as starts."""
     rank_starts: _builtins.bytes

@@ -70,7 +70,7 @@ class ShardServiceServicer:
     """
 
     def LongestMatches(self, request, context):
-        """Longest allowed match at every allowed start of a query: the first round of a trace.
+        """The longest allowed matches of a query that are maximal in the shard: the first round of a trace.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

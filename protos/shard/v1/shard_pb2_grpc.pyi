@@ -39,7 +39,7 @@ class ShardServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ShardServiceAsyncStub: ...
     LongestMatches: _grpc.UnaryUnaryMultiCallable[_shard_pb2.LongestMatchesRequest, _shard_pb2.LongestMatchesResponse]
-    """Longest allowed match at every allowed start of a query: the first round of a trace."""
+    """The longest allowed matches of a query that are maximal in the shard: the first round of a trace."""
     GetWindows: _grpc.UnaryUnaryMultiCallable[_shard_pb2.GetWindowsRequest, _shard_pb2.GetWindowsResponse]
     """The text round chosen occurrences: the second round of a trace."""
     GetDocument: _grpc.UnaryUnaryMultiCallable[_shard_pb2.GetDocumentRequest, _shard_pb2.GetDocumentResponse]
@@ -58,7 +58,7 @@ class ShardServiceAsyncStub(ShardServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LongestMatches: _aio.UnaryUnaryMultiCallable[_shard_pb2.LongestMatchesRequest, _shard_pb2.LongestMatchesResponse]  # type: ignore[assignment]
-    """Longest allowed match at every allowed start of a query: the first round of a trace."""
+    """The longest allowed matches of a query that are maximal in the shard: the first round of a trace."""
     GetWindows: _aio.UnaryUnaryMultiCallable[_shard_pb2.GetWindowsRequest, _shard_pb2.GetWindowsResponse]  # type: ignore[assignment]
     """The text round chosen occurrences: the second round of a trace."""
     GetDocument: _aio.UnaryUnaryMultiCallable[_shard_pb2.GetDocumentRequest, _shard_pb2.GetDocumentResponse]  # type: ignore[assignment]
@@ -80,7 +80,7 @@ class ShardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _shard_pb2.LongestMatchesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_shard_pb2.LongestMatchesResponse, _abc.Awaitable[_shard_pb2.LongestMatchesResponse]]:
-        """Longest allowed match at every allowed start of a query: the first round of a trace."""
+        """The longest allowed matches of a query that are maximal in the shard: the first round of a trace."""
 
     @_abc_1.abstractmethod
     def GetWindows(
