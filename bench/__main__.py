@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import parity, sort, trace
+from bench import cold, disk, parity, projection, reads, size, sort, throughput, trace
 from bench.errors import BenchError
 from bench.machine import conditions, load_average
 from bench.options import BenchOptions
@@ -16,8 +16,14 @@ from coordinator.errors import CoordinatorError
 from index_format.errors import IndexFormatError
 
 _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
+    "cold": cold.run,
+    "disk": disk.run,
     "parity": parity.run,
+    "projection": projection.run,
+    "reads": reads.run,
+    "size": size.run,
     "sort": sort.run,
+    "throughput": throughput.run,
     "trace": trace.run,
 }
 
@@ -33,6 +39,7 @@ def main() -> int:
         tokenizer=arguments.tokenizer,
         passes=arguments.passes,
         remote=arguments.remote,
+        large=arguments.large,
     )
     try:
         report = _BENCHES[arguments.name](options, console)
@@ -59,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="trace: measure over gRPC through Ray too (default)",
+    )
+    parser.add_argument(
+        "--large",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="reads, projection: measure on ten times the corpus too, sampled from it once (default; 2.8 GB)",
     )
     return parser
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 import indexing
+from bench.acceleration import accelerated
 from bench.errors import BenchError
 from index_format.errors import IndexNotFoundError, ManifestError
 from index_format.manifest import IndexManifest
@@ -55,7 +56,7 @@ def inputs(index: Path | None, conversations: Path | None, shards: tuple[int, ..
 
 
 def indexed_corpus(num_shards: int, console: Console) -> Path:
-    """Returns the index of the shared corpus over ``num_shards`` shards, building it if it is not there yet."""
+    """Returns the accelerated index of the shared corpus over ``num_shards`` shards, building what is not there yet."""
     directory = KEPT / f"corpus-{num_shards}"
     try:
         manifest = IndexManifest.load(directory)
@@ -69,7 +70,7 @@ def indexed_corpus(num_shards: int, console: Console) -> Path:
             f"{directory}: {found[0]} tokens in {found[1]} documents and {found[2]} shards, "
             f"expected {_CORPUS_TOKENS} in {_CORPUS_DOCUMENTS} and {num_shards}; remove it to build it again"
         )
-    return directory
+    return accelerated(directory, console)
 
 
 def _build(directory: Path, num_shards: int, console: Console) -> IndexManifest:

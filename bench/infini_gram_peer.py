@@ -89,13 +89,22 @@ class InfiniGramPeer:
 
     def search(self, response: str) -> tuple[int, list[PeerSpan]]:
         """Returns the number of tokens of the answer and its maximal spans, in order."""
-        tokens = self._tokenizer.encode(response, add_special_tokens=False).ids
+        tokens = self.tokens(response)
         return len(tokens), self._attribute(tokens)
+
+    def tokens(self, response: str) -> list[int]:
+        """Returns the token ids of an answer."""
+        ids: list[int] = self._tokenizer.encode(response, add_special_tokens=False).ids
+        return ids
+
+    def attribute_bare(self, tokens: list[int]) -> Any:
+        """Returns what the C++ engine's own ``attribute`` does, none of it converted to Python objects."""
+        return self._engine.engine.attribute(tokens, self._delimiters, 1, _MAX_COUNT, True)
 
     def trace(self, conversation: Conversation) -> PeerTrace:
         """Traces one answer: attribute, keep, sample, fetch windows, decode, rank."""
         began = perf_counter()
-        tokens = self._tokenizer.encode(conversation.response, add_special_tokens=False).ids
+        tokens = self.tokens(conversation.response)
         search_began = perf_counter()
         spans = self._attribute(tokens)
         kept = kept_spans(spans, len(tokens))
@@ -124,6 +133,11 @@ class InfiniGramPeer:
             )
             for span in found["spans"]
         ]
+
+
+def bare_spans(result: Any) -> list[PeerSpan]:
+    """Returns the maximal spans in what `InfiniGramPeer.attribute_bare` returned, without their occurrences."""
+    return [PeerSpan(span.l, span.r, span.count, span.unigram_logprob_sum, ()) for span in result.spans]
 
 
 def kept_spans(spans: Sequence[PeerSpan], num_tokens: int) -> list[PeerSpan]:

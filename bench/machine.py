@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 
+from bench.corpus import KEPT, REPOSITORY
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
@@ -16,6 +18,8 @@ class Conditions:
     processor: str
     cores: int
     memory_gib: float
+    kernel: str
+    disk: str
     load_before: float
     load_after: float
 
@@ -23,7 +27,7 @@ class Conditions:
         """Returns one line for people."""
         return (
             f"{self.cores} cores ({self.processor}), {self.memory_gib:.0f} GiB, "
-            f"load average {self.load_before:.1f} before and {self.load_after:.1f} after"
+            f"{self.kernel}, {self.disk}, load average {self.load_before:.1f} before and {self.load_after:.1f} after"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -42,6 +46,8 @@ def conditions(load_before: float) -> Conditions:
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)),
         memory_gib=psutil.virtual_memory().total / 2**30,
+        kernel=f"{platform.system()} {platform.release()}",
+        disk=_disk(KEPT if KEPT.exists() else REPOSITORY),
         load_before=load_before,
         load_after=load_average(),
     )
@@ -54,3 +60,11 @@ def _processor() -> str:
         return platform.machine()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def _disk(path: Path) -> str:
+    """Returns the device that holds ``path``, its file system and its capacity."""
+    whole = psutil.disk_usage(str(path)).total / 2**30
+    mounts = [part for part in psutil.disk_partitions(all=True) if path.is_relative_to(part.mountpoint)]
+    mount = max(mounts, key=lambda part: len(part.mountpoint))
+    return f"{mount.device} ({mount.fstype}, {whole:.0f} GiB)"

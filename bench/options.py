@@ -14,6 +14,7 @@ class BenchOptions:
         tokenizer: ``tokenizer.json`` of an ``index`` that infini-gram built, which does not hold it.
         passes: How often our side is measured on every conversation; the median counts.
         remote: Whether to measure over gRPC through Ray as well.
+        large: Whether to measure on ten times the corpus as well.
     """
 
     index: Path | None
@@ -21,3 +22,4 @@ class BenchOptions:
     tokenizer: Path | None
     passes: int
     remote: bool
+    large: bool = True

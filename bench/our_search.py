@@ -1,16 +1,17 @@
 """The first half of a trace, from an answer to its maximal and kept spans, by the coordinator's own steps."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import suffix_engine
 from bench.searched_index import SearchedIndex
 from coordinator.fan_out import fan_out
-from coordinator.filter import keep_spans, maximal_spans
+from coordinator.filter import allowed_spans, keep_spans
 from coordinator.tokenize import tokenize
-from coordinator.union import union
+from coordinator.union import CorpusMatches, union
 from coordinator.values import MaximalSpan, ShardId, TraceOptions
 from headwater.embedded_shard import EmbeddedShard
 
@@ -24,6 +25,34 @@ class FoundSpans:
     num_tokens: int
     maximal: Sequence[MaximalSpan]
     kept: Sequence[MaximalSpan]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What the search step found, and what it took.
+
+    Attributes:
+        num_tokens: In the answer.
+        kept: The kept spans.
+        starts: Suffixes that were searched for in each shard.
+        reads_per_suffix: Random reads that the engine counted for one of them in one shard, on average.
+        matches: What the shards answered, united.
+    """
+
+    num_tokens: int
+    kept: Sequence[MaximalSpan]
+    starts: int
+    reads_per_suffix: float
+    matches: CorpusMatches
+
+    def found(self) -> FoundSpans:
+        """Returns the other maximal spans as well, with their sums: a trace has no need of these."""
+        everything = TraceOptions(max_span_density=1.0)
+        return FoundSpans(
+            num_tokens=self.num_tokens,
+            maximal=keep_spans(self.matches, allowed_spans(self.matches, everything), everything),
+            kept=self.kept,
+        )
 
 
 class OurSearch:
@@ -46,16 +75,33 @@ class OurSearch:
             for number, shard in enumerate(index.shards)
         ]
 
-    def search(self, answer: str) -> FoundSpans:
-        """Returns the spans of an answer, with production's options."""
+    def search(self, answer: str) -> Searched:
+        """Searches for the spans of an answer, with production's options."""
         options = TraceOptions()
         query = tokenize(answer, self._tokenizer, options)
         answers = asyncio.run(fan_out(query, self._shards, _DEADLINE_S))
         if answers.failed:
             raise RuntimeError(f"shards failed in process: {answers.failed}")
-        spans = maximal_spans(union(query, answers.matches), options)
-        return FoundSpans(len(query.token_ids), spans, keep_spans(spans, query, options))
+        matches = union(query, answers.matches)
+        starts = len(query.word_starts)
+        return Searched(
+            num_tokens=len(query.token_ids),
+            kept=keep_spans(matches, allowed_spans(matches, options), options),
+            starts=starts,
+            reads_per_suffix=sum(one.reads.total for one in answers.matches) / max(1, starts * len(self._shards)),
+            matches=matches,
+        )
 
     def close(self) -> None:
         """Stops the threads."""
         self._executor.shutdown()
+
+
+@contextmanager
+def opened_search(index: SearchedIndex) -> Iterator[OurSearch]:
+    """Opens an index for the body to search."""
+    search = OurSearch(index)
+    try:
+        yield search
+    finally:
+        search.close()

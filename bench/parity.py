@@ -1,8 +1,7 @@
 """Are our spans those of infini-gram? Every maximal span, count, unigram sum and kept span of every conversation."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bench.corpus import Inputs, inputs
 from bench.errors import BenchError
 from bench.infini_gram_peer import InfiniGramPeer, kept_spans
 from bench.options import BenchOptions
-from bench.our_search import FoundSpans, OurSearch
+from bench.our_search import FoundSpans, opened_search
 from bench.report import Report
 from bench.searched_index import SearchedIndex, searched_index
 
@@ -60,11 +59,11 @@ def _compare(
     index: SearchedIndex, conversations: list[Conversation], expected: Callable[[Conversation], Expected]
 ) -> tuple[int, list[str]]:
     spans, differences = 0, []
-    with _opened(index) as ours:
+    with opened_search(index) as ours:
         for conversation in conversations:
             wanted = expected(conversation)
             spans += len(wanted.spans)
-            found = ours.search(conversation.response)
+            found = ours.search(conversation.response).found()
             differences += [f"{conversation.id}: {line}" for line in compare_spans(found, wanted)]
     return spans, differences
 
@@ -112,12 +111,3 @@ def _read_reference(path: Path) -> dict[str, Expected]:
         spans = {(start, end, count): total for start, end, count, total in record["spans"]}
         expected[record["id"]] = Expected(record["num_tokens"], spans, [(s, e) for s, e in record["kept"]])
     return expected
-
-
-@contextmanager
-def _opened(index: SearchedIndex) -> Iterator[OurSearch]:
-    search = OurSearch(index)
-    try:
-        yield search
-    finally:
-        search.close()

@@ -19,6 +19,7 @@ from bench.errors import BenchError
 from bench.options import BenchOptions
 from bench.process_tree import Finished, run_watched
 from bench.report import Report
+from bench.warm_files import read_through
 from index_format.layout import OFFSET, TABLE, TOKENIZED, shard_folder
 from index_format.manifest import ShardManifest
 
@@ -50,7 +51,7 @@ def run(options: BenchOptions, console: Console) -> Report:
     manifest = ShardManifest.load(directory)
     width, cores = manifest.token_width, len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(dir=KEPT, prefix="sort-") as scratch:
-        _warm(directory / TOKENIZED)
+        read_through(directory / TOKENIZED)
         ours = []
         for number in range(min(3, options.passes)):
             with console.status(f"sorting with ours, pass {number + 1}"):
@@ -123,12 +124,6 @@ def _their_seconds(finished: Finished) -> float:
     if found is None:
         raise BenchError(f"infini-gram's indexer did not say how long it took: {finished.output[-500:]}")
     return float(found[1])
-
-
-def _warm(path: Path) -> None:
-    with path.open("rb") as file:
-        while file.read(1 << 24):
-            pass
 
 
 def compare_tables(ours: Path, theirs: Path, text: Path, width: int) -> list[str]:

@@ -29,12 +29,13 @@ _GUARDED_WINDOWS = 2
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Milliseconds of one conversation: ours the median of the passes, theirs one run."""
+    """Milliseconds of one conversation: ours and the bare engine the median of the passes, theirs one run."""
 
     ours_whole: float
     ours_search: float
     theirs_whole: float
     theirs_search: float
+    bare_search: float
 
 
 def run(options: BenchOptions, console: Console) -> Report:
@@ -47,7 +48,8 @@ def run(options: BenchOptions, console: Console) -> Report:
     rows = [_row(name, measured, field) for name, field in _ROWS]
     figures = _figures(measured)
     notes = [
-        f"ours: median of {options.passes} warm passes a conversation; infini-gram: one run (a second was no faster)"
+        f"ours: median of {options.passes} warm passes a conversation; infini-gram: one run (a second was no faster)",
+        "bare: its C++ engine's attribute, results not converted to Python objects; as many passes as ours",
     ]
     if options.remote:
         remote = compare_with_remote(options, conversations, console)
@@ -70,6 +72,7 @@ _ROWS = (
     ("infini-gram, whole trace", "theirs_whole"),
     ("headwater, tokens to kept spans", "ours_search"),
     ("infini-gram, tokens to kept spans", "theirs_search"),
+    ("infini-gram, bare attribute", "bare_search"),
 )
 
 
@@ -84,6 +87,7 @@ def _measure(
                 first = index.trace(conversation.response, conversation.prompt)
                 theirs = peer.trace(conversation)
                 ours = [_timed(index, conversation) for _ in range(passes)]
+                bare = [_timed_bare(peer, conversation) for _ in range(passes)]
             failures += [f"{conversation.id}: {line}" for line in differences(first, theirs)]
             measured.append(
                 Measured(
@@ -91,6 +95,7 @@ def _measure(
                     statistics.median(search for _, search in ours),
                     theirs.whole_ms,
                     theirs.search_ms,
+                    statistics.median(bare),
                 )
             )
     return measured, failures
@@ -102,6 +107,15 @@ def _timed(index: EmbeddedIndex, conversation: Conversation) -> tuple[float, flo
     trace = index.trace(conversation.response, conversation.prompt)
     whole = (perf_counter() - began) * 1000
     return whole, trace.timings.search_ms + trace.timings.filter_ms
+
+
+def _timed_bare(peer: InfiniGramPeer, conversation: Conversation) -> float:
+    tokens = peer.tokens(conversation.response)
+    began = perf_counter()
+    found = peer.attribute_bare(tokens)
+    milliseconds = (perf_counter() - began) * 1000
+    del found  # releasing its results is not search
+    return milliseconds
 
 
 def differences(ours: Trace, theirs: PeerTrace) -> list[str]:
@@ -123,8 +137,11 @@ def _figures(measured: Sequence[Measured]) -> dict[str, float | int]:
         ours, theirs = (percentile(_column(measured, name), percent) for name in ("ours_whole", "theirs_whole"))
         figures[f"whole_ratio_p{percent}"] = theirs / ours
         figures[f"whole_ms_p{percent}"] = ours
-    ours, theirs = (percentile(_column(measured, name), 50) for name in ("ours_search", "theirs_search"))
+    names = ("ours_search", "theirs_search", "bare_search")
+    ours, theirs, bare = (percentile(_column(measured, name), 50) for name in names)
     figures["search_ratio_p50"] = theirs / ours
+    figures["search_ratio_bare_p50"] = bare / ours
+    figures["search_ms_p50"] = ours
     return figures
 
 
