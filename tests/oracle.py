@@ -107,6 +107,15 @@ def longest_matches(
     return matches
 
 
+def maximal_in_shard(matches: Sequence[Match]) -> list[Match]:
+    """Returns the matches, ascending by start, that end after every match that begins earlier: no other contains them.
+
+    A shard returns only these. One left out ends no later in this shard than an earlier one; so it is inside that one
+    in the whole corpus too, or another shard has a longer match at its start, and returns that.
+    """
+    return [m for m in matches if all(m.end > earlier.end for earlier in matches if earlier.start < m.start)]
+
+
 def maximal_spans(matches: Sequence[Match], min_tokens: int = 1, max_count: int = 1_000_000) -> list[Match]:
     """Returns the matches inside no other, after those too short or too frequent have been dropped."""
     allowed = [m for m in matches if m.end - m.start >= min_tokens and m.count <= max_count]

@@ -4,13 +4,13 @@ import json
 import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import suffix_engine
 from index_format.layout import shard_folder
 from index_format.tokenizer import JsonTokenizer
 from tests import oracle
+from tests.engine_calls import FoundMatch, longest_matches, windows
 from tests.interop.infini_gram_reference import Engine
 from tests.interop.random_corpora import SEEDS, documents_of, queries_of
 from tests.property.strategies import ALPHABETS, WIDTHS
@@ -27,13 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_unigrams(width: int) -> bool:
     return width > 1  # infini-gram reads the u8 file character by character
-
-
-def arrays(found: suffix_engine.LongestMatches) -> list[tuple[int, int, int]]:
-    """Returns ``(start, end, count)`` of each match."""
-    starts, ends = (np.frombuffer(part, dtype="<u4").tolist() for part in (found.starts, found.ends))
-    lows, highs = (np.frombuffer(part, dtype="<u8").tolist() for part in (found.rank_starts, found.rank_ends))
-    return [(s, e, high - low) for s, e, low, high in zip(starts, ends, lows, highs, strict=True)]
 
 
 def sorts_before_everything(text: list[int], query: list[int], width: int) -> bool:
@@ -78,9 +71,10 @@ def test_attribute_gives_the_same_maximal_spans(width: int, seed: int, folder: P
     for query in queries_of(seed, documents, width):
         word_starts = [position for position, token in enumerate(query) if token in word_ids]
         cuts = [position + 1 for position, token in enumerate(query) if token in delimiters]
-        matches = arrays(ours.longest_matches(query, word_starts, cuts))
         truth = oracle.longest_matches(documents, query, word_starts, cuts)
-        assert matches == [(m.start, m.end, m.count) for m in truth]
+        matches = longest_matches(ours, query, word_starts, cuts)
+        maximal = oracle.maximal_in_shard(truth)
+        assert [(m.start, m.end, m.count) for m in matches] == [(m.start, m.end, m.count) for m in maximal]
         if any(sorts_before_everything(text, query[start:], width) for start in word_starts):
             continue  # known defect, below: theirs may be shorter there, ours equals the oracle
         spans = oracle.maximal_spans(truth)
@@ -99,7 +93,7 @@ def test_only_ours_finds_a_match_with_the_first_suffix(folder: Path) -> None:
     query = [3, 5, 4]  # sorts before "3 5 9", the first suffix of all, and shares two tokens with it
     theirs = Engine([folder], 2, folder / "words.txt").attribute(query, [])
     ours = suffix_engine.ShardIndex.open(folder, token_width=2, pool=POOL)
-    assert arrays(ours.longest_matches(query, [0, 1, 2], [])) == [(0, 2, 1), (1, 2, 1)]
+    assert longest_matches(ours, query, [0, 1, 2], []) == [FoundMatch(0, 2, (0, 1))]
     assert [(s.start, s.end) for s in theirs] == [(1, 2)], "infini-gram now looks at rank 0: drop this test"
 
 
@@ -141,7 +135,7 @@ def check_window(
 ) -> None:
     """Checks that both engines return the same document, window and metadata for one occurrence."""
     wanted = theirs.engine.get_doc_by_rank_2(s=number, rank=rank, needle_len=len(query), max_ctx_len=4)
-    [window] = ours.windows([rank], [len(query)], 4, 2)
+    [window], _ = windows(ours, [rank], [len(query)], 4, 2)
     assert window.document_length == wanted["doc_len"]
     assert window.end - window.start == wanted["disp_len"]
     assert window.match_start - window.start == wanted["needle_offset"]

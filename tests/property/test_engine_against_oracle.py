@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import suffix_engine
 from tests import oracle
+from tests.engine_calls import FoundMatch, as_u32, as_u64, longest_matches, u32, u64
 from tests.property.strategies import ALPHABETS, WIDTHS, Corpus, corpora, queries
 from tests.tiny_index import write_shard
 
@@ -26,14 +27,6 @@ def opened(corpus: Corpus, *, unigrams: bool = True) -> Iterator[suffix_engine.S
     with tempfile.TemporaryDirectory() as directory:
         write_shard(Path(directory), corpus.documents, corpus.width, unigrams=unigrams)
         yield suffix_engine.ShardIndex.open(directory, token_width=corpus.width, pool=POOL)
-
-
-def u32(content: bytes) -> list[int]:
-    return np.frombuffer(content, dtype="<u4").tolist()
-
-
-def u64(content: bytes) -> list[int]:
-    return np.frombuffer(content, dtype="<u8").tolist()
 
 
 def text_and_table(corpus: Corpus) -> tuple[list[int], list[int]]:
@@ -104,12 +97,11 @@ def test_longest_matches_are_those_of_the_oracle(data: st.DataObject) -> None:
     query = data.draw(queries(corpus))
     text, table = text_and_table(corpus)
     with opened(corpus) as shard:
-        found = shard.longest_matches(query.tokens, query.word_starts, query.cuts)
-    wanted = oracle.longest_matches(corpus.documents, query.tokens, query.word_starts, query.cuts)
-    assert list(zip(u32(found.starts), u32(found.ends), strict=True)) == [(m.start, m.end) for m in wanted]
-    intervals = list(zip(u64(found.rank_starts), u64(found.rank_ends), strict=True))
-    assert intervals == [oracle.find(text, table, query.tokens[m.start : m.end]) for m in wanted]
-    assert [end - start for start, end in intervals] == [m.count for m in wanted]
+        found = longest_matches(shard, query.tokens, query.word_starts, query.cuts)
+    allowed = oracle.longest_matches(corpus.documents, query.tokens, query.word_starts, query.cuts)
+    wanted = oracle.maximal_in_shard(allowed)
+    assert [(m.start, m.end, m.count) for m in found] == [(m.start, m.end, m.count) for m in wanted]
+    assert [m.ranks for m in found] == [oracle.find(text, table, query.tokens[m.start : m.end]) for m in wanted]
 
 
 @given(st.data())
@@ -117,18 +109,16 @@ def test_longest_matches_of_a_long_query_with_every_position_a_word_start(data: 
     corpus: Corpus = data.draw(corpora(max_documents=6))
     tokens = data.draw(queries(corpus, max_tokens=60)).tokens
     with opened(corpus) as shard:
-        found = shard.longest_matches(tokens, range(len(tokens)), [])
-    wanted = oracle.longest_matches(corpus.documents, tokens, range(len(tokens)), [])
-    assert list(zip(u32(found.starts), u32(found.ends), strict=True)) == [(m.start, m.end) for m in wanted]
+        found = longest_matches(shard, tokens, range(len(tokens)), [])
+    wanted = oracle.maximal_in_shard(oracle.longest_matches(corpus.documents, tokens, range(len(tokens)), []))
+    assert [(m.start, m.end, m.count) for m in found] == [(m.start, m.end, m.count) for m in wanted]
 
 
 def test_a_match_at_rank_zero_is_found(tmp_path: Path) -> None:
     # The reference system never looks at rank 0 when the query sorts before everything but extends it.
     write_shard(tmp_path, [[0, 5, 9]], 2)
     shard = suffix_engine.ShardIndex.open(tmp_path, token_width=2, pool=POOL)
-    found = shard.longest_matches([0, 5, 4], [0, 1, 2], [])
-    assert (u32(found.starts), u32(found.ends)) == ([0, 1], [2, 2])
-    assert (u64(found.rank_starts)[0], u64(found.rank_ends)[0]) == (0, 1)
+    assert longest_matches(shard, [0, 5, 4], [0, 1, 2], []) == [FoundMatch(0, 2, (0, 1))]
 
 
 @given(corpora(), st.booleans())
@@ -136,7 +126,7 @@ def test_unigram_counts_are_those_of_the_text_with_and_without_the_file(corpus: 
     ids = ALPHABETS[corpus.width]
     wanted = oracle.unigram_counts(corpus.documents, corpus.width)
     with opened(corpus, unigrams=unigrams) as shard:
-        assert u64(shard.unigram_counts(ids)) == [wanted[id_] for id_ in ids]
+        assert u64(shard.unigram_counts(as_u32(ids))) == [wanted[id_] for id_ in ids]
 
 
 @given(corpora())
@@ -166,20 +156,20 @@ def test_tokens_are_those_of_the_text(data: st.DataObject) -> None:
 
 REFUSED = {
     "separator": lambda shard, separator: shard.find([1, separator]),
-    "separator in a query": lambda shard, separator: shard.longest_matches([separator], [0], []),
-    "word starts out of order": lambda shard, _: shard.longest_matches([1, 2], [1, 0], []),
-    "word start past the query": lambda shard, _: shard.longest_matches([1, 2], [2], []),
-    "cuts out of order": lambda shard, _: shard.longest_matches([1, 2], [0], [2, 1]),
-    "cut at the start": lambda shard, _: shard.longest_matches([1, 2], [0], [0]),
-    "cut past the query": lambda shard, _: shard.longest_matches([1, 2], [0], [3]),
+    "separator in a query": lambda shard, separator: longest_matches(shard, [separator], [0], []),
+    "word starts out of order": lambda shard, _: longest_matches(shard, [1, 2], [1, 0], []),
+    "word start past the query": lambda shard, _: longest_matches(shard, [1, 2], [2], []),
+    "cuts out of order": lambda shard, _: longest_matches(shard, [1, 2], [0], [2, 1]),
+    "cut at the start": lambda shard, _: longest_matches(shard, [1, 2], [0], [0]),
+    "cut past the query": lambda shard, _: longest_matches(shard, [1, 2], [0], [3]),
     "rank": lambda shard, _: shard.positions([6]),
     "position": lambda shard, _: shard.locate([6]),
     "tokens backwards": lambda shard, _: shard.tokens(2, 1),
     "tokens past the end": lambda shard, _: shard.tokens(0, 7),
     "text without a vocabulary": lambda shard, _: shard.document(0, 0, 1),
-    "window without a vocabulary": lambda shard, _: shard.windows([0], [1], 1, 1),
+    "window without a vocabulary": lambda shard, _: shard.windows(as_u64([0]), as_u32([1]), 1, 1),
     "document": lambda shard, _: shard.metadata(2),
-    "unigram": lambda shard, separator: shard.unigram_counts([separator]),
+    "unigram": lambda shard, separator: shard.unigram_counts(as_u32([separator])),
 }
 
 
@@ -192,10 +182,33 @@ def test_what_is_out_of_range_is_refused(width: int, what: str, tmp_path: Path) 
         REFUSED[what](shard, oracle.separator(width))
 
 
+PARTS = {
+    "token_ids has 3 bytes": lambda shard: shard.longest_matches(b"\1\0\0", b"", b""),
+    "word_starts has 1 bytes": lambda shard: shard.longest_matches(as_u32([1, 2]), b"\0", b""),
+    "cuts has 5 bytes": lambda shard: shard.longest_matches(as_u32([1, 2]), as_u32([0]), b"\1\0\0\0\0"),
+    "token_ids has 2 bytes": lambda shard: shard.unigram_counts(b"\1\0"),
+    "ranks has 4 bytes": lambda shard: shard.windows(as_u32([0]), as_u32([1]), 1, 1),
+    "lengths has 7 bytes": lambda shard: shard.windows(as_u64([0]), b"\0" * 7, 1, 1),
+}
+
+
+@pytest.mark.parametrize("message", PARTS)
+def test_a_part_of_an_integer_is_refused(message: str, tmp_path: Path) -> None:
+    write_shard(tmp_path, [[1, 2, 1], [2]], 2)
+    shard = suffix_engine.ShardIndex.open(tmp_path, token_width=2, pool=POOL)
+    with pytest.raises(suffix_engine.InvalidQueryError, match=f"{message}, which is no whole number of integers"):
+        PARTS[message](shard)
+
+
 @pytest.mark.parametrize("width", [1, 2])
 def test_an_id_wider_than_the_tokens_is_refused(width: int, tmp_path: Path) -> None:
     write_shard(tmp_path, [[1, 2, 1], [2]], width)
     shard = suffix_engine.ShardIndex.open(tmp_path, token_width=width, pool=POOL)
-    for call in (shard.find, shard.unigram_counts, lambda ids: shard.longest_matches(ids, [0], [])):
+    too_wide = [256**width + 1]
+    for call in (
+        lambda: shard.find(too_wide),
+        lambda: shard.unigram_counts(as_u32(too_wide)),
+        lambda: longest_matches(shard, too_wide, [0], []),
+    ):
         with pytest.raises(suffix_engine.InvalidQueryError):
-            call([256**width + 1])
+            call()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import oracle
-from tests.property.strategies import Corpus, corpora, queries
+from tests.property.strategies import Corpus, corpora, queries, splits
 
 
 def test_suffixes_sort_by_low_byte_first_with_the_end_of_the_file_before_everything() -> None:
@@ -35,3 +35,25 @@ def test_count_of_a_piece_is_the_size_of_its_rank_interval(data: st.DataObject) 
     text = oracle.text_of(corpus.documents, corpus.width)
     start, end = oracle.find(text, oracle.suffix_table(text, corpus.width), tokens)
     assert end - start == oracle.count(corpus.documents, tokens)
+
+
+@given(st.data())
+def test_maximal_in_the_only_shard_is_maximal(data: st.DataObject) -> None:
+    corpus: Corpus = data.draw(corpora())
+    query = data.draw(queries(corpus))
+    matches = oracle.longest_matches(corpus.documents, query.tokens, query.word_starts, query.cuts)
+    assert oracle.maximal_in_shard(matches) == oracle.maximal_spans(matches)
+
+
+@given(st.data())
+def test_every_shard_that_holds_a_maximal_span_counts_it_among_its_own(data: st.DataObject) -> None:
+    corpus: Corpus = data.draw(corpora())
+    query = data.draw(queries(corpus))
+    asked = (query.tokens, query.word_starts, query.cuts)
+    spans = oracle.maximal_spans(oracle.longest_matches(corpus.documents, *asked))
+    for documents in data.draw(splits(corpus)):
+        found = oracle.maximal_in_shard(oracle.longest_matches(documents, *asked))
+        counts = {(m.start, m.end): m.count for m in found}
+        for span in spans:
+            held = oracle.count(documents, query.tokens[span.start : span.end])
+            assert counts.get((span.start, span.end), 0) == held

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 import suffix_engine
 from tests import oracle
+from tests.engine_calls import u32, windows
 from tests.tiny_index import write_shard
 
 POOL = suffix_engine.ThreadPool(1)
@@ -69,7 +69,8 @@ def test_windows_are_the_text_round_each_occurrence(
             number, offset = oracle.locate(documents, position)
             room = len(documents[number]) - offset
             asked += [(rank, number, offset, length) for length in {1, 2, room} if offset >= 0 and 1 <= length <= room]
-        found = shard.index.windows([a[0] for a in asked], [a[3] for a in asked], context, snippet)
+        found, reads = windows(shard.index, [a[0] for a in asked], [a[3] for a in asked], context, snippet)
+        assert reads.table == len(asked)
         assert len(found) == len(asked)
         for got, (rank, number, offset, length) in zip(found, asked, strict=True):
             check_window(shard, got, rank, number, offset, length, context, min(snippet, context))
@@ -90,7 +91,7 @@ def check_window(
     assert (got.rank, got.document, got.document_length) == (rank, number, len(document))
     assert (got.start, got.end, got.match_start) == (start, end, offset)
     match = document[offset : offset + length]
-    assert np.frombuffer(got.match_token_ids, dtype="<u4").tolist() == match
+    assert u32(got.match_token_ids) == match
     assert got.text == shard.decode(document[start:end])
     assert json.loads(got.metadata) == {"n": number, "é": "水"}
     assert not got.metadata.endswith("\n")
@@ -129,7 +130,7 @@ def test_a_run_of_a_document_is_its_text(documents: list[list[int]], width: int,
 def test_boundaries_tile_the_text_and_give_a_split_character_to_its_last_token(ids: list[int]) -> None:
     vocabulary = suffix_engine.Vocabulary(PIECES, fallback_ids=[], byte_level=True, strip_leading_space=False)
     text, packed = vocabulary.decode(ids)
-    boundaries = np.frombuffer(packed, dtype="<u4").tolist()
+    boundaries = u32(packed)
     assert text == b"".join(PIECES[id_] for id_ in ids).decode(errors="replace")
     assert len(boundaries) == len(ids) + 1
     assert (boundaries[0], boundaries[-1]) == (0, len(text))
