@@ -8,12 +8,12 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from index_format.errors import IndexNotFoundError, ManifestError
-from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
+from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, shard_folder
 
 FORMAT_VERSION = 1
 _TOKEN_WIDTHS = (1, 2, 4)
@@ -30,7 +30,10 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShardManifest:
-    """What one shard holds. ``num_tokens`` counts positions: every token and one separator a document."""
+    """What one shard holds. ``num_tokens`` counts positions: every token and one separator a document.
+
+    Sidecars, which can be added to a published shard at any time, are listed in ``files`` once they are there.
+    """
 
     format_version: int
     shard: int
@@ -62,6 +65,19 @@ class ShardManifest:
         """Writes the manifest into a shard folder, durably."""
         write_durably(directory / SHARD_MANIFEST, _to_json(self))
 
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether the sidecars are listed."""
+        return all(name in self.files for name in SIDECARS)
+
+    def with_sidecars(self, entries: Mapping[str, FileEntry]) -> Self:
+        """Returns this manifest with these sidecars in place of those it lists, if any."""
+        return replace(self, files={**self.without_sidecars().files, **entries})
+
+    def without_sidecars(self) -> Self:
+        """Returns the manifest of the core files alone: what the shard holds, however it is searched."""
+        return replace(self, files={name: entry for name, entry in self.files.items() if name not in SIDECARS})
+
     def check_files(self, directory: Path) -> None:
         """Checks that every file is there with its published size. Reads no content.
 
@@ -70,12 +86,15 @@ class ShardManifest:
         """
         for name, entry in self.files.items():
             path = directory / name
+            advice = f"; {rebuild_advice(self.shard)}" if name in SIDECARS else ""
             try:
                 found = path.stat().st_size
             except FileNotFoundError:
-                raise ManifestError(f"{path}: file is missing, {entry.size_bytes} bytes were published") from None
+                raise ManifestError(
+                    f"{path}: file is missing, {entry.size_bytes} bytes were published{advice}"
+                ) from None
             if found != entry.size_bytes:
-                raise ManifestError(f"{path}: file has {found} bytes, {entry.size_bytes} were published")
+                raise ManifestError(f"{path}: file has {found} bytes, {entry.size_bytes} were published{advice}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,7 @@ class IndexManifest:
     """What an index holds: its shards in order, its tokenizer, and where the documents came from.
 
     ``tokenizer`` is ``"tokenizer.json"`` (the file beside the manifest) or ``"bytes"``. ``index_id`` changes whenever
-    any published byte of a shard does.
+    any published byte of a shard's core files does; sidecars leave it as it is.
     """
 
     format_version: int
@@ -116,13 +135,17 @@ class IndexManifest:
         """Publishes the index: writes the manifest beside its place, flushes it and renames it in."""
         write_durably(directory / INDEX_MANIFEST, _to_json(self))
 
-    def load_shards(self, directory: Path) -> list[ShardManifest]:
+    def load_shards(self, directory: Path, *, check_sidecars: bool = True) -> list[ShardManifest]:
         """Returns the manifests of all shards, in order, after checking them against this one and their files.
+
+        Without ``check_sidecars`` the sizes of core files only are checked, for who builds sidecars.
 
         Raises:
             ManifestError: a shard is of another tokenizer, width or number, or its files have other sizes.
         """
-        shards = [self.load_shard(directory, number) for number in range(self.num_shards)]
+        shards = [
+            self.load_shard(directory, number, check_sidecars=check_sidecars) for number in range(self.num_shards)
+        ]
         totals = (sum(s.num_tokens for s in shards), sum(s.num_documents for s in shards))
         if totals != (self.num_tokens, self.num_documents):
             raise ManifestError(
@@ -131,8 +154,8 @@ class IndexManifest:
             )
         return shards
 
-    def load_shard(self, directory: Path, number: int) -> ShardManifest:
-        """Returns the manifest of one shard, after checking it against this one and its files.
+    def load_shard(self, directory: Path, number: int, *, check_sidecars: bool = True) -> ShardManifest:
+        """Returns the manifest of one shard, after checking it against this one and its files, as `load_shards` does.
 
         Raises:
             ManifestError: the shard is missing, of another tokenizer, width or number, or its files have other sizes.
@@ -150,16 +173,21 @@ class IndexManifest:
                 raise ManifestError(f"{folder}: shard has {field} {found}, the index has {wanted}")
         if shard.shard != number:
             raise ManifestError(f"{folder}: manifest is of shard {shard.shard}, expected {number}")
-        shard.check_files(folder)
+        (shard if check_sidecars else shard.without_sidecars()).check_files(folder)
         return shard
 
 
 def index_id_of(shards: list[ShardManifest]) -> str:
-    """Returns 16 hexadecimal digits that identify the content of ``shards``."""
+    """Returns 16 hexadecimal digits that identify what ``shards`` hold, with sidecars or without."""
     digest = hashlib.sha256()
     for shard in shards:
-        digest.update(_to_json(shard))
+        digest.update(_to_json(shard.without_sidecars()))
     return digest.hexdigest()[:16]
+
+
+def rebuild_advice(shard: int) -> str:
+    """Returns what to do about a damaged sidecar of a shard."""
+    return f"build it again with 'headwater index accelerate DIR --shard {shard} --force'"
 
 
 def write_durably(path: Path, content: bytes) -> None:

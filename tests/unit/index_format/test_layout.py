@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from index_format.errors import PathNameError
-from index_format.layout import MAX_SHARDS, check_path_name, shard_folder
+from index_format.layout import CORE_FILES, MAX_SHARDS, SIDECARS, check_path_name, numbered, shard_folder
 
 
 def test_shard_folders_sort_as_their_numbers_do():
@@ -13,6 +13,21 @@ def test_shard_folders_sort_as_their_numbers_do():
 
 def test_shard_folders_pass_their_own_check():
     check_path_name(Path("/indexes") / shard_folder(7))
+
+
+def test_sidecars_are_no_core_files_to_infini_gram():
+    for name in SIDECARS:
+        check_path_name(Path("/indexes") / name)
+
+
+def test_the_files_of_several_shards_in_one_folder_differ_in_their_number():
+    assert [numbered(name, 12) for name in (*CORE_FILES[:2], *SIDECARS)] == [
+        "tokenized.12",
+        "table.12",
+        "fanout.12",
+        "directory.12",
+    ]
+    assert numbered(CORE_FILES[0], 0) == CORE_FILES[0]
 
 
 @pytest.mark.parametrize("word", ["tokenized", "table", "offset", "metadata", "metaoff", "unigram"])

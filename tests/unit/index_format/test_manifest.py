@@ -3,8 +3,8 @@ import json
 import pytest
 
 from index_format.errors import IndexNotFoundError, ManifestError
-from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, TABLE, shard_folder
-from index_format.manifest import IndexManifest, ShardManifest, index_id_of
+from index_format.layout import FAN_OUT, INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, TABLE, shard_folder
+from index_format.manifest import FileEntry, IndexManifest, ShardManifest, index_id_of
 from tests.tiny_index import write_index
 
 
@@ -92,3 +92,41 @@ def test_a_file_of_another_size_is_named_with_both_sizes(index):
     (folder / TABLE).unlink()
     with pytest.raises(ManifestError, match="file is missing"):
         ShardManifest.load(folder).check_files(folder)
+
+
+def add_sidecars(folder, sizes=(8, 4)):
+    """Writes files in place of sidecars and lists them."""
+    for name, size in zip(SIDECARS, sizes, strict=True):
+        (folder / name).write_bytes(b"x" * size)
+    entries = {name: FileEntry(size, "0" * 64) for name, size in zip(SIDECARS, sizes, strict=True)}
+    ShardManifest.load(folder).with_sidecars(entries).save(folder)
+
+
+def test_sidecars_leave_the_identity_of_an_index_as_it_is(index):
+    before = [ShardManifest.load(index / shard_folder(number)) for number in range(2)]
+    add_sidecars(index / shard_folder(0))
+    after = IndexManifest.load(index).load_shards(index)
+    assert [shard.is_accelerated for shard in after] == [True, False]
+    assert index_id_of(after) == index_id_of(before) == IndexManifest.load(index).index_id
+    assert [shard.without_sidecars() for shard in after] == before
+
+
+def test_sidecars_are_listed_in_place_of_older_ones(index):
+    folder = index / shard_folder(0)
+    add_sidecars(folder)
+    add_sidecars(folder, (16, 2))
+    assert [ShardManifest.load(folder).files[name].size_bytes for name in SIDECARS] == [16, 2]
+
+
+def test_a_listed_sidecar_that_is_not_there_is_refused_with_the_remedy(index):
+    folder = index / shard_folder(1)
+    add_sidecars(folder)
+    (folder / FAN_OUT).write_bytes(b"x")
+    manifest = IndexManifest.load(index)
+    remedy = "build it again with 'headwater index accelerate DIR --shard 1 --force'"
+    with pytest.raises(ManifestError, match=rf"fanout\.0: file has 1 bytes, 8 were published; {remedy}"):
+        manifest.load_shards(index)
+    (folder / FAN_OUT).unlink()
+    with pytest.raises(ManifestError, match=rf"fanout\.0: file is missing, 8 bytes were published; {remedy}"):
+        manifest.load_shards(index)
+    assert len(manifest.load_shards(index, check_sidecars=False)) == 2
