@@ -48,6 +48,12 @@ class TerminalProgress:
         if self._task is not None:
             self._bars.advance(self._task, amount)
 
+    def found_done(self, amount: int) -> None:
+        """Lets the bar begin further on; the rate counts from there."""
+        if self._task is not None:
+            done = self._bars.tasks[self._bars.task_ids.index(self._task)].completed
+            self._bars.reset(self._task, completed=int(done) + amount)
+
     def stage_finished(self, stage: str, seconds: float) -> None:
         """Replaces the bar by a line."""
         if self._task is not None:
@@ -71,13 +77,13 @@ class PlainProgress:
     def __init__(self, console: Console):
         self._console = console
         self._stage = self._unit = ""
-        self._total = self._done = 0
+        self._total = self._done = self._found = 0
         self._started = self._last_line = 0.0
         self.report: BuildReport | None = None
 
     def stage_started(self, stage: str, total: int, unit: str) -> None:
         """Prints what begins."""
-        self._stage, self._unit, self._total, self._done = stage, unit, total, 0
+        self._stage, self._unit, self._total, self._done, self._found = stage, unit, total, 0, 0
         self._started = self._last_line = monotonic()
         self._print(f"{stage}: {_amount(total, unit)}")
 
@@ -89,9 +95,15 @@ class PlainProgress:
             return
         self._last_line = now
         rate = self._done / (now - self._started)
-        left = max(0, self._total - self._done) / rate
-        share = min(1.0, self._done / max(1, self._total))
+        done = self._found + self._done
+        left = max(0, self._total - done) / rate
+        share = min(1.0, done / max(1, self._total))
         self._print(f"{self._stage}: {share:.0%}, {_amount(rate, self._unit)}/s, {format_seconds(left)} left")
+
+    def found_done(self, amount: int) -> None:
+        """Prints how much was done; the rate counts from there."""
+        self._found += amount
+        self._print(f"{self._stage}: {_amount(amount, self._unit)} were done before")
 
     def stage_finished(self, stage: str, seconds: float) -> None:
         """Prints how long it took."""

@@ -12,7 +12,7 @@ import click
 _COMMANDS = {
     "trace": ("headwater.trace_command", "trace", "Trace an answer to the documents that hold its passages."),
     "count": ("headwater.count_command", "count", "Count how often a text occurs in an index."),
-    "index": ("headwater.index_command", "index", "Build, verify and describe indexes."),
+    "index": ("headwater.index_command", "index", "Build, accelerate, verify and describe indexes."),
     "serve": ("headwater.serve_command", "serve", "Serve an index: shard servers and a coordinator."),
     "demo": ("headwater.demo", "demo", "Build a small index and trace an answer through a real cluster."),
 }

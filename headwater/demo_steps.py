@@ -58,6 +58,9 @@ class Steps:
     def advanced(self, amount: int) -> None:
         """See `indexing.Progress.advanced`."""
 
+    def found_done(self, amount: int) -> None:
+        """See `indexing.Progress.found_done`."""
+
     def stage_finished(self, stage: str, seconds: float) -> None:
         """See `indexing.Progress.stage_finished`."""
         self.say(f"{stage}, {seconds:.1f} s")

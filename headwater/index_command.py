@@ -1,4 +1,4 @@
-"""``headwater index build|verify|info``: make an index of a corpus, check it, say what it holds."""
+"""``headwater index build|accelerate|verify|info``: make an index of a corpus, speed it up, check it, describe it."""
 
 import json
 import os
@@ -14,22 +14,22 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from headwater.build_progress import build_progress, format_seconds
+from headwater.build_progress import build_progress
+from headwater.index_report import print_acceleration, print_build, print_index
 from headwater.labels import plural
 from headwater.plain_text import shorten, visible
 from index_format.manifest import IndexManifest
 from indexing import (
     BuildPlan,
-    BuildReport,
     HubTokenizer,
     RawBytes,
     TokenizerChoice,
     TokenizerFile,
     TrainedTokenizer,
+    accelerate,
     build,
     verify,
 )
-from indexing.budget import format_bytes
 from indexing.errors import BadDocumentError, PlanError
 from indexing.plan import DEFAULT_VOCABULARY, MAX_THREADS
 
@@ -63,7 +63,7 @@ class _SizeType(click.ParamType[int]):
 
 @click.group()
 def index() -> None:
-    """Build, verify and describe indexes."""
+    """Build, accelerate, verify and describe indexes."""
 
 
 @index.command("build")
@@ -96,6 +96,11 @@ def index() -> None:
 @click.option("--source", default="", metavar="LABEL", help="Name of the corpus.")
 @click.option(
     "--skip-bad-lines", is_flag=True, help="Leave out and count lines that hold no document, instead of failing."
+)
+@click.option(
+    "--accelerate/--no-accelerate",
+    default=True,
+    help="Build the sidecars that make searches fast, or leave them out ('index accelerate' adds them later).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def build_command(
@@ -137,7 +142,46 @@ def build_command(
     except BadDocumentError as error:
         raise click.ClickException(f"{visible(str(error))}; --skip-bad-lines leaves such lines out") from error
     assert shown.report is not None, "a build that returns has reported"
-    _print_report(out, manifest, shown.report, as_json=as_json)
+    print_build(out, manifest, shown.report, as_json=as_json)
+
+
+@index.command("accelerate")
+@click.argument("directory", type=_PATH)
+@click.option(
+    "--shard",
+    "shards",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="N",
+    help="Only this shard; repeat for more. Without it all are accelerated.",
+)
+@click.option("--force", is_flag=True, help="Build sidecars again where there are some: for damaged ones.")
+@click.option(
+    "--token-width",
+    type=click.Choice(["1", "2", "4"]),
+    metavar="BYTES",
+    help="Bytes a token; for an index that infini-gram built, if its files do not tell.",
+)
+@click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def accelerate_command(
+    directory: Path, shards: tuple[int, ...], force: bool, token_width: str | None, threads: int, as_json: bool
+) -> None:
+    """Add the sidecars that make searches fast.
+
+    DIRECTORY is an index without them, infini-gram's own included. Nothing else of it changes, and it can be searched
+    meanwhile. When the work is interrupted, the same command continues it.
+    """
+    with _terminated_as_interrupted(), build_progress(Console(stderr=True)) as shown:
+        report = accelerate(
+            directory,
+            shown,
+            token_width=None if token_width is None else int(token_width),
+            shards=shards,
+            force=force,
+            threads=threads,
+        )
+    print_acceleration(directory, report, as_json=as_json)
 
 
 @index.command("verify")
@@ -145,7 +189,7 @@ def build_command(
 @click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify_command(directory: Path, threads: int, as_json: bool) -> None:
-    """Check a whole index, reading every byte: sizes, checksums, order of the suffixes, counts, metadata."""
+    """Check a whole index, reading every byte: sizes, checksums, order of the suffixes, counts, metadata, sidecars."""
     with build_progress(Console(stderr=True)) as shown:
         manifest = verify(directory, shown, threads)
     if as_json:
@@ -162,32 +206,7 @@ def info_command(directory: Path, as_json: bool) -> None:
     """Say what an index holds. Reads the manifests and checks the sizes of files, not their content."""
     manifest = IndexManifest.load(directory)
     shards = manifest.load_shards(directory)
-    sizes = [sum(entry.size_bytes for entry in shard.files.values()) for shard in shards]
-    if as_json:
-        click.echo(json.dumps({**asdict(manifest), "shards": [asdict(shard) for shard in shards]}))
-        return
-    rows = [
-        ("index", manifest.index_id),
-        ("source", manifest.source or "-"),
-        ("stage", manifest.stage or "-"),
-        ("documents", f"{manifest.num_documents:,}"),
-        ("tokens", f"{manifest.num_tokens:,} of {manifest.token_width} bytes"),
-        (
-            "tokenizer",
-            f"{manifest.tokenizer}, {manifest.vocab_size:,} entries, sha256 {manifest.tokenizer_sha256[:16]}",
-        ),
-        ("size", f"{format_bytes(sum(sizes))} in shards"),
-        ("built by", f"{manifest.built_by}, format version {manifest.format_version}"),
-    ]
-    rows += [
-        (
-            f"shard {shard.shard}",
-            f"{shard.num_documents:,} documents, {shard.num_tokens:,} tokens, {format_bytes(size)}",
-        )
-        for shard, size in zip(shards, sizes, strict=True)
-    ]
-    for name, value in rows:
-        click.echo(f"{name:<12}{visible(value)}")
+    print_index(manifest, shards, as_json=as_json)
 
 
 def _tokenizer_choice(tokenizer: str | None, train_tokenizer: int | None, *, raw_bytes: bool) -> TokenizerChoice:
@@ -200,22 +219,6 @@ def _tokenizer_choice(tokenizer: str | None, train_tokenizer: int | None, *, raw
     if raw_bytes:
         return RawBytes()
     return TrainedTokenizer() if train_tokenizer is None else TrainedTokenizer(train_tokenizer)
-
-
-def _print_report(directory: Path, manifest: IndexManifest, report: BuildReport, *, as_json: bool) -> None:
-    seconds = sum(taken for _, taken in report.stage_seconds)
-    rate = report.num_tokens / seconds
-    if as_json:
-        summary = {"directory": str(directory), "index_id": manifest.index_id, **asdict(report)}
-        summary |= {"stage_seconds": dict(report.stage_seconds), "seconds": seconds, "tokens_per_second": rate}
-        click.echo(json.dumps(summary))
-        return
-    skipped = f"{plural(report.skipped_bad, 'bad line')}, {plural(report.skipped_empty, 'empty document')}"
-    click.echo(f"{directory}: index {manifest.index_id} built in {format_seconds(seconds)}")
-    shards = plural(manifest.num_shards, "shard")
-    click.echo(f"  documents  {report.num_documents:,} in {shards} (skipped: {skipped})")
-    click.echo(f"  tokens     {report.num_tokens:,}, {rate:,.0f} a second")
-    click.echo(f"  size       {format_bytes(report.text_bytes)} of text, {format_bytes(report.index_bytes)} of index")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""Corpus in, index out: `build` makes an index directory from documents, `verify` checks a whole one."""
+"""Corpus in, index out: `build` makes an index of documents, `accelerate` adds sidecars to one, `verify` checks one."""
 
+from indexing.acceleration import AccelerationReport, accelerate
 from indexing.errors import IndexingError
 from indexing.pipeline import build
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer
@@ -7,6 +8,7 @@ from indexing.progress import BuildReport, Progress, SilentProgress
 from indexing.verification import verify
 
 __all__ = [
+    "AccelerationReport",
     "BuildPlan",
     "BuildReport",
     "HubTokenizer",
@@ -17,6 +19,7 @@ __all__ = [
     "TokenizerChoice",
     "TokenizerFile",
     "TrainedTokenizer",
+    "accelerate",
     "build",
     "verify",
 ]

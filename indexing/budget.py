@@ -17,9 +17,11 @@ from indexing.plan import BuildPlan, RawBytes
 from indexing.shard_writer import OPEN_FILES, writer_memory_bytes
 from indexing.sources import Corpus
 from indexing.writing import WrittenShard
-from suffix_engine import sort_memory_bytes
+from suffix_engine import fan_out_bytes, sort_memory_bytes
 
 _SHARE_OF_AVAILABLE = 0.8
+# A page of 4,096 bytes of the fan-out takes at most 73 bytes of the directory.
+_DIRECTORY_SHARE = 50
 _ROOT = Path("/")
 # Open besides the shards: the standard streams, a source, libraries.
 _OTHER_OPEN_FILES = 64
@@ -55,7 +57,10 @@ def check_before_start(plan: BuildPlan, corpus: Corpus, budget_bytes: int) -> No
     width = 1 if isinstance(plan.tokenizer, RawBytes) else 2
     check_memory(num_tokens, plan.shards, width, _LEAST_VOCABULARY, budget_bytes, estimated=True)
     check_writers(plan.shards, _LEAST_VOCABULARY, budget_bytes)
-    check_disk(plan.output, num_tokens * width + table_bytes(num_tokens, width), estimated=True)
+    needed_bytes = num_tokens * width + table_bytes(num_tokens, width)
+    if plan.accelerate:
+        needed_bytes += sidecar_bytes(num_tokens, width)
+    check_disk(plan.output, needed_bytes, estimated=True)
 
 
 def check_writers(num_shards: int, vocab_size: int, budget_bytes: int) -> None:
@@ -77,22 +82,25 @@ def check_writers(num_shards: int, vocab_size: int, budget_bytes: int) -> None:
 
 
 def check_after_writing(
-    output: Path, shards: Sequence[WrittenShard], width: int, vocab_size: int, budget_bytes: int
+    plan: BuildPlan, shards: Sequence[WrittenShard], width: int, vocab_size: int, budget_bytes: int
 ) -> None:
-    """Checks, now that every token is counted, that the shards can be sorted.
+    """Checks, now that every token is counted, that the shards can be sorted and accelerated.
 
     Raises:
         MemoryBudgetError, DiskFullError: they cannot.
     """
     largest = max(shard.num_tokens for shard in shards)
     check_memory(largest * len(shards), len(shards), width, vocab_size, budget_bytes, estimated=False)
-    check_disk(output, sum(table_bytes(shard.num_tokens, width) for shard in shards), estimated=False)
+    needed_bytes = sum(table_bytes(shard.num_tokens, width) for shard in shards)
+    if plan.accelerate:
+        needed_bytes += sum(sidecar_bytes(shard.num_tokens, width) for shard in shards)
+    check_disk(plan.output, needed_bytes, estimated=False)
 
 
 def check_memory(
     num_tokens: int, num_shards: int, token_width: int, vocab_size: int, budget_bytes: int, *, estimated: bool
 ) -> None:
-    """Checks that the largest of ``num_shards`` shards can be sorted within the budget.
+    """Checks that the largest of ``num_shards`` shards can be sorted within the budget; building sidecars takes less.
 
     Raises:
         MemoryBudgetError: it cannot; says how many shards would do, if so many can be written side by side.
@@ -136,6 +144,12 @@ def table_bytes(num_tokens: int, token_width: int) -> int:
     """Returns the size of the suffix array of a shard: as few bytes an entry as hold every offset of its text."""
     text_bytes = num_tokens * token_width
     return num_tokens * max(1, math.ceil(math.log2(max(2, text_bytes)) / 8))
+
+
+def sidecar_bytes(num_tokens: int, token_width: int) -> int:
+    """Returns the most disk that the two sidecars of a shard take."""
+    size = fan_out_bytes(num_tokens, token_width)
+    return size + size // _DIRECTORY_SHARE
 
 
 def format_bytes(size: int) -> str:

@@ -1,9 +1,10 @@
-"""Has the engine sort or verify a shard in a process that ends with this one, and at once on any exception here."""
+"""Has the engine work on a shard in a process that ends with this one, and at once on any exception here."""
 
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,26 +13,44 @@ from indexing.errors import EngineCallError, EngineKilledError
 _SCRIPT = Path(__file__).with_name("engine_process.py")
 
 
-def call_engine(task: Literal["sort", "verify"], directory: Path, *, token_width: int, num_threads: int) -> str:
-    """Does ``task`` on the shard in ``directory`` and returns what the process of the engine printed.
+def call_engine(
+    task: Literal["sort", "accelerate", "open", "verify"],
+    directory: Path,
+    *,
+    token_width: int,
+    num_threads: int,
+    number: int = 0,
+    heard: Callable[[str], None] = lambda line: None,
+    held_open: Sequence[int] = (),
+) -> None:
+    """Does ``task`` on the shard of this number in ``directory``; ``heard`` is told every line that the process prints.
+
+    The descriptors ``held_open`` stay open until the process has ended, even if this one is killed before.
 
     Raises:
         EngineCallError: the engine raised an error, whose message it has.
         EngineKilledError: the process was killed.
     """
     # -P keeps this folder, with its modules' common names, off the child's import path.
-    command = [sys.executable, "-P", str(_SCRIPT), task, str(directory), str(token_width), str(num_threads)]
+    arguments = (task, str(directory), str(number), str(token_width), str(num_threads))
+    command = [sys.executable, "-P", str(_SCRIPT), *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(  # noqa: S603 - our own script, arguments as a list
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        pass_fds=held_open,
     ) as child:
         try:
-            # Waits for the end of standard error, and leaves standard input open: it tells the child that we live.
-            # What the child prints is one short line, for which a pipe always has room.
-            assert child.stderr is not None
+            # Waits for the end of standard output, and leaves standard input open: it tells the child that we live.
+            # What the child writes to standard error is one short message, for which a pipe always has room.
             assert child.stdout is not None
+            assert child.stderr is not None
+            for line in child.stdout:
+                heard(line.decode().rstrip("\n"))
             message = child.stderr.read().decode(errors="replace").strip()
-            printed = child.stdout.read().decode()
             code = child.wait()
         finally:
             child.kill()
@@ -42,7 +61,6 @@ def call_engine(task: Literal["sort", "verify"], directory: Path, *, token_width
         )
     if code != 0:
         raise EngineCallError(message)
-    return printed
 
 
 def _signal_name(number: int) -> str:

@@ -1,10 +1,10 @@
-"""One call of the engine in a process of its own: ``engine_process.py sort|verify DIRECTORY TOKEN_WIDTH THREADS``.
+"""One call of the engine in a process of its own: ``engine_process.py TASK DIRECTORY NUMBER TOKEN_WIDTH THREADS``.
 
-The engine sorts, and verifies, in one call that nothing interrupts. In another process it ends the moment that process
-is killed, its memory goes back to the system, and running out of memory, or a file that shrinks while it is read, takes
-the call down and not who made it. It is an ordinary command and no `multiprocessing` child, so a caller's main module
-is not imported a second time; and a script, not a module of this package, which would take longer to import than a
-small shard takes to sort.
+TASK is sort, accelerate, open or verify. The engine does each in one call. In another process it ends the moment that
+process is killed, its memory goes back to the system, and running out of memory, or a file that shrinks while it is
+read, takes the call down and not who made it. It is an ordinary command and no `multiprocessing` child, so a caller's
+main module is not imported a second time; and a script, not a module of this package, which would take longer to import
+than a small shard takes to sort.
 """
 
 import os
@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 
-from suffix_engine import EngineError, ShardIndex, ThreadPool, sort_shard
+from suffix_engine import EngineError, ShardIndex, ThreadPool, accelerate_shard, sort_shard
 
 
 def main() -> int:
@@ -20,27 +20,45 @@ def main() -> int:
     # Ctrl-C reaches the whole process group; who started this process decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    task, directory, token_width, num_threads = sys.argv[1:]
+    task, directory, number, token_width, num_threads = sys.argv[1:]
     try:
-        _TASKS[task](directory, int(token_width), int(num_threads))
+        _TASKS[task](directory, int(number), int(token_width), int(num_threads))
     except (EngineError, MemoryError) as error:
         print(f"{error or type(error).__name__}", file=sys.stderr)
         return 1
     return 0
 
 
-def _sort(directory: str, token_width: int, num_threads: int) -> None:
+def _sort(directory: str, number: int, token_width: int, num_threads: int) -> None:
+    assert number == 0, "what we sort is named as our own shards are"
     sort_shard(directory, token_width=token_width, num_threads=num_threads)
 
 
-def _verify(directory: str, token_width: int, num_threads: int) -> None:
+def _accelerate(directory: str, number: int, token_width: int, num_threads: int) -> None:
+    """Builds the sidecars, and prints again and again how many ranks are done."""
+    accelerate_shard(
+        directory,
+        token_width=token_width,
+        number=number,
+        num_threads=num_threads,
+        progress=lambda done, total: print(done, flush=True),
+    )
+
+
+def _open(directory: str, number: int, token_width: int, num_threads: int) -> None:
+    """Opens the shard, and prints whether it has sidecars."""
+    index = ShardIndex.open(directory, token_width=token_width, pool=ThreadPool(num_threads), number=number)
+    print("accelerated" if index.is_accelerated else "plain")
+
+
+def _verify(directory: str, number: int, token_width: int, num_threads: int) -> None:
     """Verifies, and prints how many tokens and documents the shard holds."""
-    index = ShardIndex.open(directory, token_width=token_width, pool=ThreadPool(num_threads))
+    index = ShardIndex.open(directory, token_width=token_width, pool=ThreadPool(num_threads), number=number)
     index.verify()
     print(index.num_tokens, index.num_documents)
 
 
-_TASKS = {"sort": _sort, "verify": _verify}
+_TASKS = {"sort": _sort, "accelerate": _accelerate, "open": _open, "verify": _verify}
 
 
 def _end_with_parent() -> None:

@@ -9,8 +9,10 @@ IndexingError
 |   `-- BadDocumentError  one line or row holds no document; these are the ones that can be skipped
 |-- MemoryBudgetError     the caller: a shard would not fit
 |-- EngineCallError       the engine refused a call made in a process of its own
-|   `-- SortError         a shard cannot be sorted
+|   |-- SortError         a shard cannot be sorted
+|   `-- AccelerationError a shard cannot be accelerated
 |-- EngineKilledError     the operator: the process of such a call was killed
+|-- IndexBusyError        the caller: another process is changing the index
 `-- VerificationError     an index is not what its manifests say
 """
 
@@ -54,7 +56,7 @@ class BadDocumentError(SourceError):
 
 
 class MemoryBudgetError(IndexingError):
-    """A shard needs more memory to sort than the build may use."""
+    """A shard needs more memory to sort or accelerate than may be used."""
 
 
 class EngineCallError(IndexingError):
@@ -65,8 +67,16 @@ class SortError(EngineCallError):
     """A shard cannot be sorted."""
 
 
+class AccelerationError(EngineCallError):
+    """A shard cannot be accelerated. What is done of it is kept, and continued by the next attempt."""
+
+
 class EngineKilledError(IndexingError):
     """The process in which the engine was at work on a shard was killed."""
+
+
+class IndexBusyError(IndexingError):
+    """Another process is adding sidecars to the index."""
 
 
 class VerificationError(IndexingError):

@@ -69,6 +69,7 @@ class BuildPlan:
         stage: Training stage that the documents belong to, a label.
         source: Name of the corpus, a label.
         skip_bad_lines: Leave out lines and rows that hold no usable document, and count them, instead of failing.
+        accelerate: Build the sidecars, which make searches fast; `indexing.accelerate` adds them later, too.
     """
 
     sources: tuple[Path, ...]
@@ -82,6 +83,7 @@ class BuildPlan:
     stage: str = ""
     source: str = ""
     skip_bad_lines: bool = False
+    accelerate: bool = True
 
     def __post_init__(self) -> None:
         if not self.sources:

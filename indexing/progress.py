@@ -34,6 +34,9 @@ class Progress(Protocol):
     def advanced(self, amount: int) -> None:
         """The current stage did ``amount`` more of its unit."""
 
+    def found_done(self, amount: int) -> None:
+        """``amount`` of the current stage's unit was done before it began, by an attempt that was interrupted."""
+
     def stage_finished(self, stage: str, seconds: float) -> None:
         """The current stage is done."""
 
@@ -52,6 +55,9 @@ class SilentProgress:
 
     def advanced(self, amount: int) -> None:
         """See `Progress.advanced`."""
+
+    def found_done(self, amount: int) -> None:
+        """See `Progress.found_done`."""
 
     def stage_finished(self, stage: str, seconds: float) -> None:
         """See `Progress.stage_finished`."""

@@ -8,7 +8,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from index_format.layout import CORE_FILES, INDEX_MANIFEST, TOKENIZER_FILE
+from index_format.layout import CORE_FILES, INDEX_MANIFEST, SIDECARS, TOKENIZER_FILE
 from index_format.manifest import (
     FORMAT_VERSION,
     FileEntry,
@@ -36,9 +36,10 @@ def publish_index(
     stages: Stages,
 ) -> IndexManifest:
     """Writes the manifest of every shard, the tokenizer, and last the manifest of the index, which it returns."""
-    size_bytes = sum((shard.directory / name).stat().st_size for shard in written for name in CORE_FILES)
+    names = (*CORE_FILES, *SIDECARS) if plan.accelerate else CORE_FILES
+    size_bytes = sum((shard.directory / name).stat().st_size for shard in written for name in names)
     with stages.stage("checksums", size_bytes, "bytes") as progress:
-        shards = [_publish_shard(shard, width, tokenizer.sha256, plan.threads, progress) for shard in written]
+        shards = [_publish_shard(shard, names, width, tokenizer.sha256, plan.threads, progress) for shard in written]
     if isinstance(tokenizer, JsonTokenizer):
         write_durably(output.create_file(TOKENIZER_FILE), tokenizer.content)
     manifest = IndexManifest(
@@ -78,9 +79,14 @@ def report_of(manifest: IndexManifest, written: WrittenCorpus, output: OutputDir
 
 
 def _publish_shard(
-    shard: WrittenShard, width: int, tokenizer_sha256: str, threads: int, progress: Progress
+    shard: WrittenShard,
+    names: Sequence[str],
+    width: int,
+    tokenizer_sha256: str,
+    threads: int,
+    progress: Progress,
 ) -> ShardManifest:
-    entries = file_entries([shard.directory / name for name in CORE_FILES], threads, progress.advanced)
+    entries = file_entries([shard.directory / name for name in names], threads, progress.advanced)
     manifest = ShardManifest(
         format_version=FORMAT_VERSION,
         shard=shard.number,
@@ -88,7 +94,7 @@ def _publish_shard(
         num_tokens=shard.num_tokens,
         num_documents=shard.num_documents,
         tokenizer_sha256=tokenizer_sha256,
-        files=dict(zip(CORE_FILES, entries, strict=True)),
+        files=dict(zip(names, entries, strict=True)),
     )
     manifest.save(shard.directory)
     return manifest

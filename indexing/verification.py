@@ -5,8 +5,8 @@ import struct
 from pathlib import Path
 
 from index_format.errors import ManifestError
-from index_format.layout import METADATA, METAOFF, UNIGRAM, shard_folder
-from index_format.manifest import IndexManifest, ShardManifest, index_id_of
+from index_format.layout import METADATA, METAOFF, SIDECARS, UNIGRAM, shard_folder
+from index_format.manifest import IndexManifest, ShardManifest, index_id_of, rebuild_advice
 from index_format.tokenizer import open_tokenizer
 from indexing.engine_call import call_engine
 from indexing.errors import EngineCallError, VerificationError
@@ -19,13 +19,15 @@ _U64 = struct.Struct("<Q")
 
 
 def verify(directory: Path, progress: Progress | None = None, threads: int = 0) -> IndexManifest:
-    """Checks a whole index and returns its manifest: manifests, sizes, checksums, tokenizer, tables, metadata lines.
+    """Checks a whole index and returns its manifest.
+
+    What is checked: manifests, sizes, checksums, tokenizer, tables, metadata lines, and sidecars where there are any.
 
     Raises:
         PlanError: ``threads`` is out of range.
         IndexFormatError: there is no index, or manifests, sizes or tokenizer disagree.
         VerificationError: a checksum, a count or a metadata line is wrong; the table is no sorted permutation; or
-            offsets or unigram counts do not match the text.
+            offsets, unigram counts or sidecars do not match the text.
         EngineKilledError: the process that checks a shard, which any exception here ends as well, was killed.
     """
     check_threads(threads)
@@ -47,6 +49,13 @@ def verify(directory: Path, progress: Progress | None = None, threads: int = 0) 
         for shard in shards:
             _check_contents(directory / shard_folder(shard.shard), shard, vocab_size, threads)
             stage.advanced(shard.num_tokens)
+    for shard in shards:
+        folder = directory / shard_folder(shard.shard)
+        if not shard.is_accelerated and all((folder / name).exists() for name in SIDECARS):
+            stages.note(
+                f"{folder}: {' and '.join(SIDECARS)} are there but not published, so they have no checksums; "
+                "'headwater index accelerate' publishes them"
+            )
     return manifest
 
 
@@ -54,18 +63,23 @@ def _check_checksums(folder: Path, shard: ShardManifest, threads: int, progress:
     found = file_entries([folder / name for name in shard.files], threads, progress.advanced)
     for (name, published), entry in zip(shard.files.items(), found, strict=True):
         if entry != published:
+            advice = rebuild_advice(shard.shard) if name in SIDECARS else "copy or build it again"
             raise VerificationError(
                 f"{folder / name}: content has sha256 {entry.sha256}, {published.sha256} was published; "
-                "the file has changed or is damaged, copy or build it again"
+                f"the file has changed or is damaged, {advice}"
             )
 
 
 def _check_contents(folder: Path, shard: ShardManifest, vocab_size: int, threads: int) -> None:
+    printed: list[str] = []
     try:
-        printed = call_engine("verify", folder, token_width=shard.token_width, num_threads=threads)
+        call_engine("verify", folder, token_width=shard.token_width, num_threads=threads, heard=printed.append)
     except EngineCallError as error:
-        raise VerificationError(str(error)) from error
-    found = [int(number) for number in printed.split()]
+        message = str(error)
+        if any(f"{folder / name}:" in message for name in SIDECARS):
+            message = f"{message}; {rebuild_advice(shard.shard)}"
+        raise VerificationError(message) from error
+    found = [int(number) for number in printed[0].split()]
     if found != [shard.num_tokens, shard.num_documents]:
         raise VerificationError(
             f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "

@@ -5,8 +5,11 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import psutil
 
 from indexing.plan import BuildPlan, RawBytes, TokenizerChoice
 
@@ -53,3 +56,36 @@ def run_index_command(*arguments: str | Path, limit_bytes: int | None = None) ->
     with index_command(*arguments, limit_bytes=limit_bytes) as process:
         out, err = process.communicate(timeout=60)
     return process.returncode, out, err
+
+
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    """Waits for a condition while a command runs."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, "the command ended before the test could interrupt it"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def processes_of_group(group: int) -> list[int]:
+    """Returns the processes of a group that live."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def at_work(process: "subprocess.Popen[str]", task: str) -> bool:
+    """Says whether the engine does a task in a child of the command."""
+    return any(f"engine_process.py {task}" in _command_of(child) for child in psutil.Process(process.pid).children())
+
+
+def _command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""  # it has just ended

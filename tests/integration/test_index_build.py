@@ -141,7 +141,12 @@ def test_the_report_counts_bad_lines_and_quotes_the_first(tmp_path: Path) -> Non
     indexing.build(plan, keeper)
     assert keeper.report.skipped_bad == 2
     assert keeper.report.notes[0].startswith(f"skipped {source}:2: not valid JSON")
-    assert [stage for stage, _ in keeper.report.stage_seconds] == ["read and tokenize", "sort", "checksums"]
+    assert [stage for stage, _ in keeper.report.stage_seconds] == [
+        "read and tokenize",
+        "sort",
+        "accelerate",
+        "checksums",
+    ]
 
 
 @pytest.mark.parametrize("texts", [[], ["", ""]])

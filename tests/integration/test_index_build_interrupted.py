@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -12,38 +11,21 @@ import pytest
 
 import indexing
 from indexing.publishing import file_entries
-from tests.integration.index_builds import index_command, make_texts, plan_of, write_corpus
+from tests.integration.index_builds import (
+    at_work,
+    index_command,
+    make_texts,
+    plan_of,
+    processes_of_group,
+    wait_until,
+    write_corpus,
+)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Large enough that reading and sorting each take a second or so, and the few words make sorting slow.
     return write_corpus(tmp_path_factory.mktemp("corpus") / "a.jsonl", make_texts(25_000, words=200))
-
-
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, "the build ended before the test could interrupt it"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def processes_of_group(group: int) -> list[int]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            continue
-    return found
-
-
-def at_work(process: "subprocess.Popen[str]", task: str) -> bool:
-    """Says whether the engine sorts, or verifies, in a child of the command."""
-    commands = [" ".join(child.cmdline()) for child in psutil.Process(process.pid).children()]
-    return any(f"engine_process.py {task}" in command for command in commands)
 
 
 def sorting(process: "subprocess.Popen[str]") -> bool:

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 import headwater.build_progress
-from headwater.build_progress import PlainProgress, build_progress, format_seconds
+from headwater.build_progress import PlainProgress, TerminalProgress, build_progress, format_seconds
 from indexing import BuildReport
 
 REPORT = BuildReport(1, 2, 3, 4, 0, 0, (), ())
@@ -44,6 +44,31 @@ def test_plain_lines_tell_rate_and_time_left_now_and_then(monkeypatch: pytest.Mo
     for _ in range(3):
         progress.advanced(1_000_000)
     assert written.getvalue() == "read: 10 MB\nread: 20%, 167 kB/s, 48.0 s left\n"
+
+
+def test_plain_lines_count_what_was_done_before_but_not_for_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((100.0, 112.0))
+    monkeypatch.setattr(headwater.build_progress, "monotonic", lambda: next(clock))
+    written = io.StringIO()
+    progress = PlainProgress(Console(file=written, force_terminal=False))
+    progress.stage_started("accelerate", 10_000_000, "tokens")
+    progress.found_done(4_000_000)
+    progress.advanced(1_200_000)
+    assert written.getvalue() == (
+        "accelerate: 10 M tokens\naccelerate: 4 M tokens were done before\n"
+        "accelerate: 52%, 100 k tokens/s, 48.0 s left\n"
+    )
+
+
+def test_a_bar_begins_where_an_earlier_attempt_ended() -> None:
+    written = io.StringIO()
+    with build_progress(Console(file=written, force_terminal=True, width=80)) as progress:
+        progress.stage_started("accelerate", 2000, "tokens")
+        progress.found_done(500)
+        progress.advanced(500)
+        assert isinstance(progress, TerminalProgress)
+        progress.stage_finished("accelerate", 1.0)
+    assert " 25 %" in written.getvalue() or " 50 %" in written.getvalue()
 
 
 @pytest.mark.parametrize(

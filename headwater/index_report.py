@@ -1,0 +1,97 @@
+"""What ``headwater index`` prints when it is done: lines for people, or JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from headwater.build_progress import format_seconds
+from headwater.labels import plural
+from headwater.plain_text import visible
+from index_format.layout import DIRECTORY, FAN_OUT
+from index_format.manifest import IndexManifest, ShardManifest
+from indexing import AccelerationReport, BuildReport
+from indexing.budget import format_bytes
+
+
+def print_build(directory: Path, manifest: IndexManifest, report: BuildReport, *, as_json: bool) -> None:
+    """Prints what a build did."""
+    seconds = sum(taken for _, taken in report.stage_seconds)
+    rate = report.num_tokens / seconds
+    if as_json:
+        summary = {"directory": str(directory), "index_id": manifest.index_id, **asdict(report)}
+        summary |= {"stage_seconds": dict(report.stage_seconds), "seconds": seconds, "tokens_per_second": rate}
+        click.echo(json.dumps(summary))
+        return
+    skipped = f"{plural(report.skipped_bad, 'bad line')}, {plural(report.skipped_empty, 'empty document')}"
+    click.echo(f"{directory}: index {manifest.index_id} built in {format_seconds(seconds)}")
+    shards = plural(manifest.num_shards, "shard")
+    click.echo(f"  documents  {report.num_documents:,} in {shards} (skipped: {skipped})")
+    click.echo(f"  tokens     {report.num_tokens:,}, {rate:,.0f} a second")
+    click.echo(f"  size       {format_bytes(report.text_bytes)} of text, {format_bytes(report.index_bytes)} of index")
+
+
+def print_acceleration(directory: Path, report: AccelerationReport, *, as_json: bool) -> None:
+    """Prints what adding sidecars did."""
+    seconds = sum(taken for _, taken in report.stage_seconds)
+    if as_json:
+        summary = {"directory": str(directory), **asdict(report)}
+        summary |= {"stage_seconds": dict(report.stage_seconds), "seconds": seconds}
+        click.echo(json.dumps(summary))
+        return
+    shards = plural(report.num_shards, "shard")
+    if report.accelerated == 0:
+        click.echo(f"{directory}: already accelerated, {shards}")
+    else:
+        click.echo(f"{directory}: {report.accelerated} of {shards} accelerated in {format_seconds(seconds)}")
+    click.echo(f"  sidecars   {_sidecar_sizes(report.fan_out_bytes, report.directory_bytes, report.num_tokens)}")
+
+
+def print_index(manifest: IndexManifest, shards: Sequence[ShardManifest], *, as_json: bool) -> None:
+    """Prints what an index holds."""
+    if as_json:
+        click.echo(json.dumps({**asdict(manifest), "shards": [asdict(shard) for shard in shards]}))
+        return
+    sizes = [sum(entry.size_bytes for entry in shard.files.values()) for shard in shards]
+    rows = [
+        ("index", manifest.index_id),
+        ("source", manifest.source or "-"),
+        ("stage", manifest.stage or "-"),
+        ("documents", f"{manifest.num_documents:,}"),
+        ("tokens", f"{manifest.num_tokens:,} of {manifest.token_width} bytes"),
+        (
+            "tokenizer",
+            f"{manifest.tokenizer}, {manifest.vocab_size:,} entries, sha256 {manifest.tokenizer_sha256[:16]}",
+        ),
+        ("size", f"{format_bytes(sum(sizes))} in shards"),
+        ("accelerated", _acceleration_of(shards)),
+        ("built by", f"{manifest.built_by}, format version {manifest.format_version}"),
+    ]
+    rows += [
+        (
+            f"shard {shard.shard}",
+            f"{shard.num_documents:,} documents, {shard.num_tokens:,} tokens, {format_bytes(size)}",
+        )
+        for shard, size in zip(shards, sizes, strict=True)
+    ]
+    for name, value in rows:
+        click.echo(f"{name:<12}{visible(value)}")
+
+
+def _acceleration_of(shards: Sequence[ShardManifest]) -> str:
+    """Returns whether an index has sidecars, and what they take."""
+    accelerated = [shard for shard in shards if shard.is_accelerated]
+    if not accelerated:
+        return "no; 'headwater index accelerate' makes searches faster"
+    fan_out, directory = (sum(shard.files[name].size_bytes for shard in accelerated) for name in (FAN_OUT, DIRECTORY))
+    which = "yes" if len(accelerated) == len(shards) else f"{len(accelerated)} of {plural(len(shards), 'shard')}"
+    return f"{which}; {_sidecar_sizes(fan_out, directory, sum(shard.num_tokens for shard in accelerated))}"
+
+
+def _sidecar_sizes(fan_out_bytes: int, directory_bytes: int, num_tokens: int) -> str:
+    return (
+        f"fan-out {format_bytes(fan_out_bytes)} ({fan_out_bytes / num_tokens:.2f} bytes a token), "
+        f"directory {format_bytes(directory_bytes)}, held in RAM ({directory_bytes / num_tokens:.3f} bytes a token)"
+    )

@@ -1,0 +1,56 @@
+"""A lock on an index, so that two processes never add sidecars to it at once."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from indexing.errors import IndexBusyError
+
+LOCK_FILE = "accelerate.lock"
+
+
+@contextmanager
+def index_lock(directory: Path) -> Iterator[int]:
+    """Holds the lock of the index in ``directory`` while the body runs, and yields its descriptor.
+
+    The system releases it when the last process that has the descriptor open ends, however it does.
+
+    Raises:
+        IndexBusyError: another process holds it.
+    """
+    path = directory / LOCK_FILE
+    descriptor = _locked(path)
+    try:
+        yield descriptor
+    finally:
+        with suppress(FileNotFoundError):  # somebody removed it by hand
+            path.unlink()
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, descriptor):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise IndexBusyError(
+                f"{path.parent}: another 'headwater index accelerate' is at work on this index; wait for its end"
+            ) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # whoever held it removed the file between our opening and locking it
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
