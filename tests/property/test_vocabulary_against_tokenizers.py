@@ -81,8 +81,19 @@ def test_decoding_an_encoded_text_equals_the_tokenizer(name: str, text: str) -> 
     assert engine.decode(ids)[0] == reference(name).decode(ids, skip_special_tokens=False)
 
 
+WORDS = st.sampled_from(
+    ["the", " the", "  ", " ", "\u2581", "\n\n", ".", "7", "ing", "é", "水", "🚀", "e\u0301", "</s>", "<0x0A>"]
+)
+
+
 @pytest.mark.parametrize("name", [TRAINED, *SHARED])
-@given(text=st.one_of(st.text(max_size=60), st.from_regex(r"[0-9][a-z0-9 .,\n]{0,40}", fullmatch=True)))
+@given(
+    text=st.one_of(
+        st.text(max_size=60),
+        st.from_regex(r"[0-9][a-z0-9 .,\n]{0,40}", fullmatch=True),
+        st.lists(WORDS, max_size=20).map("".join),
+    )
+)
 def test_an_encoded_text_is_tiled_by_its_boundaries_and_has_the_tokens_of_the_tokenizer(name: str, text: str) -> None:
     query = JsonTokenizer(content(name)).encode(text) if name == TRAINED else shared_tokenizer(name).encode(text)
     assert query.token_ids.tolist() == reference(name).encode(text, add_special_tokens=False).ids
@@ -91,6 +102,15 @@ def test_an_encoded_text_is_tiled_by_its_boundaries_and_has_the_tokens_of_the_to
     assert len(boundaries) == len(query.token_ids) + 1
     assert boundaries[0] == 0
     assert not len(query.token_ids) or boundaries[-1] == len(text)
+
+
+@pytest.mark.parametrize("name", [TRAINED, *SHARED])
+@given(text=st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=20).map("".join))
+def test_boundaries_of_an_encoded_text_are_those_the_engine_decodes(name: str, text: str) -> None:
+    query = shared_tokenizer(name).encode(text)
+    decoded, packed = parts(name)[1].decode(query.token_ids.tolist())
+    if decoded == text:  # the tokenizer changed no character
+        assert query.boundaries.tolist() == np.frombuffer(packed, dtype="<u4").tolist()
 
 
 @cache
