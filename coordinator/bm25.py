@@ -77,8 +77,7 @@ class _Words:
 
 def _words(texts: Sequence[str]) -> _Words:
     """Returns the words of at least one text, split at every space."""
-    # Half a surrogate pair, which a prompt may hold, is a character like any other.
-    encoded = [text.encode(errors="surrogatepass") for text in texts]
+    encoded = [text.encode() for text in texts]
     joined = b" ".join([*encoded, b""])  # each word, the last one too, ends with the space after it
     spaces = np.flatnonzero(np.frombuffer(joined, dtype=np.uint8) == _SPACE)
     offsets = np.zeros(len(spaces) + 1, dtype=np.int64)

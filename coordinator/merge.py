@@ -5,12 +5,12 @@ Law: a document appears once; its spans are sorted and from the query.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from coordinator.values import DocumentId, MaximalSpan, Occurrence, Snippet
 
 
-@dataclass(frozen=True, slots=True)
-class MergedDocument:
+class MergedDocument(NamedTuple):
     """A document and what was found in it.
 
     ``first`` is the number of its first-seen occurrence, whose window and score stand for the document. ``spans`` are
@@ -23,23 +23,31 @@ class MergedDocument:
     spans: tuple[int, ...]
 
 
+@dataclass(slots=True)
+class _Found:
+    """What has been found of a document so far; snippets by their text."""
+
+    first: int
+    snippets: dict[str, Snippet]
+    spans: set[int]
+
+
 def merge_documents(occurrences: Sequence[Occurrence]) -> list[MergedDocument]:
     """Returns the documents of ``occurrences`` in first-seen order. Snippets of equal text are shown once."""
-    first: dict[DocumentId, int] = {}
-    snippets: dict[DocumentId, dict[str, Snippet]] = {}
-    spans: dict[DocumentId, set[int]] = {}
+    documents: dict[DocumentId, _Found] = {}
     for number, occurrence in enumerate(occurrences):
-        document = occurrence.window.document
-        if document not in first:
-            first[document] = number
-            snippets[document] = {}
-            spans[document] = set()
-        snippet = _snippet(occurrence)
-        snippets[document].setdefault(snippet.text, snippet)
-        spans[document].add(occurrence.span)
+        window = occurrence.window
+        found = documents.get(window.document)
+        if found is None:
+            found = documents[window.document] = _Found(number, {}, set())
+        start, end = window.snippet_chars
+        text = window.text[start:end]
+        if text not in found.snippets:
+            found.snippets[text] = _snippet(text, occurrence)
+        found.spans.add(occurrence.span)
     return [
-        MergedDocument(id_, number, tuple(snippets[id_].values()), tuple(sorted(spans[id_])))
-        for id_, number in first.items()
+        MergedDocument(id_, found.first, tuple(found.snippets.values()), tuple(sorted(found.spans)))
+        for id_, found in documents.items()
     ]
 
 
@@ -60,12 +68,12 @@ def merge_spans(spans: Sequence[MaximalSpan]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups]
 
 
-def _snippet(occurrence: Occurrence) -> Snippet:
+def _snippet(text: str, occurrence: Occurrence) -> Snippet:
     window = occurrence.window
-    start, end = window.snippet_chars
+    start = window.snippet_chars[0]
     match_start, match_end = window.match_chars
     return Snippet(
-        text=window.text[start:end],
+        text=text,
         start_char=match_start - start,
         end_char=match_end - start,
         span=occurrence.span,

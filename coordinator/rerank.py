@@ -6,7 +6,7 @@ characters, high from 0.7 and medium from 0.5 (olmo-ui, ``calculate-relevance-sc
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from coordinator.bm25 import bm25_scores
 from coordinator.merge import MergedDocument
@@ -17,8 +17,7 @@ _HIGH = 0.7
 _MEDIUM = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class RankedDocument:
+class RankedDocument(NamedTuple):
     """A document with its BM25 score and its relevance, 0 to 1."""
 
     document: MergedDocument
@@ -34,12 +33,12 @@ def rerank(
     Without a prompt the query is the answer alone; OLMoTrace, which always has one, would put a space before it.
     """
     query = f"{request.prompt} {request.answer}" if request.prompt else request.answer
-    scores = bm25_scores([occurrence.window.text for occurrence in occurrences], query)
+    scores = bm25_scores([occurrence.window.text for occurrence in occurrences], query).tolist()
     scale = _SCORE_PER_CHARACTER * len(request.answer)
     ranked = [
         RankedDocument(document, score, min(max(score / scale, 0.0), 1.0))
         for document in documents
-        for score in (float(scores[document.first]),)
+        for score in (scores[document.first],)
     ]
     return sorted(ranked, key=lambda ranked: (-ranked.score, ranked.document.id))
 

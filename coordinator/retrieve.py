@@ -87,7 +87,7 @@ async def retrieve(
     windows = {
         index: window for shard, found in answers for index, window in zip(places[shard], found.windows, strict=True)
     }
-    token_ids = query.token_ids.tolist()
+    token_ids = tuple(query.token_ids.tolist())
     occurrences = []
     for index, (number, shard, _) in enumerate(drawn):
         if index in windows:
@@ -107,8 +107,8 @@ def _occurrence(span: MaximalSpan, number: int) -> tuple[ShardId, int]:
     raise AssertionError("a span's count is the sum of its intervals")
 
 
-def _check_window(token_ids: list[int], span: MaximalSpan, shard: ShardId, window: Window) -> None:
-    if list(window.match_token_ids) != token_ids[span.start : span.end]:
+def _check_window(token_ids: tuple[int, ...], span: MaximalSpan, shard: ShardId, window: Window) -> None:
+    if window.match_token_ids != token_ids[span.start : span.end]:
         raise WindowMismatchError(
             f"shard {shard}: the window at token {window.match_start} of document {window.document} does not hold the "
             f"span of {span.end - span.start} tokens that its ranks point to; does it serve another index?"

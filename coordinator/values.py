@@ -1,12 +1,13 @@
 """The values that the pipeline's steps take and return. Plain, frozen, free of transport.
 
+Those that a trace makes by the hundred and the caller never sees are named tuples, which cost less to make.
 Ranges are half-open. ``start``/``end`` count tokens, ``start_char``/``end_char`` characters (code points).
 """
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 import numpy as np
 import numpy.typing as npt
@@ -133,8 +134,7 @@ class Answers:
     failed: tuple[FailedShard, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RankInterval:
+class RankInterval(NamedTuple):
     """Ranks ``[start, end)`` of one shard's suffix array."""
 
     shard: ShardId
@@ -177,8 +177,7 @@ class DocumentId:
         return f"{self.shard}:{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The text round one occurrence of a span, clipped to its document.
 
     ``match_chars`` and ``snippet_chars`` are ranges of ``text``. ``metadata`` is the document's JSON line.
@@ -204,8 +203,7 @@ class ShardWindows:
     reads: ReadCounts = NO_READS
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A window and the span, by its index among the kept spans, that it was fetched for."""
 
     span: int

@@ -1,6 +1,7 @@
 """A shard in this process, as the coordinator's pipeline sees one."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
@@ -115,6 +116,8 @@ class EmbeddedShard:
         found, reads = self._engine.windows(
             ranks.tobytes(), lengths.tobytes(), windows.context_tokens, windows.snippet_tokens
         )
+        token_ids = np.frombuffer(b"".join([window.match_token_ids for window in found]), dtype="<u4").tolist()
+        match_ends = itertools.accumulate(windows.lengths)
         return ShardWindows(
             tuple(
                 Window(
@@ -123,13 +126,13 @@ class EmbeddedShard:
                     start=window.start,
                     end=window.end,
                     match_start=window.match_start,
-                    match_token_ids=tuple(np.frombuffer(window.match_token_ids, dtype="<u4").tolist()),
+                    match_token_ids=tuple(token_ids[match_end - length : match_end]),
                     text=window.text,
                     match_chars=window.match_chars,
                     snippet_chars=window.snippet_chars,
                     metadata=window.metadata,
                 )
-                for window in found
+                for window, length, match_end in zip(found, windows.lengths, match_ends, strict=True)
             ),
             _read_counts(reads),
         )

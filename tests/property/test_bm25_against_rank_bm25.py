@@ -67,7 +67,3 @@ def test_terms_are_split_at_single_spaces_only() -> None:
     assert bm25_scores(texts, "")[0] > 0  # between two spaces is an empty term
     for part in ("river", "river.", "Runs", "the"):
         assert bm25_scores(texts, part).tolist() == [0.0] * 4
-
-
-def test_half_a_surrogate_pair_in_a_query_is_a_term_like_any_other() -> None:
-    assert bm25_scores(["river", "mill", "corn"], "\ud83d river")[0] > 0
