@@ -34,6 +34,9 @@ _RANKINGS_BY_NUMBER = {number: each for each, number in _RANKINGS.items()}
 _RELEVANCES = {each: pb.Relevance.Value(f"RELEVANCE_{each.name}") for each in Relevance}
 _RELEVANCES_BY_NUMBER = {number: each for each, number in _RELEVANCES.items()}
 
+# One encoder for all: `json.dumps` makes one a call.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
 _TIMINGS = tuple(field.name for field in fields(Timings))
 
 # Options whose message field holds the value itself.
@@ -90,24 +93,29 @@ def decode_trace_request(request: pb.TraceRequest) -> TraceRequest:
     return TraceRequest(request.answer, request.prompt, TraceOptions(**given))
 
 
-def encode_trace(trace: Trace) -> pb.Trace:
-    """Returns the message of a trace."""
-    return pb.Trace(
-        answer=trace.answer,
-        num_tokens=trace.num_tokens,
-        spans=map(_encode_span, trace.spans),
-        merged_spans=map(_encode_merged_span, trace.merged_spans),
-        documents=map(_encode_document, trace.documents),
-        num_maximal_spans=trace.num_maximal_spans,
-        coverage=encode_coverage(trace.coverage),
-        timings=pb.Timings(**asdict(trace.timings)),
-        stats=_encode_stats(trace.stats),
-        index_id=trace.index_id,
-    )
+def encode_trace(trace: Trace) -> pb.TraceResponse:
+    """Returns the message of a trace. Its lists are filled in place: a message made apart would be copied into it."""
+    response = pb.TraceResponse()
+    encoded = response.trace
+    encoded.answer = trace.answer
+    encoded.num_tokens = trace.num_tokens
+    for span in trace.spans:
+        _add_span(encoded, span)
+    for merged_span in trace.merged_spans:
+        _add_merged_span(encoded, merged_span)
+    for document in trace.documents:
+        _add_document(encoded, document)
+    encoded.num_maximal_spans = trace.num_maximal_spans
+    encoded.coverage.CopyFrom(encode_coverage(trace.coverage))
+    encoded.timings.CopyFrom(pb.Timings(**asdict(trace.timings)))
+    encoded.stats.CopyFrom(_encode_stats(trace.stats))
+    encoded.index_id = trace.index_id
+    return response
 
 
-def decode_trace(trace: pb.Trace) -> Trace:
+def decode_trace(response: pb.TraceResponse) -> Trace:
     """Returns the trace of a message."""
+    trace = response.trace
     return Trace(
         answer=trace.answer,
         num_tokens=trace.num_tokens,
@@ -230,8 +238,8 @@ def decode_index(index: pb.Index) -> IndexDescription:
     )
 
 
-def _encode_span(span: Span) -> pb.Span:
-    return pb.Span(
+def _add_span(trace: pb.Trace, span: Span) -> None:
+    trace.spans.add(
         start=span.start,
         end=span.end,
         start_char=span.start_char,
@@ -258,8 +266,8 @@ def _decode_span(span: pb.Span) -> Span:
     )
 
 
-def _encode_merged_span(span: MergedSpan) -> pb.MergedSpan:
-    return pb.MergedSpan(
+def _add_merged_span(trace: pb.Trace, span: MergedSpan) -> None:
+    trace.merged_spans.add(
         start=span.start,
         end=span.end,
         start_char=span.start_char,
@@ -284,8 +292,8 @@ def _decode_merged_span(span: pb.MergedSpan) -> MergedSpan:
     )
 
 
-def _encode_document(document: Document) -> pb.Document:
-    return pb.Document(
+def _add_document(trace: pb.Trace, document: Document) -> None:
+    encoded = trace.documents.add(
         id=str(document.id),
         source=document.source,
         url=document.url,
@@ -297,19 +305,17 @@ def _encode_document(document: Document) -> pb.Document:
         score=document.score,
         relevance_score=document.relevance_score,
         relevance=_RELEVANCES[document.relevance],
-        snippets=[
-            pb.Snippet(
-                text=snippet.text,
-                start_char=snippet.start_char,
-                end_char=snippet.end_char,
-                span=snippet.span,
-                start=snippet.start,
-                end=snippet.end,
-            )
-            for snippet in document.snippets
-        ],
         spans=document.spans,
     )
+    for snippet in document.snippets:
+        encoded.snippets.add(
+            text=snippet.text,
+            start_char=snippet.start_char,
+            end_char=snippet.end_char,
+            span=snippet.span,
+            start=snippet.start,
+            end=snippet.end,
+        )
 
 
 def _decode_document(document: pb.Document) -> Document:
@@ -368,7 +374,3 @@ def _encode_failed(failed: Iterable[FailedShard]) -> list[pb.FailedShard]:
 
 def _decode_failed(failed: Iterable[pb.FailedShard]) -> tuple[FailedShard, ...]:
     return tuple(FailedShard(ShardId(each.shard), each.reason) for each in failed)
-
-
-def _to_json(metadata: Any) -> str:
-    return json.dumps(metadata, ensure_ascii=False)

@@ -54,7 +54,7 @@ class GrpcApi:
 
     async def _trace(self, request: pb.TraceRequest) -> pb.TraceResponse:
         trace = await self._coordinator.trace(codec.decode_trace_request(request), request.timeout_ms)
-        return pb.TraceResponse(trace=codec.encode_trace(trace))
+        return codec.encode_trace(trace)
 
     async def _count(self, request: pb.CountRequest) -> pb.CountResponse:
         return codec.encode_count(await self._coordinator.count(request.text, request.timeout_ms))

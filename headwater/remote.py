@@ -67,7 +67,7 @@ class RemoteIndex:
         """
         request = TraceRequest(answer, prompt, options or TraceOptions())
         message = codec.encode_trace_request(request, _milliseconds(timeout_s))
-        return codec.decode_trace(self._call(self._stub.Trace, message, timeout_s).trace)
+        return codec.decode_trace(self._call(self._stub.Trace, message, timeout_s))
 
     def count(self, text: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Count:
         """Counts how often a text occurs in the index, token for token. Raises as `trace` does."""
