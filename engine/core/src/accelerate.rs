@@ -13,7 +13,10 @@ use rayon::prelude::*;
 use crate::address::to_usize;
 use crate::directory::{Directory, MAX_KEY_BYTES};
 use crate::error::EngineError;
-use crate::fan_out::{FanOut, PAGE_BYTES, SATURATED, file_bytes, first_lcp, num_pages, ranks_per_page, write_page};
+use crate::fan_out::{
+    FanOut, PAGE_BYTES, SATURATED, file_bytes, first_lcp, num_blocks, num_pages, page_of_block,
+    ranks_per_block, ranks_per_page, write_page,
+};
 use crate::files::ShardFiles;
 use crate::mapped::MappedFile;
 use crate::pool::thread_pool;
@@ -44,8 +47,8 @@ pub fn fan_out_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
 /// the pages in work.
 #[must_use]
 pub fn accelerate_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
-    let pages = num_tokens.div_ceil(ranks_per_page(width.bytes()) as u64);
-    Directory::max_bytes(to_usize(pages)).saturating_add(64 << 20)
+    let blocks = num_blocks(to_usize(num_tokens), width.bytes());
+    Directory::max_bytes(blocks).saturating_add(64 << 20)
 }
 
 /// Builds the fan-out and the directory of a shard and puts them beside its files, the directory last.
@@ -100,8 +103,12 @@ impl<T: Token> Acceleration<T> {
         let beside = path.with_added_extension("tmp");
         let mut file = BufWriter::new(File::create(&beside).map_err(EngineError::io(&beside))?);
         let header = Directory::header(FanOut::<T>::header(self.text.len(), self.fingerprint));
-        directory.write(header, &mut file).map_err(EngineError::io(&beside))?;
-        let file = file.into_inner().map_err(|error| EngineError::io(&beside)(error.into_error()))?;
+        directory
+            .write(header, &mut file)
+            .map_err(EngineError::io(&beside))?;
+        let file = file
+            .into_inner()
+            .map_err(|error| EngineError::io(&beside)(error.into_error()))?;
         file.sync_all().map_err(EngineError::io(&beside))?;
 
         // The directory says that a shard is accelerated: it goes first and comes last.
@@ -124,12 +131,16 @@ impl<T: Token> Acceleration<T> {
         let pages = num_pages(num_tokens, T::WIDTH);
         let header = FanOut::<T>::header(num_tokens, self.fingerprint).to_bytes();
         let journal = Journal::new(&self.files, self.fingerprint);
-        let mut done = journal.pages_done().filter(|&done| done <= pages && path.exists()).unwrap_or(0);
+        let mut done = journal
+            .pages_done()
+            .filter(|&done| done <= pages && path.exists())
+            .unwrap_or(0);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(done == 0);
         let file = options.open(path).map_err(io_error())?;
         file.write_all_at(&header, 0).map_err(io_error())?;
-        file.set_len(file_bytes(num_tokens as u64, T::WIDTH)).map_err(io_error())?;
+        file.set_len(file_bytes(num_tokens as u64, T::WIDTH))
+            .map_err(io_error())?;
 
         let step = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
         let mut flushed = Instant::now();
@@ -161,34 +172,49 @@ impl<T: Token> Acceleration<T> {
 
     /// Returns the directory of a finished fan-out.
     fn directory(&self, fan_out: &File, pool: &ThreadPool) -> Result<Directory, EngineError> {
-        let pages = num_pages(self.text.len(), T::WIDTH);
-        let mut directory = Directory::with_capacity(pages);
+        let blocks = num_blocks(self.text.len(), T::WIDTH);
+        let mut directory = Directory::with_capacity(blocks);
         let batch = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
-        for first in (0..pages).step_by(batch) {
-            let key = |page: usize| {
-                let mut bytes = [0; PAGE_BYTES];
-                fan_out.read_exact_at(&mut bytes, FanOut::<T>::offset(page) as u64)?;
-                Ok(page_key(&self.text, &self.table, page, first_lcp::<T>(&bytes)))
+        for first in (0..blocks).step_by(batch) {
+            let key = |block: usize| {
+                let mut page = [0; PAGE_BYTES];
+                fan_out.read_exact_at(&mut page, FanOut::<T>::offset(page_of_block(block)) as u64)?;
+                Ok(block_key(
+                    &self.text,
+                    &self.table,
+                    block,
+                    first_lcp::<T>(&page, block),
+                ))
             };
-            let some = (first..pages.min(first + batch)).into_par_iter();
+            let some = (first..blocks.min(first + batch)).into_par_iter();
             let keys: Vec<&[u8]> = pool
                 .install(|| some.map(key).collect::<io::Result<_>>())
                 .map_err(EngineError::io(self.files.fan_out_partial()))?;
-            keys.into_iter().for_each(|key| directory.push(key));
+            for key in keys {
+                directory.push(key);
+            }
         }
         Ok(directory)
     }
 }
 
-/// Returns the key of a page whose first suffix shares `lcp` tokens with the one before.
-pub(crate) fn page_key<'a, T: Token>(text: &'a Text<T>, table: &SuffixArray, page: usize, lcp: usize) -> &'a [u8] {
-    if page == 0 {
+/// Returns the key of a block whose first suffix shares `lcp` tokens with the one before.
+pub(crate) fn block_key<'a, T: Token>(
+    text: &'a Text<T>,
+    table: &SuffixArray,
+    block: usize,
+    lcp: usize,
+) -> &'a [u8] {
+    if block == 0 {
         return &[];
     }
-    let position = table.position(page * ranks_per_page(T::WIDTH));
+    let position = table.position(block * ranks_per_block(T::WIDTH));
     let longest = (lcp + 1).min(MAX_KEY_BYTES / T::WIDTH);
     let tokens = text.tokens(position, text.len().min(position + longest));
-    let to_separator = tokens.clone().position(Token::is_separator).map_or(tokens.len(), |at| at + 1);
+    let to_separator = tokens
+        .clone()
+        .position(Token::is_separator)
+        .map_or(tokens.len(), |at| at + 1);
     text.bytes(position, position + to_separator)
 }
 
@@ -203,12 +229,18 @@ impl PageFiller {
     /// Returns the bytes of some pages as the text says them.
     ///
     /// Cost: one entry of the table and one look at the text for each rank; the pages and 8 bytes a rank of memory.
-    pub(crate) fn fill<T: Token>(&mut self, text: &Text<T>, table: &SuffixArray, pages: Range<usize>) -> &[u8] {
+    pub(crate) fn fill<T: Token>(
+        &mut self,
+        text: &Text<T>,
+        table: &SuffixArray,
+        pages: Range<usize>,
+    ) -> &[u8] {
         let per_page = ranks_per_page(T::WIDTH);
         let first = pages.start * per_page;
         let end = text.len().min(pages.end * per_page);
         self.positions.clear();
-        self.positions.extend((first..end).map(|rank| table.position(rank)));
+        self.positions
+            .extend((first..end).map(|rank| table.position(rank)));
         self.bytes.resize(pages.len() * PAGE_BYTES, 0);
         let mut before = first.checked_sub(1).map(|rank| table.position(rank));
         let mut rank = 0;
@@ -240,7 +272,11 @@ impl<T: Token> Text<T> {
     fn branching(&self, before: Option<usize>, position: usize) -> (u8, T) {
         let lcp = before.map_or(0, |before| self.agreement(before, position));
         let end = position + lcp;
-        let branch = if lcp < SATURATED && end < self.len() { self.token(end) } else { T::separator() };
+        let branch = if lcp < SATURATED && end < self.len() {
+            self.token(end)
+        } else {
+            T::separator()
+        };
         (lcp as u8, branch)
     }
 

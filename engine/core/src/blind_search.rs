@@ -2,10 +2,10 @@
 //!
 //! All starts of a query move together, so that a cold disk sees many reads at once:
 //!
-//! 1. The directory, in RAM, gives the page of each start; now and then it already knows the whole match.
-//! 2. One page of the fan-out is searched blindly. That gives a candidate, and often a bound that no match passes.
+//! 1. The directory, in RAM, gives the block of each start; now and then it already knows the whole match.
+//! 2. One block of the fan-out is searched blindly. That gives a candidate, and often a bound that no match passes.
 //! 3. The table says where the candidate stands, the text there how far it agrees.
-//! 4. The intervals are read off the pages; a run that leaves its page ends in one that the directory names.
+//! 4. The intervals are read off the pages; a run that leaves its page ends in a block that the directory names.
 //!
 //! The ends of the longest allowed matches never fall from one start to the next. So a match found at one start bounds
 //! those after it from below, one that cannot be longer bounds those before it from above, and a start whose bounds meet
@@ -16,7 +16,7 @@ use std::ops::Range;
 use crate::address::to_usize;
 use crate::directory::{Directory, MAX_KEY_BYTES};
 use crate::error::EngineError;
-use crate::fan_out::{FanOut, Page, SATURATED, ranks_per_page};
+use crate::fan_out::{FanOut, SATURATED, blocks_of_page, page_of_block, ranks_per_block};
 use crate::files::ShardFiles;
 use crate::interval::Interval;
 use crate::longest_matches::{LongestMatch, Query};
@@ -30,6 +30,9 @@ use crate::token::Token;
 
 /// How far ahead of its use a cache line is asked for.
 const PREFETCH_DISTANCE: usize = 8;
+
+/// How many blocks ahead of its search one is asked for.
+const BLOCKS_AHEAD: usize = 3;
 
 /// Tokens of a suffix that are asked of the disk before it is compared; a longer match reads on.
 const COMPARED_AHEAD: usize = 256;
@@ -73,7 +76,7 @@ struct Start {
     candidate: usize,
     /// The page of the fan-out that was read for it.
     page: Option<usize>,
-    /// Whether the page gave no bound: the candidate may agree any further.
+    /// Whether its block gave no bound: the candidate may agree any further.
     is_unbounded: bool,
 }
 
@@ -88,8 +91,8 @@ impl Start {
 enum Edge {
     /// It is this rank.
     At(usize),
-    /// It is in this page of the fan-out, or at the page's own edge.
-    InPage(usize),
+    /// It is in this block of the fan-out, or at the block's own edge.
+    InBlock(usize),
     /// It is among these ranks; the text must tell.
     Among(usize, usize),
 }
@@ -131,10 +134,10 @@ impl<'a, T: Token> BlindSearch<'a, T> {
 
     /// Returns the matches that are maximal in the shard, and the reads they took.
     pub(crate) fn run(mut self) -> (Vec<LongestMatch>, ReadCounts) {
-        let mut pages = self.ask_directory();
+        let mut blocks = self.ask_directory();
         self.propagate();
-        pages.retain(|&(start, _)| self.starts[start].is_open());
-        self.search_pages(&pages);
+        blocks.retain(|&(start, _)| self.starts[start].is_open());
+        self.search_blocks(&blocks);
         self.propagate();
         // A bound is nearly always reached: if two starts have the same, only the first needs to be looked at. Where there
         // is none, every other start is, and most of those between turn out to end where their neighbours do.
@@ -155,25 +158,25 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         &self.tokens[from as usize..to as usize]
     }
 
-    /// Returns the open starts with the page of each; settles those that the directory can.
+    /// Returns the open starts with the block of each; settles those that the directory can.
     fn ask_directory(&mut self) -> Vec<(usize, usize)> {
-        let mut pages = Vec::with_capacity(self.starts.len());
+        let mut blocks = Vec::with_capacity(self.starts.len());
         for start in 0..self.starts.len() {
             let suffix = self.suffix(start);
             let bytes = bytemuck::cast_slice(suffix);
             let directory = &self.sidecars.directory;
-            let page = directory.page_at(bytes);
-            if let Some((first, end)) = directory.is_cut_off_in(page, bytes) {
+            let block = directory.block_at(bytes);
+            if let Some((first, end)) = directory.is_cut_off_in(block, bytes) {
                 let ranks = self.ranks(first, end);
                 self.search_plainly(start, ranks);
-            } else if let Some(holding) = directory.page_that_begins_with(page, bytes) {
+            } else if let Some(holding) = directory.block_that_begins_with(block, bytes) {
                 let reach_end = self.starts[start].reach.1;
-                self.settle(start, holding * ranks_per_page(T::WIDTH), reach_end);
+                self.settle(start, holding * ranks_per_block(T::WIDTH), reach_end);
             } else {
-                pages.push((start, page));
+                blocks.push((start, block));
             }
         }
-        pages
+        blocks
     }
 
     /// Takes the rank whose suffix agrees with the query up to `end` as the best for a start.
@@ -198,22 +201,22 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         }
     }
 
-    fn search_pages(&mut self, pages: &[(usize, usize)]) {
+    fn search_blocks(&mut self, blocks: &[(usize, usize)]) {
         let fan_out = &self.sidecars.fan_out;
-        let offset = |index: usize| FanOut::<T>::offset(pages[index].1);
-        let extents = (0..pages.len()).map(|index| offset(index)..offset(index) + 1);
+        let extents = blocks.iter().map(|&(_, block)| FanOut::<T>::extent(block));
         fan_out.file().will_need(extents);
-        for (index, &(start, page)) in pages.iter().enumerate() {
-            if let Some(&(_, next)) = pages.get(index + 1) {
+        for (index, &(start, block)) in blocks.iter().enumerate() {
+            if let Some(&(_, next)) = blocks.get(index + BLOCKS_AHEAD) {
                 fan_out.prefetch(next);
             }
             let suffix = self.suffix(start);
-            let found = fan_out.page(page).blind_search(&suffix[..suffix.len().min(SATURATED)]);
-            self.reads.count_fan_out(&(offset(index)..offset(index) + 1));
+            let ranks = fan_out.block(block);
+            let found = ranks.blind_search(&suffix[..suffix.len().min(SATURATED)]);
+            self.reads.count_fan_out(&FanOut::<T>::extent(block));
             let first = self.starts[start].reach.0 as usize;
             let start = &mut self.starts[start];
             start.candidate = found.candidate;
-            start.page = Some(page);
+            start.page = Some(page_of_block(block));
             if let Some(depth) = found.bound {
                 start.upper = start.upper.min(self.query.allowed_end(first + depth));
                 start.is_unbounded = false;
@@ -244,7 +247,10 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         let shard = self.shard;
         let entry = |rank: usize| shard.table.bytes_of(rank..rank + 1);
         let ranks: Vec<usize> = chosen.iter().map(|&start| self.starts[start].candidate).collect();
-        shard.table.file().will_need(ranks.iter().map(|&rank| entry(rank)));
+        shard
+            .table
+            .file()
+            .will_need(ranks.iter().map(|&rank| entry(rank)));
         for &rank in &ranks {
             shard.table.file().prefetch(entry(rank).start);
         }
@@ -261,7 +267,8 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             let suffix = self.suffix(start);
             let lcp = shard.text.compare(positions[index], suffix, 0).lcp;
             self.reads.count_table(&entry(ranks[index]));
-            self.reads.count_text(&shard.text.extent(positions[index], lcp + 1));
+            self.reads
+                .count_text(&shard.text.extent(positions[index], lcp + 1));
             if lcp >= SATURATED && suffix.len() > SATURATED {
                 // The fan-out tells no longer agreement apart: the text does.
                 let run = self.interval(start, SATURATED);
@@ -317,7 +324,7 @@ impl<'a, T: Token> BlindSearch<'a, T> {
 
     fn fan_out_will_need<'e>(&self, edges: impl Iterator<Item = &'e Edge> + Clone) {
         let extents = edges.filter_map(|edge| match *edge {
-            Edge::InPage(page) => Some(FanOut::<T>::offset(page)..FanOut::<T>::offset(page) + 1),
+            Edge::InBlock(block) => Some(FanOut::<T>::extent(block)),
             Edge::At(_) | Edge::Among(..) => None,
         });
         self.sidecars.fan_out.file().will_need(extents);
@@ -334,10 +341,11 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         }
         let directory = &self.sidecars.directory;
         let prefix = bytemuck::cast_slice(&self.suffix(start)[..length]);
-        let page = directory.page_at(prefix);
-        match directory.is_cut_off_in(page, prefix) {
-            Some((first, _)) => Edge::Among(first * ranks_per_page(T::WIDTH), candidate),
-            None => Edge::InPage(page),
+        let block = directory.block_at(prefix);
+        match directory.is_cut_off_in(block, prefix) {
+            Some((first, _)) => Edge::Among(self.ranks(first, block).start, candidate),
+            None if length > SATURATED => Edge::Among(self.ranks(block, block).start, candidate),
+            None => Edge::InBlock(block),
         }
     }
 
@@ -353,13 +361,14 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             if let Some(rank) = ranks.run_end(candidate, length) {
                 return Edge::At(rank);
             }
-            if page + 1 == directory.len() || directory.shares_less(page + 1, prefix, T::WIDTH) {
+            let next = blocks_of_page(page).end;
+            if next >= directory.len() || directory.shares_less(next, prefix, T::WIDTH) {
                 return Edge::At(ranks.end_rank());
             }
         }
-        let last = directory.last_page_within(prefix);
+        let last = directory.last_block_within(prefix);
         if prefix.len() < MAX_KEY_BYTES {
-            Edge::InPage(last)
+            Edge::InBlock(last)
         } else {
             Edge::Among(candidate + 1, self.ranks(0, last + 1).end)
         }
@@ -369,33 +378,37 @@ impl<'a, T: Token> BlindSearch<'a, T> {
     fn resolve(&mut self, start: usize, length: usize, [left, right]: [Edge; 2]) -> Interval {
         let prefix = &self.suffix(start)[..length];
         let candidate = self.starts[start].candidate;
+        let fan_out = &self.sidecars.fan_out;
         let from = match left {
             Edge::At(rank) => rank,
-            Edge::InPage(page) => {
-                let ranks = self.read_page(start, page);
-                // The candidate is in this page, or the run goes on to the page's end.
-                let inside = candidate.min(ranks.end_rank() - 1);
+            Edge::InBlock(block) => {
+                self.count_block(start, block);
+                let ranks = fan_out.block(block);
+                // The candidate is in this block, or the run goes on to the block's end.
+                let inside = candidate.clamp(ranks.first_rank, ranks.end_rank() - 1);
                 ranks.run_start(inside, length).unwrap_or(ranks.first_rank)
             }
             Edge::Among(low, high) => {
                 let reaches = |lcp: usize| lcp == length;
-                self.shard.partition((low, high), prefix, 0, reaches, &mut self.reads)
+                self.shard
+                    .partition((low, high), prefix, 0, reaches, &mut self.reads)
             }
         };
         let to = match right {
             Edge::At(rank) => rank,
-            Edge::InPage(page) => {
+            Edge::InBlock(block) => {
                 if left != right {
-                    self.read_page(start, page);
+                    self.count_block(start, block);
                 }
-                let ranks = self.sidecars.fan_out.page(page);
-                // As above, or the run comes from the page's begin.
-                let inside = candidate.max(ranks.first_rank);
+                let ranks = fan_out.block(block);
+                // As above, or the run comes from the block's begin.
+                let inside = candidate.clamp(ranks.first_rank, ranks.end_rank() - 1);
                 ranks.run_end(inside, length).unwrap_or(ranks.end_rank())
             }
             Edge::Among(low, high) => {
                 let falls_short = |lcp: usize| lcp < length;
-                self.shard.partition((low, high), prefix, 0, falls_short, &mut self.reads)
+                self.shard
+                    .partition((low, high), prefix, 0, falls_short, &mut self.reads)
             }
         };
         Interval {
@@ -405,17 +418,16 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         }
     }
 
-    /// Returns a page, counting the read unless it was read for this start before.
-    fn read_page(&mut self, start: usize, page: usize) -> Page<'a, T> {
-        if self.starts[start].page != Some(page) {
-            let offset = FanOut::<T>::offset(page);
-            self.reads.count_fan_out(&(offset..offset + 1));
+    /// Counts the read of a block unless its page was read for this start before.
+    fn count_block(&mut self, start: usize, block: usize) {
+        if self.starts[start].page != Some(page_of_block(block)) {
+            self.reads.count_fan_out(&FanOut::<T>::extent(block));
         }
-        self.sidecars.fan_out.page(page)
     }
 
-    fn ranks(&self, first_page: usize, end_page: usize) -> Range<usize> {
-        let per_page = ranks_per_page(T::WIDTH);
-        first_page * per_page..self.shard.text.len().min(end_page * per_page)
+    /// Returns the ranks of some blocks.
+    fn ranks(&self, first_block: usize, end_block: usize) -> Range<usize> {
+        let per_block = ranks_per_block(T::WIDTH);
+        first_block * per_block..self.shard.text.len().min(end_block * per_block)
     }
 }

@@ -1,55 +1,59 @@
-//! The directory: for every page of the fan-out, the shortest prefix of its first suffix that tells it from the suffix
-//! before. It stays in RAM and says which page a query belongs to.
+//! The directory: for every block of the fan-out, the shortest prefix of its first suffix that tells it from the suffix
+//! before. It stays in RAM and says which block a query belongs to.
 //!
 //! A *key* is those tokens as they stand in the text, at most 64 bytes of them, a separator being the last if there is one;
-//! the first page's key is empty. Keys ascend as byte strings. In the file, after the header: the first 8 bytes of every
-//! key as a big-endian number, padded with zeros (u64), where the rest of each key begins among the rests (u64, one more
-//! than keys), the length of every key in bytes (u8), and the rests.
+//! the first block's key is empty. Keys ascend as byte strings. In the file, after the header: the first 8 bytes of every
+//! key as a big-endian number, padded with zeros (u64); where the rest of every 16th key begins among the rests (u64);
+//! the length of every key in bytes (u8); and the rests.
 
-use std::io::{self, Read, Write};
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::sidecar::{HEADER_BYTES, Header, Kind};
 
-/// Most bytes of a key. Longer ones do not tell their page from the one before: its suffixes are compared in the text.
+/// Most bytes of a key. Longer ones do not tell their block from the one before: its suffixes are compared in the text.
 pub(crate) const MAX_KEY_BYTES: usize = 64;
 
 const HEAD_BYTES: usize = 8;
 
-/// The keys of a shard's pages, ascending.
+/// Keys from one whose tail's place is stored to the next.
+const SAMPLE: usize = 16;
+
+/// The keys of a shard's blocks, ascending.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     heads: Vec<u64>,
+    /// Of every `SAMPLE`-th key.
     tail_starts: Vec<u64>,
     lengths: Vec<u8>,
     tails: Vec<u8>,
 }
 
 impl Directory {
-    pub(crate) fn with_capacity(num_pages: usize) -> Self {
+    pub(crate) fn with_capacity(num_blocks: usize) -> Self {
         Self {
-            heads: Vec::with_capacity(num_pages),
-            tail_starts: Vec::with_capacity(num_pages + 1),
-            lengths: Vec::with_capacity(num_pages),
+            heads: Vec::with_capacity(num_blocks),
+            tail_starts: Vec::with_capacity(num_blocks.div_ceil(SAMPLE) + 1),
+            lengths: Vec::with_capacity(num_blocks),
             tails: Vec::new(),
         }
     }
 
-    /// Appends the next page's key, at most `MAX_KEY_BYTES`.
+    /// Appends the next block's key, at most `MAX_KEY_BYTES`.
     pub(crate) fn push(&mut self, key: &[u8]) {
-        if self.tail_starts.is_empty() {
-            self.tail_starts.push(0);
+        if self.len().is_multiple_of(SAMPLE) {
+            self.tail_starts.push(self.tails.len() as u64);
         }
         self.heads.push(head(key));
-        self.lengths.push(u8::try_from(key.len()).expect("keys are cut at 64 bytes"));
+        self.lengths
+            .push(u8::try_from(key.len()).expect("keys are cut at 64 bytes"));
         self.tails.extend_from_slice(tail(key));
-        self.tail_starts.push(self.tails.len() as u64);
     }
 
-    /// Returns the number of pages.
+    /// Returns the number of blocks.
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
     }
@@ -59,69 +63,75 @@ impl Directory {
         self.heads.len() * 8 + self.tail_starts.len() * 8 + self.lengths.len() + self.tails.len()
     }
 
-    /// Returns the bytes that a directory of `num_pages` can take at most.
-    pub(crate) fn max_bytes(num_pages: usize) -> u64 {
-        (num_pages as u64).saturating_mul((17 + MAX_KEY_BYTES - HEAD_BYTES) as u64) + 8
+    /// Returns the bytes that a directory of `num_blocks` can take at most.
+    pub(crate) fn max_bytes(num_blocks: usize) -> u64 {
+        (num_blocks as u64).saturating_mul((10 + MAX_KEY_BYTES - HEAD_BYTES) as u64)
     }
 
-    /// Returns the last page whose key is at most `query`: that which holds a suffix that shares as long a prefix with
-    /// `query` as any, unless the page's key is cut off and begins the query ([`Self::is_cut_off_in`]).
+    /// Returns the last block whose key is at most `query`: that which holds a suffix that shares as long a prefix with
+    /// `query` as any, unless the block's key is cut off and begins the query ([`Self::is_cut_off_in`]).
     ///
-    /// Cost: O(log pages), in RAM.
-    pub(crate) fn page_at(&self, query: &[u8]) -> usize {
+    /// Cost: O(log blocks), in RAM.
+    pub(crate) fn block_at(&self, query: &[u8]) -> usize {
         // The first key is empty, so there is one.
-        self.count(u64::MAX, head(query), |page| self.at_most(page, query)) - 1
+        self.count(u64::MAX, head(query), |block| self.at_most(block, query)) - 1
     }
 
-    /// Returns the last page whose key is at most `prefix` or begins with it.
-    pub(crate) fn last_page_within(&self, prefix: &[u8]) -> usize {
+    /// Returns the last block whose key is at most `prefix` or begins with it.
+    pub(crate) fn last_block_within(&self, prefix: &[u8]) -> usize {
         let mask = head_mask(prefix.len());
-        self.count(mask, head(prefix), |page| {
-            let length = usize::from(self.lengths[page]).min(prefix.len());
-            self.at_most_cut(page, prefix, length)
+        self.count(mask, head(prefix), |block| {
+            let length = usize::from(self.lengths[block]).min(prefix.len());
+            self.at_most_cut(block, prefix, length)
         }) - 1
     }
 
-    /// Whether the key of a page is cut off and begins `query`: the pages from that before the first with this key to that
+    /// Whether the key of a block is cut off and begins `query`: the blocks from that before the first with this key to that
     /// with the last may then hold the query's place. Returns them, `first..end`.
-    pub(crate) fn is_cut_off_in(&self, page: usize, query: &[u8]) -> Option<(usize, usize)> {
-        let length = usize::from(self.lengths[page]);
-        if length < MAX_KEY_BYTES || query.len() < length || !self.begins(page, query) {
+    pub(crate) fn is_cut_off_in(&self, block: usize, query: &[u8]) -> Option<(usize, usize)> {
+        let length = usize::from(self.lengths[block]);
+        if length < MAX_KEY_BYTES || query.len() < length || !self.begins(block, query) {
             return None;
         }
         let key = &query[..length];
-        let before = self.count(u64::MAX, head(key), |page| self.tail(page) < tail(key));
-        Some((before.saturating_sub(1), self.last_page_within(key) + 1))
+        let before = self.count(u64::MAX, head(key), |block| self.tail(block) < tail(key));
+        Some((before.saturating_sub(1), self.last_block_within(key) + 1))
     }
 
-    /// Returns a page whose first suffix begins with all of `query`, if `page`, where the query belongs, or the next is one.
-    pub(crate) fn page_that_begins_with(&self, page: usize, query: &[u8]) -> Option<usize> {
-        let holds = |page: usize| {
+    /// Returns a block whose first suffix begins with all of `query`, if `block`, where the query belongs, or the next is one.
+    pub(crate) fn block_that_begins_with(&self, block: usize, query: &[u8]) -> Option<usize> {
+        let holds = |block: usize| {
             let mask = head_mask(query.len());
-            usize::from(self.lengths[page]) >= query.len()
-                && self.heads[page] & mask == head(query)
-                && self.tail(page).starts_with(tail(query))
+            usize::from(self.lengths[block]) >= query.len()
+                && self.heads[block] & mask == head(query)
+                && self.tail(block).starts_with(tail(query))
         };
-        let end = self.len().min(page + 2);
-        (page..end).find(|&page| holds(page))
+        let end = self.len().min(block + 2);
+        (block..end).find(|&block| holds(block))
     }
 
-    /// Whether the suffixes on both sides of a page's begin are known not to share all of `prefix`, which one of them begins
+    /// Whether the suffixes on both sides of a block's begin are known not to share all of `prefix`, which one of them begins
     /// with. A key that is cut off says nothing of a longer prefix.
-    pub(crate) fn shares_less(&self, page: usize, prefix: &[u8], token_width: usize) -> bool {
-        let length = usize::from(self.lengths[page]);
+    pub(crate) fn shares_less(&self, block: usize, prefix: &[u8], token_width: usize) -> bool {
+        let length = usize::from(self.lengths[block]);
         length < MAX_KEY_BYTES && length < prefix.len() + token_width
     }
 
-    /// Returns how many pages come before the first for which `is_before` is false. Pages whose masked head is below `head`
+    /// Returns how many blocks come before the first for which `is_before` is false. Blocks whose masked head is below `head`
     /// are before it, those whose masked head is above are not; `is_before` is asked for the others, and is monotone.
     fn count(&self, mask: u64, head: u64, is_before: impl Fn(usize) -> bool) -> usize {
         let low = self.heads.partition_point(|&other| other & mask < head);
-        let equal = self.heads[low..].partition_point(|&other| other & mask == head);
-        let (mut low, mut high) = (low, low + equal);
+        let is_equal = |at: usize| self.heads.get(at).is_some_and(|&other| other & mask == head);
+        // Equal heads are few as a rule: the search for their end doubles its steps instead of halving the rest.
+        let (mut reached, mut step) = (low, 1);
+        while is_equal(reached) {
+            reached += step;
+            step *= 2;
+        }
+        let (mut low, mut high) = (low, reached.min(self.len()));
         while low < high {
             let middle = low.midpoint(high);
-            if is_before(middle) {
+            if is_equal(middle) && is_before(middle) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -130,35 +140,46 @@ impl Directory {
         low
     }
 
-    /// Whether a page's key, whose head equals the query's, is at most the query, as byte strings.
-    fn at_most(&self, page: usize, query: &[u8]) -> bool {
-        self.at_most_cut(page, query, usize::from(self.lengths[page]))
+    /// Whether a block's key, whose head equals the query's, is at most the query, as byte strings.
+    fn at_most(&self, block: usize, query: &[u8]) -> bool {
+        self.at_most_cut(block, query, usize::from(self.lengths[block]))
     }
 
-    /// Whether the first `length` bytes of a page's key, whose head equals the query's as far as both go, are at most the
+    /// Whether the first `length` bytes of a block's key, whose head equals the query's as far as both go, are at most the
     /// query.
-    fn at_most_cut(&self, page: usize, query: &[u8], length: usize) -> bool {
+    fn at_most_cut(&self, block: usize, query: &[u8], length: usize) -> bool {
         if length > HEAD_BYTES && query.len() > HEAD_BYTES {
-            self.tail(page)[..length - HEAD_BYTES] <= query[HEAD_BYTES..]
+            self.tail(block)[..length - HEAD_BYTES] <= query[HEAD_BYTES..]
         } else {
             length <= query.len()
         }
     }
 
-    /// Whether a page has this key.
-    pub(crate) fn key_is(&self, page: usize, key: &[u8]) -> bool {
-        usize::from(self.lengths[page]) == key.len() && self.heads[page] == head(key) && self.tail(page) == tail(key)
+    /// Whether a block has this key.
+    pub(crate) fn key_is(&self, block: usize, key: &[u8]) -> bool {
+        usize::from(self.lengths[block]) == key.len()
+            && self.heads[block] == head(key)
+            && self.tail(block) == tail(key)
     }
 
-    /// Whether a page's key begins the query.
-    fn begins(&self, page: usize, query: &[u8]) -> bool {
-        let mask = head_mask(usize::from(self.lengths[page]));
-        self.heads[page] == head(query) & mask && tail(query).starts_with(self.tail(page))
+    /// Whether a block's key begins the query.
+    fn begins(&self, block: usize, query: &[u8]) -> bool {
+        let mask = head_mask(usize::from(self.lengths[block]));
+        self.heads[block] == head(query) & mask && tail(query).starts_with(self.tail(block))
     }
 
-    fn tail(&self, page: usize) -> &[u8] {
-        &self.tails[to_usize(self.tail_starts[page])..to_usize(self.tail_starts[page + 1])]
+    fn tail(&self, block: usize) -> &[u8] {
+        let sampled = block / SAMPLE;
+        let before = &self.lengths[sampled * SAMPLE..block];
+        let start =
+            to_usize(self.tail_starts[sampled]) + before.iter().copied().map(tail_length).sum::<usize>();
+        &self.tails[start..start + tail_length(self.lengths[block])]
     }
+}
+
+/// Returns the bytes of a key of some length that follow its head.
+fn tail_length(length: u8) -> usize {
+    usize::from(length).saturating_sub(HEAD_BYTES)
 }
 
 /// Returns the first eight bytes as a number that orders as they do, zeros behind shorter ones.
@@ -195,19 +216,20 @@ impl Directory {
         let header_len = header.len().min(to_usize(size));
         file.read_exact(&mut header[..header_len]).map_err(io_error())?;
         let header = Header::check(&header[..header_len], expected, path)?;
-        let pages = to_usize(header.num_pages);
-        let fixed = (HEADER_BYTES + pages * 17 + 8) as u64;
+        let blocks = to_usize(header.num_blocks);
         let wrong = |reason: &str| EngineError::Sidecar {
             path: path.to_path_buf(),
             reason: reason.to_owned(),
         };
-        if size < fixed || size - fixed > Self::max_bytes(pages) {
+        let samples = blocks.div_ceil(SAMPLE);
+        let fixed = (HEADER_BYTES + blocks * 9 + samples * 8) as u64;
+        if size < fixed || size - fixed > Self::max_bytes(blocks) {
             return Err(wrong("its size cannot be"));
         }
         let mut directory = Self {
-            heads: vec![0; pages],
-            tail_starts: vec![0; pages + 1],
-            lengths: vec![0; pages],
+            heads: vec![0; blocks],
+            tail_starts: vec![0; samples],
+            lengths: vec![0; blocks],
             tails: vec![0; to_usize(size - fixed)],
         };
         for part in directory.parts_mut() {
@@ -224,15 +246,15 @@ impl Directory {
 
     /// Whether every key lies inside the file: a search then stays in bounds.
     fn is_consistent(&self) -> bool {
-        let is_key = |page: usize| {
-            let length = usize::from(self.lengths[page]);
-            let tail_length = length.saturating_sub(HEAD_BYTES) as u64;
-            length <= MAX_KEY_BYTES && self.tail_starts[page].checked_add(tail_length) == Some(self.tail_starts[page + 1])
-        };
-        self.lengths.first() == Some(&0)
-            && self.tail_starts[0] == 0
-            && self.tail_starts[self.len()] == self.tails.len() as u64
-            && (0..self.len()).all(is_key)
+        let mut tail_start = 0;
+        for (lengths, &sampled) in self.lengths.chunks(SAMPLE).zip(&self.tail_starts) {
+            let fit = lengths.iter().all(|&length| usize::from(length) <= MAX_KEY_BYTES);
+            if !fit || sampled != tail_start as u64 {
+                return false;
+            }
+            tail_start += lengths.iter().copied().map(tail_length).sum::<usize>();
+        }
+        self.lengths.first() == Some(&0) && tail_start == self.tails.len()
     }
 
     /// Returns the header of a shard's directory: that of its fan-out, of another kind.

@@ -88,7 +88,9 @@ pub enum EngineError {
     TableDuplicate { path: PathBuf, rank: u64, position: u64 },
     #[error("{path}: the suffix at rank {rank} sorts before that at rank {previous}", previous = .rank - 1)]
     TableOrder { path: PathBuf, rank: u64 },
-    #[error("{path}: page {page} does not say what the text does; build the sidecars again with 'headwater index accelerate --force'")]
+    #[error(
+        "{path}: page {page} does not say what the text does; build the sidecars again with 'headwater index accelerate --force'"
+    )]
     SidecarContent { path: PathBuf, page: u64 },
     #[error("{path}: the metadata of document {document} is bytes {start} to {end} of {size}")]
     MetadataRange {

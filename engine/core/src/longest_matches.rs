@@ -161,7 +161,12 @@ impl<T: Token> Shard<T> {
                 let found = is_maximal.then(|| LongestMatch {
                     start: reach.start,
                     end: *end,
-                    interval: insertion.interval(self, suffix(reach), (end - reach.start) as usize, &mut reads),
+                    interval: insertion.interval(
+                        self,
+                        suffix(reach),
+                        (end - reach.start) as usize,
+                        &mut reads,
+                    ),
                 });
                 (found, reads)
             })

@@ -10,8 +10,9 @@ use rustix::io::ReadWriteFlags;
 
 use crate::error::EngineError;
 
-/// Ranges of a batch that are looked up in the page cache before it is read ahead.
-const SAMPLED_RANGES: usize = 5;
+/// How many ranges of a batch are looked up in the page cache before it is read ahead.
+const MAX_SAMPLES: usize = 5;
+const RANGES_PER_SAMPLE: usize = 64;
 
 /// The bytes of a file, paged in on first use.
 #[derive(Debug)]
@@ -66,13 +67,21 @@ impl MappedFile {
     /// Of the ways to have many reads in flight this one is as fast as the disk, and needs neither threads nor a copy
     /// (docs/performance.md).
     pub(crate) fn will_need(&self, ranges: impl Iterator<Item = Range<usize>> + Clone) {
-        let step = ranges.clone().count().div_ceil(SAMPLED_RANGES).max(1);
-        if ranges.clone().step_by(step).all(|range| self.is_cached(range.start)) {
+        let num_ranges = ranges.clone().count();
+        let num_samples = (num_ranges / RANGES_PER_SAMPLE).clamp(2, MAX_SAMPLES);
+        let step = num_ranges.div_ceil(num_samples).max(1);
+        if ranges
+            .clone()
+            .step_by(step)
+            .all(|range| self.is_cached(range.start))
+        {
             return;
         }
         for range in ranges {
             // Only advice: a page that is not read ahead is read when it is touched.
-            let _ = self.bytes.advise_range(Advice::WillNeed, range.start, range.len());
+            let _ = self
+                .bytes
+                .advise_range(Advice::WillNeed, range.start, range.len());
         }
     }
 

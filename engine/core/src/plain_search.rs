@@ -78,7 +78,11 @@ impl<T: Token> Shard<T> {
         let position = self.table.position(rank);
         let comparison = self.text.compare(position, query, known);
         reads.count_table(&self.table.bytes_of(rank..rank + 1));
-        reads.count_text(&self.text.extent(position + known, comparison.lcp.saturating_sub(known) + 1));
+        reads.count_text(
+            &self
+                .text
+                .extent(position + known, comparison.lcp.saturating_sub(known) + 1),
+        );
         comparison
     }
 }

@@ -174,9 +174,18 @@ impl<T: Token> Shard<T> {
     }
 
     fn window(&self, rank: u64, place: &Place, decoded: Decoded, metadata: String) -> Window {
-        let Place { first, last, start, end, .. } = *place;
+        let Place {
+            first,
+            last,
+            start,
+            end,
+            ..
+        } = *place;
         let chars = |tokens: &Range<usize>| {
-            (decoded.boundaries[tokens.start - start], decoded.boundaries[tokens.end - start])
+            (
+                decoded.boundaries[tokens.start - start],
+                decoded.boundaries[tokens.end - start],
+            )
         };
         Window {
             rank,
@@ -210,8 +219,10 @@ impl<T: Token> Shard<T> {
                 .map(|&document| self.metadata_range(metadata, document))
                 .collect::<Result<Vec<_>, _>>()?;
             metadata.lines.will_need(lines.iter().cloned());
-            documents.iter().for_each(|document| reads.count_documents(&offset(document)));
-            lines.iter().for_each(|line| reads.count_documents(line));
+            for (document, line) in documents.iter().zip(&lines) {
+                reads.count_documents(&offset(document));
+                reads.count_documents(line);
+            }
         }
         documents
             .into_iter()

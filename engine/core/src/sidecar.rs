@@ -1,6 +1,6 @@
 //! What the two sidecar files share: a header that names the shard they were made of.
 //!
-//! Little-endian, 64 bytes: magic (8), version (4), token width (4), N (8), pages (8), fingerprint of the shard (4), CRC-32
+//! Little-endian, 64 bytes: magic (8), version (4), token width (4), N (8), blocks (8), fingerprint of the shard (4), CRC-32
 //! of what follows the header where one pass over it is due at opening, else 0 (4), zeros (20), CRC-32 of all that (4).
 
 use std::path::Path;
@@ -43,7 +43,7 @@ pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) token_width: u32,
     pub(crate) num_tokens: u64,
-    pub(crate) num_pages: u64,
+    pub(crate) num_blocks: u64,
     pub(crate) fingerprint: u32,
     pub(crate) content_crc: u32,
 }
@@ -55,7 +55,7 @@ impl Header {
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.token_width.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.num_tokens.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.num_pages.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.num_blocks.to_le_bytes());
         bytes[32..36].copy_from_slice(&self.fingerprint.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.content_crc.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..60]);
@@ -87,7 +87,7 @@ impl Header {
             kind: expected.kind,
             token_width: u32_at(12),
             num_tokens: u64_at(16),
-            num_pages: u64_at(24),
+            num_blocks: u64_at(24),
             fingerprint: u32_at(32),
             content_crc: u32_at(36),
         };

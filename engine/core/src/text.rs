@@ -76,9 +76,7 @@ impl<T: Token> Text<T> {
 
     /// Returns the tokens at positions `start..end`, end <= N.
     pub(crate) fn tokens(&self, start: usize, end: usize) -> impl ExactSizeIterator<Item = T> + Clone {
-        self.bytes(start, end)
-            .chunks_exact(T::WIDTH)
-            .map(T::read)
+        self.bytes(start, end).chunks_exact(T::WIDTH).map(T::read)
     }
 
     /// Compares the suffix at `position` with `query`, whose first `known` tokens are known to agree.

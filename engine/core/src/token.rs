@@ -54,6 +54,7 @@ pub trait Token: Pod + Ord + Send + Sync {
     fn id(self) -> u32;
 
     /// Returns the number that orders tokens as their little-endian bytes do: low byte first, the separator last.
+    #[must_use]
     fn sort_key(self) -> Self;
 
     /// Returns the separator.

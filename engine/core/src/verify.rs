@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 
 use rayon::prelude::*;
 
-use crate::accelerate::{PageFiller, page_key};
+use crate::accelerate::{PageFiller, block_key};
 use crate::blind_search::Sidecars;
 use crate::error::EngineError;
-use crate::fan_out::{PAGE_BYTES, first_lcp};
+use crate::fan_out::{PAGE_BYTES, blocks_of_page, first_lcp, num_pages};
 use crate::shard::Shard;
 use crate::token::Token;
 
@@ -173,7 +173,7 @@ impl<T: Token> Shard<T> {
         let Some(Sidecars { fan_out, directory }) = &self.sidecars else {
             return Ok(());
         };
-        let pages = directory.len();
+        let (pages, blocks) = (num_pages(self.text.len(), T::WIDTH), directory.len());
         (0..pages)
             .into_par_iter()
             .step_by(PAGES_PER_TASK)
@@ -181,11 +181,18 @@ impl<T: Token> Shard<T> {
                 let end = pages.min(first + PAGES_PER_TASK);
                 let expected = filler.fill(&self.text, &self.table, first..end);
                 for (page, bytes) in (first..end).zip(expected.chunks_exact(PAGE_BYTES)) {
-                    let wrong = |path| EngineError::SidecarContent { path, page: page as u64 };
+                    let wrong = |path| EngineError::SidecarContent {
+                        path,
+                        page: page as u64,
+                    };
                     if fan_out.page_bytes(page) != bytes {
                         return Err(wrong(self.files.fan_out()));
                     }
-                    if !directory.key_is(page, page_key(&self.text, &self.table, page, first_lcp::<T>(bytes))) {
+                    let has_key = |block: usize| {
+                        let lcp = first_lcp::<T>(bytes, block);
+                        directory.key_is(block, block_key(&self.text, &self.table, block, lcp))
+                    };
+                    if !(blocks_of_page(page).start..blocks_of_page(page).end.min(blocks)).all(has_key) {
                         return Err(wrong(self.files.directory()));
                     }
                 }

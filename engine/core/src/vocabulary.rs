@@ -94,7 +94,10 @@ impl Vocabulary {
     }
 
     /// Looks up the bytes of `token_ids`, any part of which can then be decoded by itself.
-    pub(crate) fn pieces(&self, token_ids: impl ExactSizeIterator<Item = u32>) -> Result<Pieces<'_>, EngineError> {
+    pub(crate) fn pieces(
+        &self,
+        token_ids: impl ExactSizeIterator<Item = u32>,
+    ) -> Result<Pieces<'_>, EngineError> {
         let mut pieces = Pieces {
             vocabulary: self,
             bytes: Vec::with_capacity(token_ids.len() * 5),
@@ -110,7 +113,9 @@ impl Vocabulary {
                     size: self.size(),
                 });
             }
-            pieces.bytes.extend_from_slice(&self.bytes[self.ends[id]..self.ends[id + 1]]);
+            pieces
+                .bytes
+                .extend_from_slice(&self.bytes[self.ends[id]..self.ends[id + 1]]);
             pieces.ends.push(pieces.bytes.len());
             pieces.token_ids.push(token);
         }
@@ -131,7 +136,9 @@ impl Pieces<'_> {
     pub(crate) fn decode(&self, tokens: Range<usize>) -> Decoded {
         let first = self.ends[tokens.start];
         let bytes = &self.bytes[first..self.ends[tokens.end]];
-        let ends = self.ends[tokens.start..=tokens.end].iter().map(|&end| end - first);
+        let ends = self.ends[tokens.start..=tokens.end]
+            .iter()
+            .map(|&end| end - first);
         let mut decoded = match str::from_utf8(bytes) {
             Ok(text) => Decoded {
                 boundaries: char_boundaries(text, ends),

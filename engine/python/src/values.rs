@@ -34,7 +34,10 @@ fn check_whole(name: &str, bytes: &[u8], rest: &[u8]) -> PyResult<()> {
     if rest.is_empty() {
         return Ok(());
     }
-    let message = format!("{name} has {} bytes, which is no whole number of integers", bytes.len());
+    let message = format!(
+        "{name} has {} bytes, which is no whole number of integers",
+        bytes.len()
+    );
     Err(InvalidQueryError::new_err(message))
 }
 
