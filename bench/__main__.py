@@ -15,6 +15,8 @@ from bench.report import Report, show, write_json
 from coordinator.errors import CoordinatorError
 from index_format.errors import IndexFormatError
 
+_FILE_COLUMNS = 160
+
 _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "cold": cold.run,
     "disk": disk.run,
@@ -31,7 +33,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
 def main() -> int:
     """Returns the exit code: 0 if the results are right, 1 if they are wrong, 2 if the bench could not run."""
     arguments = _parser().parse_args()
-    console = Console()
+    console = _console()
     load = load_average()
     options = BenchOptions(
         index=arguments.index,
@@ -51,6 +53,12 @@ def main() -> int:
     if arguments.json is not None:
         write_json(report, measured_on, arguments.json)
     return 1 if report.failures else 0
+
+
+def _console() -> Console:
+    """Returns a console; into a file or a pipe, which have no width, it writes tables whole."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_FILE_COLUMNS)
 
 
 def _parser() -> argparse.ArgumentParser:

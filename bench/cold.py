@@ -1,7 +1,7 @@
 """The trace on a cold index: the page cache is dropped before each request, for ours and for infini-gram alike."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,18 +9,15 @@ from pathlib import Path
 from rich.console import Console
 
 import headwater
-from bench.agreement import disagreements
 from bench.cold_request import ColdIndex, ColdRequest
 from bench.conversations import Conversation, read_conversations
 from bench.corpus import inputs
-from bench.infini_gram_peer import InfiniGramPeer, PeerTrace, bare_spans
+from bench.infini_gram_peer import InfiniGramPeer, PeerTrace
 from bench.options import BenchOptions
-from bench.our_search import OurSearch, Searched, opened_search
 from bench.report import Report, percentile
 from bench.searched_index import searched_index
 from bench.trace import differences
 from coordinator.values import Trace
-from headwater.embedded import EmbeddedIndex
 from index_format.manifest import IndexManifest
 
 _MOST_PASSES = 3
@@ -28,7 +25,7 @@ _MOST_PASSES = 3
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one side did for every conversation, cold: milliseconds, and reads of the disk with their bytes."""
+    """What one side took for every conversation: milliseconds, and the disk's reads and their bytes if it was alone."""
 
     milliseconds: list[float]
     reads: list[float]
@@ -40,14 +37,13 @@ class _Cold:
     """The requests of one conversation: ours several times, infini-gram's once."""
 
     ours: Sequence[ColdRequest[Trace]]
-    search: Sequence[ColdRequest[Searched]]
     theirs: ColdRequest[PeerTrace]
     bare: ColdRequest[object]
 
     @property
     def disturbed(self) -> int:
         """How many of them other processes disturbed."""
-        return sum(one.disturbed for one in (*self.ours, *self.search, self.theirs, self.bare))
+        return sum(one.disturbed for one in (*self.ours, self.theirs, self.bare))
 
 
 def run(options: BenchOptions, console: Console) -> Report:
@@ -73,9 +69,10 @@ def figures(sides: dict[str, Measured]) -> dict[str, float | int]:
     """Returns the published figures: theirs over ours, each a percentile over the conversations."""
     found: dict[str, float | int] = {}
     for percent in (50, 95):
-        ours, theirs, search, bare = (percentile(side.milliseconds, percent) for side in sides.values())
+        ours, theirs, search, their_search, bare = (percentile(side.milliseconds, percent) for side in sides.values())
         found[f"cold_ratio_p{percent}"] = theirs / ours
         found[f"cold_ms_p{percent}"] = ours
+        found[f"cold_search_ratio_p{percent}"] = their_search / search
         found[f"cold_search_ratio_bare_p{percent}"] = bare / search
         found[f"cold_search_ms_p{percent}"] = search
     return found
@@ -84,77 +81,65 @@ def figures(sides: dict[str, Measured]) -> dict[str, float | int]:
 def _measure(
     directory: Path, scratch: Path, conversations: Sequence[Conversation], passes: int, console: Console
 ) -> tuple[list[_Cold], list[str]]:
-    index, cold = searched_index(directory, None), ColdIndex(directory)
-    peer = InfiniGramPeer(index, scratch)
+    cold, peer = ColdIndex(directory), InfiniGramPeer(searched_index(directory, None), scratch)
     requests, failures = [], []
-    with headwater.open(directory) as opened, opened_search(index) as search:
+    with headwater.open(directory) as index:
         # What Python and the libraries load on first use is not the index's.
-        opened.trace(conversations[0].response, conversations[0].prompt)
-        search.search(conversations[0].response)
+        index.trace(conversations[0].response, conversations[0].prompt)
         peer.trace(conversations[0])
         for number, conversation in enumerate(conversations):
             with console.status(f"conversation {number + 1} of {len(conversations)}"):
-                one, wrong = _one(cold, opened, search, peer, conversation, passes)
+                trace = partial(index.trace, conversation.response, conversation.prompt)
+                one = _Cold(
+                    ours=[cold.request(trace) for _ in range(passes)],
+                    theirs=cold.request(partial(peer.trace, conversation)),
+                    bare=cold.request(partial(peer.attribute_bare, peer.tokens(conversation.response))),
+                )
             requests.append(one)
+            wrong = differences(one.ours[0].result, one.theirs.result)
             failures += [f"{conversation.id}: {line}" for line in wrong]
     return requests, failures
 
 
-def _one(
-    cold: ColdIndex,
-    opened: EmbeddedIndex,
-    search: OurSearch,
-    peer: InfiniGramPeer,
-    conversation: Conversation,
-    passes: int,
-) -> tuple[_Cold, list[str]]:
-    tokens = peer.tokens(conversation.response)
-    trace = partial(opened.trace, conversation.response, conversation.prompt)
-    ours = [cold.request(trace) for _ in range(passes)]
-    theirs = cold.request(partial(peer.trace, conversation))
-    found = [cold.request(partial(search.search, conversation.response)) for _ in range(passes)]
-    bare = cold.request(partial(peer.attribute_bare, tokens))
-    wrong = differences(ours[0].result, theirs.result) + disagreements(found[0].result.found(), bare_spans(bare.result))
-    return _Cold(ours, found, theirs, bare), wrong
-
-
 def _sides(requests: Sequence[_Cold]) -> dict[str, Measured]:
     return {
-        "headwater, whole trace": _side(requests, lambda one: one.ours),
-        "infini-gram, whole trace": _side(requests, lambda one: [one.theirs]),
-        "headwater, answer to kept spans": _side(requests, lambda one: one.search),
-        "infini-gram, bare attribute": _side(requests, lambda one: [one.bare]),
+        "headwater, whole trace": _side([one.ours for one in requests]),
+        "infini-gram, whole trace": _side([[one.theirs] for one in requests]),
+        "headwater, tokens to kept spans": Measured([_search_ms(one) for one in requests], [], []),
+        "infini-gram, tokens to kept spans": Measured([one.theirs.result.search_ms for one in requests], [], []),
+        "infini-gram, bare attribute": _side([[one.bare] for one in requests]),
     }
 
 
-def _side(requests: Sequence[_Cold], of: Callable[[_Cold], Sequence[ColdRequest[object]]]) -> Measured:
-    """Returns the median of each conversation's requests."""
+def _side(requests: Sequence[Sequence[ColdRequest[object]]]) -> Measured:
+    """Returns the medians of each conversation's requests."""
     return Measured(
-        [statistics.median(one.milliseconds for one in of(request)) for request in requests],
-        [statistics.median(one.read.reads for one in of(request)) for request in requests],
-        [statistics.median(one.read.size_bytes for one in of(request)) for request in requests],
+        [statistics.median(one.milliseconds for one in same) for same in requests],
+        [statistics.median(one.read.reads for one in same) for same in requests],
+        [statistics.median(one.read.size_bytes for one in same) for same in requests],
     )
 
 
+def _search_ms(requests: _Cold) -> float:
+    timings = [one.result.timings for one in requests.ours]
+    return statistics.median(one.search_ms + one.filter_ms for one in timings)
+
+
 def _row(name: str, side: Measured) -> list[str]:
-    reads, seconds = statistics.fmean(side.reads), statistics.fmean(side.milliseconds) / 1000
-    return [
-        name,
-        *(f"{percentile(side.milliseconds, percent):.1f}" for percent in (50, 95)),
-        f"{statistics.fmean(side.milliseconds):.1f}",
-        f"{reads:,.0f}",
-        f"{statistics.fmean(side.size_bytes) / 2**20:.1f}",
-        f"{reads / seconds:,.0f}",
-    ]
+    milliseconds = [*(percentile(side.milliseconds, p) for p in (50, 95)), statistics.fmean(side.milliseconds)]
+    disk = ["-", "-", "-"]
+    if side.reads:
+        reads, mib = statistics.fmean(side.reads), statistics.fmean(side.size_bytes) / 2**20
+        disk = [f"{reads:,.0f}", f"{mib:.1f}", f"{1000 * reads / milliseconds[-1]:,.0f}"]
+    return [name, *(f"{value:.1f}" for value in milliseconds), *disk]
 
 
 def _notes(requests: Sequence[_Cold], passes: int) -> list[str]:
     notes = [
         f"ours: median of {passes} a conversation; infini-gram: one; in turn, on the same files and disk",
         "disk reads and MiB: means, as the disk counted them; reads/s: reads over time, both means",
-        "answer to kept spans includes tokenizing; the bare attribute does not",
+        "bare: its C++ engine's attribute in a request of its own, results not converted to Python objects",
     ]
-    disturbed = sum(request.disturbed for request in requests)
-    if disturbed:
+    if disturbed := sum(one.disturbed for one in requests):
         notes.append(f"in {disturbed} requests other processes read from the disk, too: run it on a quiet machine")
     return notes

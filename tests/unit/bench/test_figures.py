@@ -40,6 +40,7 @@ def test_cold_ratios_are_theirs_over_ours_at_each_percentile() -> None:
             "ours": [10.0, 20.0],
             "theirs": [100.0, 300.0],
             "search": [5.0, 8.0],
+            "their search": [90.0, 280.0],
             "bare": [50.0, 64.0],
         }.items()
     }
@@ -47,6 +48,7 @@ def test_cold_ratios_are_theirs_over_ours_at_each_percentile() -> None:
     assert figures["cold_ratio_p50"] == 10.0
     assert figures["cold_ms_p50"] == 10.0
     assert figures["cold_ratio_p95"] == 15.0
+    assert figures["cold_search_ratio_p50"] == 18.0
     assert figures["cold_search_ratio_bare_p50"] == 10.0
 
 
