@@ -11,7 +11,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::address::to_usize;
-use crate::directory::{Directory, MAX_KEY_BYTES};
+use crate::directory::{Directory, max_key_bytes};
 use crate::error::EngineError;
 use crate::fan_out::{
     FanOut, PAGE_BYTES, SATURATED, file_bytes, first_lcp, num_blocks, num_pages, page_of_block,
@@ -48,7 +48,7 @@ pub fn fan_out_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
 #[must_use]
 pub fn accelerate_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
     let blocks = num_blocks(to_usize(num_tokens), width.bytes());
-    Directory::max_bytes(blocks).saturating_add(64 << 20)
+    Directory::max_bytes(blocks, width.bytes()).saturating_add(64 << 20)
 }
 
 /// Builds the fan-out and the directory of a shard and puts them beside its files, the directory last.
@@ -173,7 +173,7 @@ impl<T: Token> Acceleration<T> {
     /// Returns the directory of a finished fan-out.
     fn directory(&self, fan_out: &File, pool: &ThreadPool) -> Result<Directory, EngineError> {
         let blocks = num_blocks(self.text.len(), T::WIDTH);
-        let mut directory = Directory::with_capacity(blocks);
+        let mut directory = Directory::with_capacity(blocks, T::WIDTH);
         let batch = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
         for first in (0..blocks).step_by(batch) {
             let key = |block: usize| {
@@ -209,7 +209,7 @@ pub(crate) fn block_key<'a, T: Token>(
         return &[];
     }
     let position = table.position(block * ranks_per_block(T::WIDTH));
-    let longest = (lcp + 1).min(MAX_KEY_BYTES / T::WIDTH);
+    let longest = (lcp + 1).min(max_key_bytes(T::WIDTH) / T::WIDTH);
     let tokens = text.tokens(position, text.len().min(position + longest));
     let to_separator = tokens
         .clone()

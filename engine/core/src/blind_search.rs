@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use crate::address::to_usize;
-use crate::directory::{Directory, MAX_KEY_BYTES};
+use crate::directory::Directory;
 use crate::error::EngineError;
 use crate::fan_out::{FanOut, SATURATED, blocks_of_page, page_of_block, ranks_per_block};
 use crate::files::ShardFiles;
@@ -367,10 +367,10 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             }
         }
         let last = directory.last_block_within(prefix);
-        if prefix.len() < MAX_KEY_BYTES {
-            Edge::InBlock(last)
-        } else {
+        if directory.is_too_short_for(prefix) {
             Edge::Among(candidate + 1, self.ranks(0, last + 1).end)
+        } else {
+            Edge::InBlock(last)
         }
     }
 

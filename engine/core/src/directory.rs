@@ -1,7 +1,7 @@
 //! The directory: for every block of the fan-out, the shortest prefix of its first suffix that tells it from the suffix
 //! before. It stays in RAM and says which block a query belongs to.
 //!
-//! A *key* is those tokens as they stand in the text, at most 64 bytes of them, a separator being the last if there is one;
+//! A *key* is those tokens as they stand in the text, cut at 32 bytes (64 if tokens have four), a separator being the last if there is one;
 //! the first block's key is empty. Keys ascend as byte strings. In the file, after the header: the first 8 bytes of every
 //! key as a big-endian number, padded with zeros (u64); where the rest of every 16th key begins among the rests (u64);
 //! the length of every key in bytes (u8); and the rests.
@@ -14,8 +14,11 @@ use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::sidecar::{HEADER_BYTES, Header, Kind};
 
-/// Most bytes of a key. Longer ones do not tell their block from the one before: its suffixes are compared in the text.
-pub(crate) const MAX_KEY_BYTES: usize = 64;
+/// Returns the most bytes of a key: 16 tokens, or 32 of one byte. Longer ones do not tell their block from the one before: its
+/// suffixes are compared in the text.
+pub(crate) const fn max_key_bytes(token_width: usize) -> usize {
+    if token_width == 4 { 64 } else { 32 }
+}
 
 const HEAD_BYTES: usize = 8;
 
@@ -23,33 +26,34 @@ const HEAD_BYTES: usize = 8;
 const SAMPLE: usize = 16;
 
 /// The keys of a shard's blocks, ascending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Directory {
     heads: Vec<u64>,
     /// Of every `SAMPLE`-th key.
     tail_starts: Vec<u64>,
     lengths: Vec<u8>,
     tails: Vec<u8>,
+    max_key_bytes: usize,
 }
 
 impl Directory {
-    pub(crate) fn with_capacity(num_blocks: usize) -> Self {
+    pub(crate) fn with_capacity(num_blocks: usize, token_width: usize) -> Self {
         Self {
             heads: Vec::with_capacity(num_blocks),
             tail_starts: Vec::with_capacity(num_blocks.div_ceil(SAMPLE) + 1),
             lengths: Vec::with_capacity(num_blocks),
             tails: Vec::new(),
+            max_key_bytes: max_key_bytes(token_width),
         }
     }
 
-    /// Appends the next block's key, at most `MAX_KEY_BYTES`.
+    /// Appends the next block's key, cut at `max_key_bytes`.
     pub(crate) fn push(&mut self, key: &[u8]) {
         if self.len().is_multiple_of(SAMPLE) {
             self.tail_starts.push(self.tails.len() as u64);
         }
         self.heads.push(head(key));
-        self.lengths
-            .push(u8::try_from(key.len()).expect("keys are cut at 64 bytes"));
+        self.lengths.push(u8::try_from(key.len()).expect("keys are cut"));
         self.tails.extend_from_slice(tail(key));
     }
 
@@ -64,8 +68,8 @@ impl Directory {
     }
 
     /// Returns the bytes that a directory of `num_blocks` can take at most.
-    pub(crate) fn max_bytes(num_blocks: usize) -> u64 {
-        (num_blocks as u64).saturating_mul((10 + MAX_KEY_BYTES - HEAD_BYTES) as u64)
+    pub(crate) fn max_bytes(num_blocks: usize, token_width: usize) -> u64 {
+        (num_blocks as u64).saturating_mul((10 + max_key_bytes(token_width)) as u64)
     }
 
     /// Returns the last block whose key is at most `query`: that which holds a suffix that shares as long a prefix with
@@ -86,11 +90,16 @@ impl Directory {
         }) - 1
     }
 
+    /// Whether a prefix is as long as a key that may be cut off: the directory then does not name the block its run ends in.
+    pub(crate) fn is_too_short_for(&self, prefix: &[u8]) -> bool {
+        prefix.len() >= self.max_key_bytes
+    }
+
     /// Whether the key of a block is cut off and begins `query`: the blocks from that before the first with this key to that
     /// with the last may then hold the query's place. Returns them, `first..end`.
     pub(crate) fn is_cut_off_in(&self, block: usize, query: &[u8]) -> Option<(usize, usize)> {
         let length = usize::from(self.lengths[block]);
-        if length < MAX_KEY_BYTES || query.len() < length || !self.begins(block, query) {
+        if length < self.max_key_bytes || query.len() < length || !self.begins(block, query) {
             return None;
         }
         let key = &query[..length];
@@ -114,7 +123,7 @@ impl Directory {
     /// with. A key that is cut off says nothing of a longer prefix.
     pub(crate) fn shares_less(&self, block: usize, prefix: &[u8], token_width: usize) -> bool {
         let length = usize::from(self.lengths[block]);
-        length < MAX_KEY_BYTES && length < prefix.len() + token_width
+        length < self.max_key_bytes && length < prefix.len() + token_width
     }
 
     /// Returns how many blocks come before the first for which `is_before` is false. Blocks whose masked head is below `head`
@@ -217,13 +226,14 @@ impl Directory {
         file.read_exact(&mut header[..header_len]).map_err(io_error())?;
         let header = Header::check(&header[..header_len], expected, path)?;
         let blocks = to_usize(header.num_blocks);
+        let token_width = expected.token_width as usize;
         let wrong = |reason: &str| EngineError::Sidecar {
             path: path.to_path_buf(),
             reason: reason.to_owned(),
         };
         let samples = blocks.div_ceil(SAMPLE);
         let fixed = (HEADER_BYTES + blocks * 9 + samples * 8) as u64;
-        if size < fixed || size - fixed > Self::max_bytes(blocks) {
+        if size < fixed || size - fixed > Self::max_bytes(blocks, token_width) {
             return Err(wrong("its size cannot be"));
         }
         let mut directory = Self {
@@ -231,6 +241,7 @@ impl Directory {
             tail_starts: vec![0; samples],
             lengths: vec![0; blocks],
             tails: vec![0; to_usize(size - fixed)],
+            max_key_bytes: max_key_bytes(token_width),
         };
         for part in directory.parts_mut() {
             file.read_exact(part).map_err(io_error())?;
@@ -248,7 +259,9 @@ impl Directory {
     fn is_consistent(&self) -> bool {
         let mut tail_start = 0;
         for (lengths, &sampled) in self.lengths.chunks(SAMPLE).zip(&self.tail_starts) {
-            let fit = lengths.iter().all(|&length| usize::from(length) <= MAX_KEY_BYTES);
+            let fit = lengths
+                .iter()
+                .all(|&length| usize::from(length) <= self.max_key_bytes);
             if !fit || sampled != tail_start as u64 {
                 return false;
             }
