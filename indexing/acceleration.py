@@ -72,7 +72,7 @@ def accelerate(
         unlisted = [shard for shard in found if force or not _is_listed(shard)]
         missing = [shard for shard in unlisted if force or not _is_whole(shard, lock)]
         if missing:
-            check_and_tell_cost(missing, stages)
+            check_and_tell_cost(missing, threads, stages)
             for shard in missing:
                 _unlist(shard)
             accelerate_shards(missing, threads, stages, [lock])

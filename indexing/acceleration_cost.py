@@ -12,14 +12,14 @@ from indexing.progress import Stages
 from indexing.shard_files import ShardFiles
 from suffix_engine import accelerate_memory_bytes
 
-# On 2 cores of a virtual machine, the text in the page cache (docs/indexing.md).
-_TOKENS_A_SECOND = 10_000_000
-# What a network disk gives with the reads of one machine; a local NVMe disk gives ten times as many.
-_READS_A_SECOND = 25_000
+# Of one core of a virtual machine, the text in the page cache: measured on 298 million tokens (docs/indexing.md).
+_TOKENS_A_SECOND = 7_000_000
+# Of one thread, which waits for each: a solid-state disk takes about 100 microseconds to answer.
+_READS_A_SECOND = 10_000
 
 
-def check_and_tell_cost(shards: Sequence[ShardFiles], stages: Stages) -> None:
-    """Notes what building the sidecars of ``shards`` takes.
+def check_and_tell_cost(shards: Sequence[ShardFiles], threads: int, stages: Stages) -> None:
+    """Notes what building the sidecars of ``shards`` takes; 0 threads means one a core.
 
     Raises:
         MemoryBudgetError, DiskFullError: there is too little.
@@ -34,7 +34,7 @@ def check_and_tell_cost(shards: Sequence[ShardFiles], stages: Stages) -> None:
     disk_bytes, free_bytes = _check_disks(shards)
     cache_bytes = available_bytes - memory_bytes
     num_tokens = sum(shard.num_tokens for shard in shards)
-    seconds = sum(_seconds(shard, cache_bytes) for shard in shards)
+    seconds = sum(_seconds(shard, cache_bytes) for shard in shards) / (threads or len(os.sched_getaffinity(0)))
     stages.note(
         f"sidecars of {len(shards)} {'shard' if len(shards) == 1 else 'shards'}, {num_tokens:,} tokens: at most "
         f"{format_bytes(disk_bytes)} of disk ({format_bytes(free_bytes)} free), {format_bytes(memory_bytes)} of memory "
@@ -43,13 +43,13 @@ def check_and_tell_cost(shards: Sequence[ShardFiles], stages: Stages) -> None:
     largest = max(_text_bytes(shard) for shard in shards)
     if largest > cache_bytes:
         stages.note(
-            f"a text of {format_bytes(largest)} does not stay in memory, and is read in the order of the table: "
-            f"most tokens cost a random read of the disk, of which {_READS_A_SECOND:,} a second are assumed"
+            f"a text of {format_bytes(largest)} does not stay in memory, and is read in the order of the table: a "
+            f"token that is not there costs a read of the disk, of which {_READS_A_SECOND:,} a second and thread are assumed"
         )
 
 
 def _seconds(shard: ShardFiles, cache_bytes: int) -> float:
-    """Returns about how long a shard takes if ``cache_bytes`` of its text stay in memory."""
+    """Returns about how long a shard takes on one thread if ``cache_bytes`` of its text stay in memory."""
     text_bytes = _text_bytes(shard)
     missing = max(0.0, 1 - cache_bytes / text_bytes)
     return shard.num_tokens * (1 / _TOKENS_A_SECOND + missing / _READS_A_SECOND)
