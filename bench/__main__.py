@@ -14,6 +14,8 @@ from bench.options import BenchOptions
 from bench.report import Report, show, write_json
 from coordinator.errors import CoordinatorError
 from index_format.errors import IndexFormatError
+from indexing import IndexingError
+from suffix_engine import EngineError
 
 _FILE_COLUMNS = 160
 
@@ -45,7 +47,7 @@ def main() -> int:
     )
     try:
         report = _BENCHES[arguments.name](options, console)
-    except (BenchError, IndexFormatError, CoordinatorError) as error:
+    except (BenchError, IndexFormatError, IndexingError, CoordinatorError, EngineError) as error:
         console.print(str(error), style="red", markup=False)
         return 2
     measured_on = conditions(load)

@@ -17,14 +17,14 @@ from rich.console import Console
 
 import headwater
 import suffix_engine
-from bench.acceleration import FAN_OUT, require_accelerated
+from bench.acceleration import require_accelerated
 from bench.conversations import Conversation, read_conversations
 from bench.corpus import inputs
 from bench.options import BenchOptions
 from bench.report import Report
 from bench.sizes import tenfold_corpus
 from coordinator.values import Trace
-from index_format.layout import shard_folder
+from index_format.layout import FAN_OUT, shard_folder
 from index_format.manifest import IndexManifest
 
 
@@ -33,7 +33,7 @@ class Measured:
     """What is measured on the index at hand, means over the conversations.
 
     Attributes:
-        num_tokens: In the index.
+        on_tokens: In the index measured.
         starts_per_token: Suffixes searched for, of the tokens of an answer.
         reads_per_suffix: Random reads of the search for one of them in one shard.
         window_reads: Random reads of fetching all windows of a trace.
@@ -42,7 +42,7 @@ class Measured:
         directory_bytes_per_token: Of the directory, on disk and in RAM.
     """
 
-    num_tokens: int
+    on_tokens: int
     starts_per_token: float
     reads_per_suffix: float
     window_reads: float
@@ -178,7 +178,7 @@ def _measure(directory: Path, conversations: Sequence[Conversation]) -> tuple[Me
         for folder in folders
     ]
     return Measured(
-        num_tokens=manifest.num_tokens,
+        on_tokens=manifest.num_tokens,
         starts_per_token=sum(one.stats.suffixes for one in traces) / sum(one.num_tokens for one in traces),
         reads_per_suffix=statistics.fmean(one.stats.reads_per_suffix for one in traces),
         window_reads=statistics.fmean(one.stats.retrieval_reads.total for one in traces),

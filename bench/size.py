@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 import suffix_engine
-from bench.acceleration import DIRECTORY, FAN_OUT, require_accelerated
+from bench.acceleration import require_accelerated
 from bench.agreement import disagreements
 from bench.conversations import Conversation, read_conversations
 from bench.corpus import KEPT, inputs
@@ -23,11 +23,10 @@ from bench.process_tree import Finished, run_watched
 from bench.report import Report
 from bench.searched_index import searched_index
 from bench.warm_files import read_through
-from index_format.layout import CORE_FILES, TABLE, TOKENIZED, shard_folder
+from index_format.layout import CORE_FILES, FAN_OUT, SIDECARS, TABLE, TOKENIZED, shard_folder
 from index_format.manifest import IndexManifest, ShardManifest
 
 _MOST_PASSES = 3
-_SIDECARS = (FAN_OUT, DIRECTORY)
 _SCRIPT = """
 import sys, time
 import suffix_engine
@@ -99,7 +98,7 @@ def _sizes(directory: Path, manifest: IndexManifest) -> Sizes:
     pool = suffix_engine.ThreadPool(1)
     shards = [suffix_engine.ShardIndex.open(folder, token_width=manifest.token_width, pool=pool) for folder in folders]
     return Sizes(
-        files={name: sum((folder / name).stat().st_size for folder in folders) for name in (*CORE_FILES, *_SIDECARS)},
+        files={name: sum((folder / name).stat().st_size for folder in folders) for name in (*CORE_FILES, *SIDECARS)},
         directory_bytes=sum(shard.directory_bytes for shard in shards),
         memory_bytes=sum(shard.memory_bytes for shard in shards),
     )
@@ -148,7 +147,7 @@ def _size_rows(sizes: Sizes, num_tokens: int) -> list[list[str]]:
     rows = []
     for name, size_bytes in sizes.files.items():
         a_token = f"{size_bytes / num_tokens:.4f}"
-        rows.append([f"{name}, bytes a token", a_token, "-" if name in _SIDECARS else a_token])
+        rows.append([f"{name}, bytes a token", a_token, "-" if name in SIDECARS else a_token])
     core = sum(sizes.files[name] for name in CORE_FILES)
     rows.append(
         ["disk in all, bytes a token", f"{sum(sizes.files.values()) / num_tokens:.3f}", f"{core / num_tokens:.3f}"]

@@ -68,7 +68,7 @@ def test_a_span_that_only_one_engine_found_is_named() -> None:
 
 def test_the_projection_is_the_model_that_its_page_states() -> None:
     measured = MeasuredHere(
-        num_tokens=1_000,
+        on_tokens=1_000,
         starts_per_token=0.8,
         reads_per_suffix=2.5,
         window_reads=500.0,
