@@ -1,17 +1,23 @@
 """Seeded corpora of some thousand tokens, full of what a fan-out page finds hard, and queries for them.
 
-A page of the fan-out holds 2,046, 1,364 or 818 ranks (tokens of 1, 2 or 4 bytes), an LCP counts to 255, and a key of
-the directory has at most 64 bytes: the corpora of `strategies` never reach any of these edges.
+A page of the fan-out holds about a thousand ranks, an LCP counts to 255, and a key of the directory has at most 64
+bytes: the corpora of `strategies` never reach any of these edges.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from suffix_engine import fan_out_bytes
 from tests.property.strategies import ALPHABETS, Query
 
 Document = list[int]
-RANKS_PER_PAGE = {1: 2046, 2: 1364, 4: 818}
+
+_ONE_PAGE_BYTES = 2 * 4096  # the header's page comes first
+RANKS_PER_PAGE = {
+    width: next(ranks for ranks in range(1, 4096) if fan_out_bytes(ranks + 1, width) > _ONE_PAGE_BYTES)
+    for width in ALPHABETS
+}
 
 
 class LargeCorpus:
@@ -124,8 +130,8 @@ def _empty_documents(corpus: LargeCorpus) -> list[Document]:
 
 
 def _whole_pages(corpus: LargeCorpus) -> list[Document]:
-    # One, two or three pages, exactly, or one rank less or more.
-    size = RANKS_PER_PAGE[corpus.width] * corpus.number(1, 4) + corpus.number(-1, 2)
+    # Some quarters of a page, exactly, or one rank less or more: blocks of the directory are parts of a page.
+    size = RANKS_PER_PAGE[corpus.width] * corpus.number(1, 13) // 4 + corpus.number(-1, 2)
     return _cut_to(_near_duplicates(corpus) + _random(corpus), size, corpus)
 
 

@@ -141,14 +141,14 @@ def _shuffle_equal_suffixes(table: Path, shuffled: Path, corpus: LargeCorpus) ->
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
-@pytest.mark.parametrize("num_pages", [1, 2])
-def test_pages_that_are_just_full_or_not(num_pages: int, beyond: int, width: int) -> None:
-    num_tokens = RANKS_PER_PAGE[width] * num_pages + beyond
+@pytest.mark.parametrize("num_pages", [0.25, 0.5, 1, 2])
+def test_pages_that_are_just_full_or_not(num_pages: float, beyond: int, width: int) -> None:
+    num_tokens = int(RANKS_PER_PAGE[width] * num_pages) + beyond
     generator = np.random.default_rng(seed=num_tokens)
     document = generator.integers(1, 4, size=num_tokens - 1).tolist()
     with opened([document], width) as shard:
-        # The first and the last suffix of all, the first and the last of every page.
-        ranks = {0, num_tokens - 1, *range(0, num_tokens, RANKS_PER_PAGE[width])}
+        # The first and the last suffix of all, and those at the edges of every quarter of a page.
+        ranks = {0, num_tokens - 1, *range(0, num_tokens, RANKS_PER_PAGE[width] // 4)}
         ranks |= {rank - 1 for rank in ranks if rank}
         for position in u64(shard.plain.positions(sorted(ranks))):
             tokens = document[max(0, position - 1) :][:300]
