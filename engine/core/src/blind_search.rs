@@ -313,7 +313,8 @@ impl<'a, T: Token> BlindSearch<'a, T> {
                 interval: self.resolve(start, (lower - reach.0) as usize, edges),
             }
         });
-        matches.collect()
+        // Only in a corrupt shard is an interval empty.
+        matches.filter(|found| found.interval.count() > 0).collect()
     }
 
     /// Returns the interval of the first `length` tokens of a start, which its candidate begins with.

@@ -69,7 +69,7 @@ impl Directory {
 
     /// Returns the bytes that a directory of `num_blocks` can take at most.
     pub(crate) fn max_bytes(num_blocks: usize, token_width: usize) -> u64 {
-        (num_blocks as u64).saturating_mul((10 + max_key_bytes(token_width)) as u64)
+        (num_blocks as u64).saturating_mul((10 + max_key_bytes(token_width) - HEAD_BYTES) as u64)
     }
 
     /// Returns the last block whose key is at most `query`: that which holds a suffix that shares as long a prefix with
@@ -255,19 +255,23 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Whether every key lies inside the file: a search then stays in bounds.
+    /// Whether the keys ascend and lie inside the file, the first being empty: a search then stays in bounds.
     fn is_consistent(&self) -> bool {
+        let mut before: (u64, &[u8]) = (0, &[]);
         let mut tail_start = 0;
-        for (lengths, &sampled) in self.lengths.chunks(SAMPLE).zip(&self.tail_starts) {
-            let fit = lengths
-                .iter()
-                .all(|&length| usize::from(length) <= self.max_key_bytes);
-            if !fit || sampled != tail_start as u64 {
+        for (block, (&head, &length)) in self.heads.iter().zip(&self.lengths).enumerate() {
+            let is_sampled =
+                !block.is_multiple_of(SAMPLE) || self.tail_starts[block / SAMPLE] == tail_start as u64;
+            let Some(tail) = self.tails.get(tail_start..tail_start + tail_length(length)) else {
+                return false;
+            };
+            if usize::from(length) > self.max_key_bytes || !is_sampled || before > (head, tail) {
                 return false;
             }
-            tail_start += lengths.iter().copied().map(tail_length).sum::<usize>();
+            before = (head, tail);
+            tail_start += tail.len();
         }
-        self.lengths.first() == Some(&0) && tail_start == self.tails.len()
+        self.heads.first() == Some(&0) && self.lengths.first() == Some(&0) && tail_start == self.tails.len()
     }
 
     /// Returns the header of a shard's directory: that of its fan-out, of another kind.
