@@ -43,7 +43,7 @@ def check_and_tell_cost(shards: Sequence[ShardFiles], threads: int, stages: Stag
     largest = max(_text_bytes(shard) for shard in shards)
     if largest > cache_bytes:
         stages.note(
-            f"a text of {format_bytes(largest)} does not stay in memory, and is read in the order of the table: a token "
+            f"a text of {format_bytes(largest)} does not stay in memory, and is read in the table's order: a token "
             f"that is not there costs a read, of which {_READS_A_SECOND:,} a second and thread are assumed"
         )
 
