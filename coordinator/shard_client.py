@@ -89,13 +89,13 @@ class GrpcShard:
 
     async def get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         """See `ShardPort.get_windows`."""
-        calls = (self._get_windows(part, deadline_s) for part in split_windows(windows))
-        parts = await asyncio.gather(*calls)
+        parts = tuple(split_windows(windows))
         if len(parts) == 1:
-            return parts[0]
+            return await self._get_windows(windows, deadline_s)
+        answers = await asyncio.gather(*(self._get_windows(part, deadline_s) for part in parts))
         return ShardWindows(
-            windows=tuple(window for part in parts for window in part.windows),
-            reads=sum((part.reads for part in parts), NO_READS),
+            windows=tuple(window for answer in answers for window in answer.windows),
+            reads=sum((answer.reads for answer in answers), NO_READS),
         )
 
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:

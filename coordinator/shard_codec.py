@@ -1,6 +1,7 @@
 """The messages of protos/shard/v1 from and to the pipeline's values."""
 
 import itertools
+import struct
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def decode_matches(shard: ShardId, query: Query, response: shard_pb2.LongestMatc
     num_tokens = len(query.token_ids)
     starts = _array("starts", response.starts, "<u4")
     ends = _array("ends", response.ends, "<u4", len(starts))
-    if len(starts) and not (starts < ends).all() & (ends <= num_tokens).all():
+    if np.count_nonzero((starts < ends) & (ends <= num_tokens)) != len(starts):
         raise ConfigurationError(f"shard {shard}: a match is empty or not inside the query of {num_tokens} tokens")
     return ShardMatches(
         shard=shard,
@@ -62,8 +63,8 @@ def encode_windows(shard: ShardId, index_id: str, query: WindowQuery) -> shard_p
     return shard_pb2.GetWindowsRequest(
         shard=shard,
         index_id=index_id,
-        ranks=np.array(query.ranks, dtype="<u8").tobytes(),
-        lengths=np.array(query.lengths, dtype="<u4").tobytes(),
+        ranks=struct.pack(f"<{len(query.ranks)}Q", *query.ranks),
+        lengths=struct.pack(f"<{len(query.lengths)}I", *query.lengths),
         context_tokens=query.context_tokens,
         snippet_tokens=query.snippet_tokens,
     )
@@ -80,22 +81,23 @@ def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWi
         if found != num_windows:
             raise ConfigurationError(f"shard {shard}: {found} {name} for {num_windows} ranks")
 
-    def column(name: str, kind: str) -> list[int]:
-        numbers: list[int] = _array(name, getattr(response, name), kind, num_windows).tolist()
-        return numbers
+    def column(name: str, kind: str, length: int = num_windows) -> tuple[int, ...]:
+        content = getattr(response, name)
+        _check_size(name, content, struct.calcsize(f"<{kind}"), length)
+        return struct.unpack(f"<{length}{kind}", content)
 
-    token_ids = _array("match_token_ids", response.match_token_ids, "<u4", sum(query.lengths)).tolist()
+    token_ids = column("match_token_ids", "I", sum(query.lengths))
     match_ends = itertools.accumulate(query.lengths)
     columns = zip(
-        [DocumentId(shard, number) for number in column("documents", "<u8")],
-        column("document_lengths", "<u8"),
-        column("starts", "<u8"),
-        column("ends", "<u8"),
-        column("match_starts", "<u8"),
-        [tuple(token_ids[end - length : end]) for end, length in zip(match_ends, query.lengths, strict=True)],
+        [DocumentId(shard, number) for number in column("documents", "Q")],
+        column("document_lengths", "Q"),
+        column("starts", "Q"),
+        column("ends", "Q"),
+        column("match_starts", "Q"),
+        [token_ids[end - length : end] for end, length in zip(match_ends, query.lengths, strict=True)],
         response.texts,
-        zip(column("match_start_chars", "<u4"), column("match_end_chars", "<u4"), strict=True),
-        zip(column("snippet_start_chars", "<u4"), column("snippet_end_chars", "<u4"), strict=True),
+        zip(column("match_start_chars", "I"), column("match_end_chars", "I"), strict=True),
+        zip(column("snippet_start_chars", "I"), column("snippet_end_chars", "I"), strict=True),
         response.metadata,
         strict=True,
     )
@@ -132,14 +134,17 @@ def decode_descriptions(response: shard_pb2.DescribeResponse) -> dict[ShardId, S
 
 
 def _array(name: str, content: bytes, kind: str, length: int | None = None) -> npt.NDArray[Any]:
-    width = np.dtype(kind).itemsize
+    _check_size(name, content, int(kind[-1]), length)
+    return np.frombuffer(content, dtype=kind)
+
+
+def _check_size(name: str, content: bytes, width: int, length: int | None) -> None:
     if len(content) % width or (length is not None and len(content) != length * width):
         wanted = f"{length} numbers" if length is not None else "whole numbers"
         raise ConfigurationError(
             f"a shard server answered {len(content)} bytes of {name}, expected {wanted} of {width} bytes; "
             "is it of the coordinator's version?"
         )
-    return np.frombuffer(content, dtype=kind)
 
 
 def _decode_reads(reads: shard_pb2.ReadCounts) -> ReadCounts:

@@ -3,6 +3,8 @@
 Each raises `WrongShardError`, `RequestLimitError` or an ``EngineError`` (`errors.STATUS`).
 """
 
+import struct
+
 import numpy as np
 
 import suffix_engine
@@ -49,17 +51,17 @@ def get_windows(
     _check_between("snippet_tokens", request.snippet_tokens, 0, request.context_tokens)
     windows, reads = shard.windows(request.ranks, request.lengths, request.context_tokens, request.snippet_tokens)
     return shard_pb2.GetWindowsResponse(
-        documents=_array("<u8", [window.document for window in windows]),
-        document_lengths=_array("<u8", [window.document_length for window in windows]),
-        starts=_array("<u8", [window.start for window in windows]),
-        ends=_array("<u8", [window.end for window in windows]),
-        match_starts=_array("<u8", [window.match_start for window in windows]),
+        documents=_packed("Q", [window.document for window in windows]),
+        document_lengths=_packed("Q", [window.document_length for window in windows]),
+        starts=_packed("Q", [window.start for window in windows]),
+        ends=_packed("Q", [window.end for window in windows]),
+        match_starts=_packed("Q", [window.match_start for window in windows]),
         match_token_ids=b"".join(window.match_token_ids for window in windows),
         texts=[window.text for window in windows],
-        match_start_chars=_array("<u4", [window.match_chars[0] for window in windows]),
-        match_end_chars=_array("<u4", [window.match_chars[1] for window in windows]),
-        snippet_start_chars=_array("<u4", [window.snippet_chars[0] for window in windows]),
-        snippet_end_chars=_array("<u4", [window.snippet_chars[1] for window in windows]),
+        match_start_chars=_packed("I", [window.match_chars[0] for window in windows]),
+        match_end_chars=_packed("I", [window.match_chars[1] for window in windows]),
+        snippet_start_chars=_packed("I", [window.snippet_chars[0] for window in windows]),
+        snippet_end_chars=_packed("I", [window.snippet_chars[1] for window in windows]),
         metadata=[window.metadata for window in windows],
         reads=_read_counts(reads),
     )
@@ -116,8 +118,8 @@ def _length(name: str, content: bytes, width: int) -> int:
     return length
 
 
-def _array(kind: str, numbers: list[int]) -> bytes:
-    return np.array(numbers, dtype=kind).tobytes()
+def _packed(kind: str, numbers: list[int]) -> bytes:
+    return struct.pack(f"<{len(numbers)}{kind}", *numbers)
 
 
 def _check_between(name: str, found: int, least: int, most: int) -> None:

@@ -28,12 +28,13 @@ class Metrics:
             registry=self.registry,
         )
         self.unfinished = Gauge("headwater_shard_calls", "Calls that are worked on or wait.", registry=self.registry)
-        self._reads = Counter(
+        reads = Counter(
             "headwater_shard_reads_total",
             "Random reads asked of the shards, cached or not, by file: table, fan_out, text or documents.",
             ("file",),
             registry=self.registry,
         )
+        self._reads = {file: reads.labels(file) for file in _READ_FILES}
         self._read_bytes = Counter(
             "headwater_shard_read_bytes_total", "Bytes of the pages that those reads touched.", registry=self.registry
         )
@@ -49,8 +50,8 @@ class Metrics:
 
     def add_reads(self, reads: shard_pb2.ReadCounts) -> None:
         """Counts what one call read."""
-        for file in _READ_FILES:
-            self._reads.labels(file).inc(getattr(reads, file))
+        for file, counter in self._reads.items():
+            counter.inc(getattr(reads, file))
         self._read_bytes.inc(reads.size_bytes)
 
     def serve_shard(self, shard: int, num_tokens: int) -> None:
