@@ -42,15 +42,13 @@ def keep_spans(matches: CorpusMatches, allowed: SpanNumbers, options: TraceOptio
         ranked = sorted(order, key=lambda number: starts[number] - ends[number])
     else:
         ranked = sorted(order, key=sums.__getitem__)
+    kept = sorted(ranked[:num_kept])
+    numbers = allowed[kept]
     return tuple(
-        MaximalSpan(
-            start=starts[number],
-            end=ends[number],
-            count=int(matches.counts[allowed[number]]),
-            intervals=matches.intervals(int(allowed[number])),
-            unigram_logprob_sum=sums[number],
+        MaximalSpan(starts[number], ends[number], count, intervals, sums[number])
+        for number, count, intervals in zip(
+            kept, matches.counts[numbers].tolist(), matches.intervals(numbers), strict=True
         )
-        for number in sorted(ranked[:num_kept])
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from coordinator.values import Positions, Query, RankInterval, Ranks, ShardId, ShardMatches
 
@@ -43,10 +44,17 @@ class CorpusMatches:
     rank_starts: Ranks
     rank_ends: Ranks
 
-    def intervals(self, number: int) -> tuple[RankInterval, ...]:
-        """Returns where span ``number`` stands, in the shards that hold it, in shard order."""
-        columns = (self.shards, self.rank_starts[:, number].tolist(), self.rank_ends[:, number].tolist())
-        return tuple(RankInterval(shard, start, end) for shard, start, end in zip(*columns, strict=True) if end > start)
+    def intervals(self, numbers: npt.NDArray[np.intp]) -> list[tuple[RankInterval, ...]]:
+        """Returns where each of these spans stands, in the shards that hold it, in shard order."""
+        rows = zip(self.rank_starts[:, numbers].T.tolist(), self.rank_ends[:, numbers].T.tolist(), strict=True)
+        return [
+            tuple(
+                RankInterval(shard, start, end)
+                for shard, start, end in zip(self.shards, starts, ends, strict=True)
+                if end > start
+            )
+            for starts, ends in rows
+        ]
 
 
 def union(query: Query, matches: Sequence[ShardMatches]) -> CorpusMatches:

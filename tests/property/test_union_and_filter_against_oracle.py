@@ -73,8 +73,8 @@ def test_union_over_any_split_is_the_oracle_over_all_documents(drawn: tuple) -> 
 @given(unions())
 def test_intervals_are_in_shard_order_and_add_up_to_the_count(drawn: tuple) -> None:
     _, _, found = drawn
-    for number, count in enumerate(found.counts.tolist()):
-        intervals = found.intervals(number)
+    everywhere = found.intervals(np.arange(len(found.starts)))
+    for intervals, count in zip(everywhere, found.counts.tolist(), strict=True):
         assert [interval.shard for interval in intervals] == sorted({interval.shard for interval in intervals})
         assert all(interval.start < interval.end for interval in intervals)
         assert sum(interval.end - interval.start for interval in intervals) == count

@@ -45,7 +45,7 @@ def triples(matches):
 
 
 def places(matches, number):
-    return [(interval.shard, interval.start, interval.end) for interval in matches.intervals(number)]
+    return [(interval.shard, interval.start, interval.end) for interval in matches.intervals(np.array([number]))[0]]
 
 
 def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():
