@@ -68,6 +68,13 @@ def test_every_snippet_holds_its_span(index: headwater.EmbeddedIndex) -> None:
         assert snippet.text[snippet.start_char : snippet.end_char] == trace.spans[snippet.span].text
 
 
+def test_an_answer_too_long_for_the_event_loop_is_traced_alike(index: headwater.EmbeddedIndex) -> None:
+    long = f"{ANSWER} " * (4_000 // len(ANSWER) + 1)
+    trace, expected = index.trace(long, options=OPTIONS), index.trace(ANSWER, options=OPTIONS)
+    assert trace.num_tokens > expected.num_tokens
+    assert {span.text.strip() for span in expected.spans} <= {span.text.strip() for span in trace.spans}
+
+
 def test_equal_requests_give_equal_traces(index: headwater.EmbeddedIndex) -> None:
     first, second = (without_timings(index.trace(ANSWER, options=OPTIONS)) for _ in range(2))
     assert first == second
