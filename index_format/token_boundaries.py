@@ -12,18 +12,18 @@ import numpy.typing as npt
 Boundaries = npt.NDArray[np.uint32]
 
 
-def boundaries_of_pieces(text: str, pieces: Sequence[bytes]) -> Boundaries | None:
-    """Returns the boundaries of tokens with these bytes, or None if they are not the text's.
+def boundaries_of_pieces(text: str, joined: bytes, lengths: npt.NDArray[np.int64]) -> Boundaries | None:
+    """Returns the boundaries of tokens with the bytes ``joined`` and these lengths, or None if the text has others.
 
-    They are if they join to the UTF-8 of the text, perhaps after one space that the tokenizer puts before every text.
+    They are the text's if they are its UTF-8, perhaps after one space that the tokenizer puts before every text.
     """
     content = text.encode()
-    joined = b"".join(pieces)
     prefix = len(joined) - len(content)
     if prefix not in (0, 1) or not joined.endswith(content) or joined[:prefix] not in (b"", b" "):
         return None
-    ends = np.cumsum([0, *map(len, pieces)]) - prefix
-    np.maximum(ends, 0, out=ends)
+    ends = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    np.maximum(ends - prefix, 0, out=ends)
     if not text.isascii():
         ends = characters_before(content)[ends]
     return ends.astype(np.uint32)

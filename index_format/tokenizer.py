@@ -80,6 +80,7 @@ class JsonTokenizer:
         self._tokenizer.no_padding()
         self.vocabulary = vocabulary_of(parsed)
         split_words(self._tokenizer, parsed)
+        self._piece_lengths = np.fromiter(map(len, self.vocabulary.pieces), dtype=np.int64)
         self._starts_word = np.zeros(self.vocabulary.size, dtype=np.bool_)
         self._starts_word[list(word_start_ids(parsed, byte_level=self.vocabulary.byte_level))] = True
         self._ids_of_piece = lru_cache(_CACHED_DELIMITERS)(partial(_ids_of_piece, self.vocabulary.pieces))
@@ -101,11 +102,12 @@ class JsonTokenizer:
         """See `Tokenizer.encode`."""
         # Without offsets, which take the package a quarter of its time; the bytes of the tokens tell them.
         ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
-        boundaries = boundaries_of_pieces(text, [self.vocabulary.pieces[id_] for id_ in ids])
+        token_ids = np.array(ids, dtype=np.uint32)
+        joined = b"".join(map(self.vocabulary.pieces.__getitem__, ids))
+        boundaries = boundaries_of_pieces(text, joined, self._piece_lengths[token_ids])
         if boundaries is None:  # the tokenizer normalizes the text
             offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
             boundaries = boundaries_of_offsets(text, offsets)
-        token_ids = np.array(ids, dtype=np.uint32)
         return TokenizedText(token_ids, boundaries, self._starts_word[token_ids])
 
     def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
