@@ -8,7 +8,7 @@ use crate::error::EngineError;
 use crate::reads::ReadCounts;
 use crate::shard::{Metadata, Shard};
 use crate::token::Token;
-use crate::vocabulary::{Decoded, Vocabulary};
+use crate::vocabulary::Vocabulary;
 
 /// Tokens to take on each side of an occurrence.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +125,14 @@ impl<T: Token> Shard<T> {
             let pieces = vocabulary.pieces(self.ids(start, end))?;
             for &index in run {
                 let place = &places[index];
-                let decoded = pieces.decode(place.start - start..place.end - start);
+                let Place {
+                    occurrence, snippet, ..
+                } = place;
+                let marked = [occurrence.start, occurrence.end, snippet.start, snippet.end];
+                let decoded = pieces.text(
+                    place.start - start..place.end - start,
+                    marked.map(|position| position - place.start),
+                );
                 let line = &metadata[&place.document];
                 windows[index] = Some(self.window(ranks[index], place, decoded, line.clone()));
             }
@@ -173,32 +180,26 @@ impl<T: Token> Shard<T> {
         })
     }
 
-    fn window(&self, rank: u64, place: &Place, decoded: Decoded, metadata: String) -> Window {
-        let Place {
-            first,
-            last,
-            start,
-            end,
-            ..
-        } = *place;
-        let chars = |tokens: &Range<usize>| {
-            (
-                decoded.boundaries[tokens.start - start],
-                decoded.boundaries[tokens.end - start],
-            )
-        };
+    fn window(
+        &self,
+        rank: u64,
+        place: &Place,
+        (text, [match_start, match_end, snippet_start, snippet_end]): (String, [u32; 4]),
+        metadata: String,
+    ) -> Window {
+        let from_first = |position: usize| (position - place.first) as u64;
         Window {
             rank,
             document: place.document as u64,
-            document_length: (last - first) as u64,
-            start: (start - first) as u64,
-            end: (end - first) as u64,
-            match_start: (place.occurrence.start - first) as u64,
+            document_length: from_first(place.last),
+            start: from_first(place.start),
+            end: from_first(place.end),
+            match_start: from_first(place.occurrence.start),
             match_token_ids: self.ids(place.occurrence.start, place.occurrence.end).collect(),
-            match_chars: chars(&place.occurrence),
-            snippet_chars: chars(&place.snippet),
+            match_chars: (match_start, match_end),
+            snippet_chars: (snippet_start, snippet_end),
             metadata,
-            text: decoded.text,
+            text,
         }
     }
 

@@ -13,12 +13,17 @@ enum Replacement {
     EachByteOfRun,
 }
 
+/// Bytes that are copied for any piece; nearly all are shorter.
+const HEAD_BYTES: usize = 16;
+
 /// The bytes of every token id.
 #[derive(Debug)]
 pub struct Vocabulary {
     bytes: Vec<u8>,
     /// Piece i is `bytes[ends[i]..ends[i + 1]]`.
     ends: Vec<usize>,
+    /// The first bytes of every piece, padded: one copy of fixed size is faster than one of the right size.
+    heads: Vec<[u8; HEAD_BYTES]>,
     is_fallback: Vec<bool>,
     replacement: Replacement,
     strip_leading_space: bool,
@@ -46,9 +51,14 @@ impl Vocabulary {
     ) -> Result<Self, EngineError> {
         let mut bytes = Vec::new();
         let mut ends = vec![0];
+        let mut heads = Vec::new();
         for piece in pieces {
             bytes.extend_from_slice(piece);
             ends.push(bytes.len());
+            let mut head = [0; HEAD_BYTES];
+            let length = piece.len().min(HEAD_BYTES);
+            head[..length].copy_from_slice(&piece[..length]);
+            heads.push(head);
         }
         let size = ends.len() - 1;
         let mut is_fallback = vec![false; size];
@@ -69,6 +79,7 @@ impl Vocabulary {
         Ok(Self {
             bytes,
             ends,
+            heads,
             is_fallback,
             replacement: if byte_level {
                 Replacement::Sequence
@@ -98,28 +109,41 @@ impl Vocabulary {
         &self,
         token_ids: impl ExactSizeIterator<Item = u32>,
     ) -> Result<Pieces<'_>, EngineError> {
-        let mut pieces = Pieces {
-            vocabulary: self,
-            bytes: Vec::with_capacity(token_ids.len() * 5),
-            ends: Vec::with_capacity(token_ids.len() + 1),
-            token_ids: Vec::with_capacity(token_ids.len()),
-        };
-        pieces.ends.push(0);
+        let num_tokens = token_ids.len();
+        let mut bytes = vec![0; (num_tokens + 1) * HEAD_BYTES];
+        let mut ends = Vec::with_capacity(num_tokens + 1);
+        let mut ids = Vec::with_capacity(num_tokens);
+        let mut at = 0;
+        ends.push(at);
         for token in token_ids {
             let id = token as usize;
-            if id >= self.size() {
+            let Some(head) = self.heads.get(id) else {
                 return Err(EngineError::TokenOutsideVocabulary {
                     token,
                     size: self.size(),
                 });
+            };
+            let piece = self.ends[id]..self.ends[id + 1];
+            let end = at + piece.len();
+            // Room for this piece and the padding of the next.
+            if bytes.len() < end + HEAD_BYTES {
+                bytes.resize(2 * (end + HEAD_BYTES), 0);
             }
-            pieces
-                .bytes
-                .extend_from_slice(&self.bytes[self.ends[id]..self.ends[id + 1]]);
-            pieces.ends.push(pieces.bytes.len());
-            pieces.token_ids.push(token);
+            if piece.len() <= HEAD_BYTES {
+                bytes[at..at + HEAD_BYTES].copy_from_slice(head);
+            } else {
+                bytes[at..end].copy_from_slice(&self.bytes[piece]);
+            }
+            at = end;
+            ends.push(at);
+            ids.push(token);
         }
-        Ok(pieces)
+        Ok(Pieces {
+            vocabulary: self,
+            token_ids: ids,
+            bytes,
+            ends,
+        })
     }
 }
 
@@ -132,6 +156,33 @@ pub(crate) struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
+    /// Returns the text of some of the tokens, as if there were no others, and the character at which each of `marked`
+    /// begins, counted from the first.
+    pub(crate) fn text<const M: usize>(
+        &self,
+        tokens: Range<usize>,
+        marked: [usize; M],
+    ) -> (String, [u32; M]) {
+        let first = self.ends[tokens.start];
+        let bytes = &self.bytes[first..self.ends[tokens.end]];
+        let Ok(text) = str::from_utf8(bytes) else {
+            let decoded = self.decode(tokens);
+            return (decoded.text, marked.map(|token| decoded.boundaries[token]));
+        };
+        let end_of = |token: usize| self.ends[tokens.start + token] - first;
+        let chars = if text.is_ascii() {
+            marked.map(|token| as_u32(end_of(token)))
+        } else {
+            marked.map(|token| chars_before(bytes, end_of(token)))
+        };
+        match text.strip_prefix(' ') {
+            Some(rest) if self.vocabulary.strip_leading_space => {
+                (rest.to_owned(), chars.map(|char| char.saturating_sub(1)))
+            }
+            _ => (text.to_owned(), chars),
+        }
+    }
+
     /// Returns the text of some of the tokens, as if there were no others.
     pub(crate) fn decode(&self, tokens: Range<usize>) -> Decoded {
         let first = self.ends[tokens.start];
@@ -182,16 +233,28 @@ impl Pieces<'_> {
     }
 }
 
+fn as_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
+}
+
+/// Returns the number of characters of a text that end at or before a byte offset.
+fn chars_before(text: &[u8], end: usize) -> u32 {
+    let begun = text[..end].iter().filter(|&&byte| !is_continuation(byte)).count();
+    let inside = text.get(end).is_some_and(|&byte| is_continuation(byte));
+    as_u32(begun - usize::from(inside))
+}
+
 /// Returns, for each byte offset of a text, the number of characters that end at or before it.
 fn char_boundaries(text: &str, byte_ends: impl Iterator<Item = usize>) -> Vec<u32> {
-    let as_u32 = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     if text.is_ascii() {
         return byte_ends.map(as_u32).collect();
     }
     let bytes = text.as_bytes();
-    let is_continuation = |byte: u8| byte & 0xC0 == 0x80;
-    let mut begun = 0;
-    let mut done = 0;
+    let (mut done, mut begun) = (0, 0);
     byte_ends
         .map(|end| {
             let new = bytes[done..end].iter().filter(|&&byte| !is_continuation(byte));
