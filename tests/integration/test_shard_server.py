@@ -310,17 +310,24 @@ def test_metrics_count_the_calls(index: Path, index_id: str) -> None:
 
     listen = unused_address()
 
-    async def run() -> str:
+    async def run() -> tuple[str, pb.ReadCounts]:
         async with shard_server(index, metrics_listen=listen) as address, stub_of(address) as stub:
             await stub.Describe(pb.DescribeRequest())
+            request = pb.LongestMatchesRequest(index_id=index_id, token_ids=u32(5, 6, 7), word_starts=u32(0, 1, 2))
+            matches = await stub.LongestMatches(request)
             await status_of(stub.GetDocument(pb.GetDocumentRequest(index_id=index_id, shard=9)))
-            return await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://{listen}/metrics").read().decode())
+            page = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://{listen}/metrics").read().decode())
+            return page, matches.reads
 
-    page = asyncio.run(run())
+    page, reads = asyncio.run(run())
     assert 'headwater_shard_rpc_seconds_count{rpc="Describe",status="OK"} 1.0' in page
     assert 'headwater_shard_rpc_seconds_count{rpc="GetDocument",status="FAILED_PRECONDITION"} 1.0' in page
     assert 'headwater_shard_tokens{shard="0"}' in page
     assert "headwater_shard_calls 0.0" in page
+    assert reads.table + reads.text > 0
+    for file in ("table", "fan_out", "text", "documents"):
+        assert f'headwater_shard_reads_total{{file="{file}"}} {float(getattr(reads, file))}' in page
+    assert f"headwater_shard_read_bytes_total {float(reads.size_bytes)}" in page
 
 
 def test_a_bug_is_answered_internal_and_its_text_stays_in_the_log(
