@@ -27,6 +27,9 @@ def accelerate_shards(
 def _accelerate(shard: ShardFiles, num_threads: int, progress: Progress, held_open: Sequence[int]) -> None:
     done = 0
     goes_on = shard.unfinished.exists() and shard.journal.exists()
+    if not goes_on:
+        # One without its fan-out, as a crash between their removals leaves it, would be taken to speak of the next.
+        shard.journal.unlink(missing_ok=True)
 
     def heard(line: str) -> None:
         nonlocal done, goes_on

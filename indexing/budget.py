@@ -20,8 +20,8 @@ from indexing.writing import WrittenShard
 from suffix_engine import fan_out_bytes, sort_memory_bytes
 
 _SHARE_OF_AVAILABLE = 0.8
-# A page of 4,096 bytes of the fan-out takes at most 300 bytes of the directory.
-_DIRECTORY_SHARE = 10
+# A page of 4,096 bytes of the fan-out takes at most 150 bytes of the directory.
+_DIRECTORY_SHARE = 25
 _ROOT = Path("/")
 # Open besides the shards: the standard streams, a source, libraries.
 _OTHER_OPEN_FILES = 64

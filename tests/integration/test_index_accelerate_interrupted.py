@@ -109,6 +109,18 @@ def test_a_killed_run_is_gone_on_with_and_gives_the_same_bytes(directory: Path, 
     assert files_of(directory) == files_of(built)
 
 
+def test_a_journal_whose_fan_out_is_gone_is_not_believed(directory: Path, built: Path) -> None:
+    fan_out = (built / shard_folder(0) / FAN_OUT).read_bytes()
+    fingerprint, pages = int.from_bytes(fan_out[32:36], "little"), len(fan_out) // 4096 - 1
+    (directory / shard_folder(0) / f"{FAN_OUT}.journal").write_text(f"{fingerprint} {pages - 1}\n")
+    with begin(directory) as process:
+        process.kill()
+        process.communicate(timeout=10)
+    wait_for_end_of_group(process)
+    assert indexing.accelerate(directory).accelerated == 1
+    assert files_of(directory) == files_of(built)
+
+
 def test_a_rebuild_that_is_killed_leaves_the_old_sidecars_in_use(built: Path, tmp_path: Path) -> None:
     directory = Path(shutil.copytree(built, tmp_path / "index"))
     with begin(directory, "--force") as process:

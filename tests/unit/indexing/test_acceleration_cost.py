@@ -31,7 +31,7 @@ def told(monkeypatch: pytest.MonkeyPatch, shards: list[ShardFiles], memory: int,
     monkeypatch.setattr(acceleration_cost, "available_memory_bytes", lambda: memory)
     monkeypatch.setattr(acceleration_cost.shutil, "disk_usage", lambda folder: Usage(disk))
     stages = Stages(SilentProgress())
-    check_and_tell_cost(shards, stages)
+    check_and_tell_cost(shards, 2, stages)
     return "\n".join(stages.notes)
 
 
@@ -39,7 +39,7 @@ def test_memory_disk_and_time_are_told(shard: ShardFiles, monkeypatch: pytest.Mo
     notes = told(monkeypatch, [shard], 64 * GIB, 64 * GIB)
     disk = format_bytes(sidecar_bytes(TOKENS, 2))
     assert f"sidecars of 1 shard, 3,000,000,000 tokens: at most {disk} of disk (64 GiB free)" in notes
-    assert "(64 GiB available), about" in notes
+    assert "(64 GiB available), about 4 minutes" in notes
     assert len(notes.splitlines()) == 1
 
 

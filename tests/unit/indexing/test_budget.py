@@ -125,7 +125,7 @@ def test_a_disk_without_room_is_named_before_the_directory_exists(tmp_path: Path
 
 
 def test_sidecars_take_the_disk_of_the_fan_out_and_a_little_more() -> None:
-    assert fan_out_bytes(1_000_000, 2) < sidecar_bytes(1_000_000, 2) < 1.11 * fan_out_bytes(1_000_000, 2)
+    assert fan_out_bytes(1_000_000, 2) < sidecar_bytes(1_000_000, 2) < 1.05 * fan_out_bytes(1_000_000, 2)
 
 
 @pytest.mark.parametrize(
