@@ -14,18 +14,11 @@
 use std::ops::Range;
 
 use crate::address::to_usize;
-use crate::directory::Directory;
-use crate::error::EngineError;
-use crate::fan_out::{FanOut, SATURATED, blocks_of_page, page_of_block, ranks_per_block};
-use crate::files::ShardFiles;
-use crate::interval::Interval;
+use crate::fan_out::{FanOut, SATURATED, page_of_block, ranks_per_block};
 use crate::longest_matches::{LongestMatch, Query};
-use crate::mapped::MappedFile;
 use crate::reads::ReadCounts;
 use crate::shard::Shard;
-use crate::sidecar::fingerprint;
-use crate::suffix_array::SuffixArray;
-use crate::text::Text;
+use crate::sidecar::Sidecars;
 use crate::token::Token;
 
 /// How far ahead of its use a cache line is asked for.
@@ -37,45 +30,19 @@ const BLOCKS_AHEAD: usize = 3;
 /// Tokens of a suffix that are asked of the disk before it is compared; a longer match reads on.
 const COMPARED_AHEAD: usize = 256;
 
-/// The opened sidecars of a shard.
-#[derive(Debug)]
-pub(crate) struct Sidecars<T> {
-    pub(crate) fan_out: FanOut<T>,
-    pub(crate) directory: Directory,
-}
-
-impl<T: Token> Sidecars<T> {
-    /// Opens the sidecars if the shard has them; the directory is what says so.
-    pub(crate) fn open_if_present(
-        files: &ShardFiles,
-        text: &Text<T>,
-        table: &SuffixArray,
-    ) -> Result<Option<Self>, EngineError> {
-        let path = files.directory();
-        if !path.try_exists().map_err(EngineError::io(&path))? {
-            return Ok(None);
-        }
-        let fingerprint = fingerprint(text, table);
-        let fan_out = FanOut::open(MappedFile::open(files.fan_out())?, text.len(), fingerprint)?;
-        let header = Directory::header(FanOut::<T>::header(text.len(), fingerprint));
-        let directory = Directory::open(&path, header)?;
-        Ok(Some(Self { fan_out, directory }))
-    }
-}
-
 /// A start of the query, and what is known of the end of its longest allowed match.
 #[derive(Clone, Copy, Debug)]
-struct Start {
+pub(crate) struct Start {
     /// Tokens of the query that a match may take.
-    reach: (u32, u32),
+    pub(crate) reach: (u32, u32),
     /// The end is at least this ...
-    lower: u32,
+    pub(crate) lower: u32,
     /// ... and at most this.
     upper: u32,
     /// A rank that agrees with the query as far as any, once the start is searched.
-    candidate: usize,
+    pub(crate) candidate: usize,
     /// The page of the fan-out that was read for it.
-    page: Option<usize>,
+    pub(crate) page: Option<usize>,
     /// Whether its block gave no bound: the candidate may agree any further.
     is_unbounded: bool,
 }
@@ -86,25 +53,22 @@ impl Start {
     }
 }
 
-/// What is known of one end of an interval before more is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edge {
-    /// It is this rank.
-    At(usize),
-    /// It is in this block of the fan-out, or at the block's own edge.
-    InBlock(usize),
-    /// It is among these ranks; the text must tell.
-    Among(usize, usize),
+/// Where starts belong, as the directory tells.
+struct Places {
+    /// Starts, each with its block.
+    blocks: Vec<(usize, usize)>,
+    /// Starts that begin with a key that is cut off, each with the ranks that may hold its place.
+    cut_off: Vec<(usize, Range<usize>)>,
 }
 
 /// One query against one accelerated shard.
 pub(crate) struct BlindSearch<'a, T> {
-    shard: &'a Shard<T>,
-    sidecars: &'a Sidecars<T>,
+    pub(crate) shard: &'a Shard<T>,
+    pub(crate) sidecars: &'a Sidecars<T>,
     query: &'a Query,
     tokens: &'a [T],
-    starts: Vec<Start>,
-    reads: ReadCounts,
+    pub(crate) starts: Vec<Start>,
+    pub(crate) reads: ReadCounts,
 }
 
 impl<'a, T: Token> BlindSearch<'a, T> {
@@ -134,10 +98,12 @@ impl<'a, T: Token> BlindSearch<'a, T> {
 
     /// Returns the matches that are maximal in the shard, and the reads they took.
     pub(crate) fn run(mut self) -> (Vec<LongestMatch>, ReadCounts) {
-        let mut blocks = self.ask_directory();
+        let mut places = self.ask_directory();
         self.propagate();
-        blocks.retain(|&(start, _)| self.starts[start].is_open());
-        self.search_blocks(&blocks);
+        places.blocks.retain(|&(start, _)| self.starts[start].is_open());
+        self.search_blocks(&places.blocks);
+        self.propagate();
+        self.search_cut_off(places.cut_off);
         self.propagate();
         // A bound is nearly always reached: if two starts have the same, only the first needs to be looked at. Where there
         // is none, every other start is, and most of those between turn out to end where their neighbours do.
@@ -153,30 +119,33 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         (matches, self.reads)
     }
 
-    fn suffix(&self, start: usize) -> &'a [T] {
+    /// Returns the tokens of the query that a match at a start may take.
+    pub(crate) fn suffix(&self, start: usize) -> &'a [T] {
         let (from, to) = self.starts[start].reach;
         &self.tokens[from as usize..to as usize]
     }
 
-    /// Returns the open starts with the block of each; settles those that the directory can.
-    fn ask_directory(&mut self) -> Vec<(usize, usize)> {
-        let mut blocks = Vec::with_capacity(self.starts.len());
+    /// Returns where each start belongs; settles those that the directory can.
+    fn ask_directory(&mut self) -> Places {
+        let mut places = Places {
+            blocks: Vec::with_capacity(self.starts.len()),
+            cut_off: Vec::new(),
+        };
         for start in 0..self.starts.len() {
             let suffix = self.suffix(start);
             let bytes = bytemuck::cast_slice(suffix);
             let directory = &self.sidecars.directory;
             let block = directory.block_at(bytes);
             if let Some((first, end)) = directory.is_cut_off_in(block, bytes) {
-                let ranks = self.ranks(first, end);
-                self.search_plainly(start, ranks);
+                places.cut_off.push((start, self.ranks(first, end)));
             } else if let Some(holding) = directory.block_that_begins_with(block, bytes) {
                 let reach_end = self.starts[start].reach.1;
                 self.settle(start, holding * ranks_per_block(T::WIDTH), reach_end);
             } else {
-                blocks.push((start, block));
+                places.blocks.push((start, block));
             }
         }
-        blocks
+        places
     }
 
     /// Takes the rank whose suffix agrees with the query up to `end` as the best for a start.
@@ -224,6 +193,23 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         }
     }
 
+    /// Searches starts whose keys are cut off, in order: each match found spares later starts that end no further.
+    fn search_cut_off(&mut self, cut_off: Vec<(usize, Range<usize>)>) {
+        let mut lower = 0;
+        let mut next = 0;
+        for (start, ranks) in cut_off {
+            for before in &mut self.starts[next..=start] {
+                lower = before.lower.max(lower);
+                before.lower = lower.min(before.upper);
+            }
+            next = start;
+            if self.starts[start].is_open() {
+                self.search_plainly(start, ranks);
+            }
+        }
+    }
+
+    /// Returns the open starts to look at first.
     fn first_choice(&self) -> Vec<usize> {
         let mut chosen = Vec::with_capacity(self.starts.len());
         let mut previous: Option<usize> = None;
@@ -287,147 +273,8 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         self.settle(start, insertion.nearest_rank(), self.query.allowed_end(end));
     }
 
-    /// Returns the starts whose matches are maximal in the shard, with their intervals.
-    fn intervals(&mut self) -> Vec<LongestMatch> {
-        let mut end_before = 0;
-        let mut maximal = Vec::with_capacity(self.starts.len());
-        for (index, start) in self.starts.iter().enumerate() {
-            if start.lower > end_before.max(start.reach.0) {
-                maximal.push(index);
-            }
-            end_before = end_before.max(start.lower);
-        }
-        let edges: Vec<[Edge; 2]> = maximal
-            .iter()
-            .map(|&start| {
-                let length = (self.starts[start].lower - self.starts[start].reach.0) as usize;
-                [self.left_edge(start, length), self.right_edge(start, length)]
-            })
-            .collect();
-        self.fan_out_will_need(edges.iter().flatten());
-        let matches = maximal.iter().zip(edges).map(|(&start, edges)| {
-            let Start { reach, lower, .. } = self.starts[start];
-            LongestMatch {
-                start: reach.0,
-                end: lower,
-                interval: self.resolve(start, (lower - reach.0) as usize, edges),
-            }
-        });
-        // Only in a corrupt shard is an interval empty.
-        matches.filter(|found| found.interval.count() > 0).collect()
-    }
-
-    /// Returns the interval of the first `length` tokens of a start, which its candidate begins with.
-    fn interval(&mut self, start: usize, length: usize) -> Interval {
-        let edges = [self.left_edge(start, length), self.right_edge(start, length)];
-        self.resolve(start, length, edges)
-    }
-
-    fn fan_out_will_need<'e>(&self, edges: impl Iterator<Item = &'e Edge> + Clone) {
-        let extents = edges.filter_map(|edge| match *edge {
-            Edge::InBlock(block) => Some(FanOut::<T>::extent(block)),
-            Edge::At(_) | Edge::Among(..) => None,
-        });
-        self.sidecars.fan_out.file().will_need(extents);
-    }
-
-    /// Returns what is known of the first rank that begins with the first `length` tokens of a start.
-    fn left_edge(&self, start: usize, length: usize) -> Edge {
-        let Start { candidate, page, .. } = self.starts[start];
-        if let Some(page) = page
-            && length <= SATURATED
-            && let Some(rank) = self.sidecars.fan_out.page(page).run_start(candidate, length)
-        {
-            return Edge::At(rank);
-        }
-        let directory = &self.sidecars.directory;
-        let prefix = bytemuck::cast_slice(&self.suffix(start)[..length]);
-        let block = directory.block_at(prefix);
-        match directory.is_cut_off_in(block, prefix) {
-            Some((first, _)) => Edge::Among(self.ranks(first, block).start, candidate),
-            None if length > SATURATED => Edge::Among(self.ranks(block, block).start, candidate),
-            None => Edge::InBlock(block),
-        }
-    }
-
-    /// Returns what is known of the end of the ranks that begin with the first `length` tokens of a start.
-    fn right_edge(&self, start: usize, length: usize) -> Edge {
-        let Start { candidate, page, .. } = self.starts[start];
-        let directory = &self.sidecars.directory;
-        let prefix = bytemuck::cast_slice(&self.suffix(start)[..length]);
-        if let Some(page) = page
-            && length <= SATURATED
-        {
-            let ranks = self.sidecars.fan_out.page(page);
-            if let Some(rank) = ranks.run_end(candidate, length) {
-                return Edge::At(rank);
-            }
-            let next = blocks_of_page(page).end;
-            if next >= directory.len() || directory.shares_less(next, prefix, T::WIDTH) {
-                return Edge::At(ranks.end_rank());
-            }
-        }
-        let last = directory.last_block_within(prefix);
-        if directory.is_too_short_for(prefix) {
-            Edge::Among(candidate + 1, self.ranks(0, last + 1).end)
-        } else {
-            Edge::InBlock(last)
-        }
-    }
-
-    /// Returns the interval between two edges, reading what they name.
-    fn resolve(&mut self, start: usize, length: usize, [left, right]: [Edge; 2]) -> Interval {
-        let prefix = &self.suffix(start)[..length];
-        let candidate = self.starts[start].candidate;
-        let fan_out = &self.sidecars.fan_out;
-        let from = match left {
-            Edge::At(rank) => rank,
-            Edge::InBlock(block) => {
-                self.count_block(start, block);
-                let ranks = fan_out.block(block);
-                // The candidate is in this block, or the run goes on to the block's end.
-                let inside = candidate.clamp(ranks.first_rank, ranks.end_rank() - 1);
-                ranks.run_start(inside, length).unwrap_or(ranks.first_rank)
-            }
-            Edge::Among(low, high) => {
-                let reaches = |lcp: usize| lcp == length;
-                self.shard
-                    .partition((low, high), prefix, 0, reaches, &mut self.reads)
-            }
-        };
-        let to = match right {
-            Edge::At(rank) => rank,
-            Edge::InBlock(block) => {
-                if left != right {
-                    self.count_block(start, block);
-                }
-                let ranks = fan_out.block(block);
-                // As above, or the run comes from the block's begin.
-                let inside = candidate.clamp(ranks.first_rank, ranks.end_rank() - 1);
-                ranks.run_end(inside, length).unwrap_or(ranks.end_rank())
-            }
-            Edge::Among(low, high) => {
-                let falls_short = |lcp: usize| lcp < length;
-                self.shard
-                    .partition((low, high), prefix, 0, falls_short, &mut self.reads)
-            }
-        };
-        Interval {
-            start: from as u64,
-            // Only in a corrupt shard do the two edges cross.
-            end: to.max(from) as u64,
-        }
-    }
-
-    /// Counts the read of a block unless its page was read for this start before.
-    fn count_block(&mut self, start: usize, block: usize) {
-        if self.starts[start].page != Some(page_of_block(block)) {
-            self.reads.count_fan_out(&FanOut::<T>::extent(block));
-        }
-    }
-
     /// Returns the ranks of some blocks.
-    fn ranks(&self, first_block: usize, end_block: usize) -> Range<usize> {
+    pub(crate) fn ranks(&self, first_block: usize, end_block: usize) -> Range<usize> {
         let per_block = ranks_per_block(T::WIDTH);
         first_block * per_block..self.shard.text.len().min(end_block * per_block)
     }

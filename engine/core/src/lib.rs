@@ -23,6 +23,7 @@ mod plain_search;
 mod pool;
 mod reads;
 mod retrieve;
+mod run_edges;
 mod shard;
 mod shard_index;
 mod sidecar;

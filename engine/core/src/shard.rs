@@ -1,11 +1,11 @@
 //! One shard, generic over the token width: its opened files.
 
 use crate::address::to_usize;
-use crate::blind_search::Sidecars;
 use crate::documents::DocumentStarts;
 use crate::error::EngineError;
 use crate::files::ShardFiles;
 use crate::mapped::MappedFile;
+use crate::sidecar::Sidecars;
 use crate::suffix_array::SuffixArray;
 use crate::text::Text;
 use crate::token::Token;

@@ -1,11 +1,14 @@
-//! What the two sidecar files share: a header that names the shard they were made of.
+//! The two sidecar files of a shard, and what they share: a header that names the shard they were made of.
 //!
 //! Little-endian, 64 bytes: magic (8), version (4), token width (4), N (8), blocks (8), fingerprint of the shard (4), CRC-32
 //! of what follows the header where one pass over it is due at opening, else 0 (4), zeros (20), CRC-32 of all that (4).
 
 use std::path::Path;
 
+use crate::directory::Directory;
 use crate::error::EngineError;
+use crate::fan_out::FanOut;
+use crate::files::ShardFiles;
 use crate::mapped::MappedFile;
 use crate::suffix_array::SuffixArray;
 use crate::text::Text;
@@ -134,4 +137,30 @@ pub(crate) fn fingerprint<T: Token>(text: &Text<T>, table: &SuffixArray) -> u32 
 /// Returns the header bytes of a mapped file; fewer if it is shorter.
 pub(crate) fn header_bytes(file: &MappedFile) -> &[u8] {
     &file[..file.len().min(HEADER_BYTES)]
+}
+
+/// The opened sidecars of a shard.
+#[derive(Debug)]
+pub(crate) struct Sidecars<T> {
+    pub(crate) fan_out: FanOut<T>,
+    pub(crate) directory: Directory,
+}
+
+impl<T: Token> Sidecars<T> {
+    /// Opens the sidecars if the shard has them; the directory is what says so.
+    pub(crate) fn open_if_present(
+        files: &ShardFiles,
+        text: &Text<T>,
+        table: &SuffixArray,
+    ) -> Result<Option<Self>, EngineError> {
+        let path = files.directory();
+        if !path.try_exists().map_err(EngineError::io(&path))? {
+            return Ok(None);
+        }
+        let fingerprint = fingerprint(text, table);
+        let fan_out = FanOut::open(MappedFile::open(files.fan_out())?, text.len(), fingerprint)?;
+        let header = Directory::header(FanOut::<T>::header(text.len(), fingerprint));
+        let directory = Directory::open(&path, header)?;
+        Ok(Some(Self { fan_out, directory }))
+    }
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 use rayon::prelude::*;
 
 use crate::accelerate::{PageFiller, block_key};
-use crate::blind_search::Sidecars;
 use crate::error::EngineError;
 use crate::fan_out::{PAGE_BYTES, blocks_of_page, first_lcp, num_pages};
 use crate::shard::Shard;
+use crate::sidecar::Sidecars;
 use crate::token::Token;
 
 /// Bytes after which the order of two suffixes is not checked: infini-gram's builder compares no more.
