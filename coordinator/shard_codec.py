@@ -88,6 +88,8 @@ def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWi
 
     token_ids = column("match_token_ids", "I", sum(query.lengths))
     match_ends = itertools.accumulate(query.lengths)
+    match_chars = column("match_chars", "I", 2 * num_windows)
+    snippet_chars = column("snippet_chars", "I", 2 * num_windows)
     columns = zip(
         [DocumentId(shard, number) for number in column("documents", "Q")],
         column("document_lengths", "Q"),
@@ -96,8 +98,8 @@ def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWi
         column("match_starts", "Q"),
         [token_ids[end - length : end] for end, length in zip(match_ends, query.lengths, strict=True)],
         response.texts,
-        zip(column("match_start_chars", "I"), column("match_end_chars", "I"), strict=True),
-        zip(column("snippet_start_chars", "I"), column("snippet_end_chars", "I"), strict=True),
+        zip(match_chars[::2], match_chars[1::2], strict=True),
+        zip(snippet_chars[::2], snippet_chars[1::2], strict=True),
         response.metadata,
         strict=True,
     )

@@ -58,10 +58,8 @@ def get_windows(
         match_starts=_packed("Q", [window.match_start for window in windows]),
         match_token_ids=b"".join(window.match_token_ids for window in windows),
         texts=[window.text for window in windows],
-        match_start_chars=_packed("I", [window.match_chars[0] for window in windows]),
-        match_end_chars=_packed("I", [window.match_chars[1] for window in windows]),
-        snippet_start_chars=_packed("I", [window.snippet_chars[0] for window in windows]),
-        snippet_end_chars=_packed("I", [window.snippet_chars[1] for window in windows]),
+        match_chars=_packed("I", [char for window in windows for char in window.match_chars]),
+        snippet_chars=_packed("I", [char for window in windows for char in window.snippet_chars]),
         metadata=[window.metadata for window in windows],
         reads=_read_counts(reads),
     )

@@ -205,10 +205,8 @@ class GetWindowsResponse(_message.Message):
     MATCH_STARTS_FIELD_NUMBER: _builtins.int
     MATCH_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
-    MATCH_START_CHARS_FIELD_NUMBER: _builtins.int
-    MATCH_END_CHARS_FIELD_NUMBER: _builtins.int
-    SNIPPET_START_CHARS_FIELD_NUMBER: _builtins.int
-    SNIPPET_END_CHARS_FIELD_NUMBER: _builtins.int
+    MATCH_CHARS_FIELD_NUMBER: _builtins.int
+    SNIPPET_CHARS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     READS_FIELD_NUMBER: _builtins.int
     documents: _builtins.bytes
@@ -222,12 +220,10 @@ class GetWindowsResponse(_message.Message):
     """Position of the occurrence in the document: u64 each."""
     match_token_ids: _builtins.bytes
     """Token ids of the occurrences, one after the other: u32 each, as many as the sum of the request's lengths."""
-    match_start_chars: _builtins.bytes
-    """The occurrence in the text, half-open, in characters: u32 each."""
-    match_end_chars: _builtins.bytes
-    snippet_start_chars: _builtins.bytes
-    """The snippet in the text, half-open, in characters: u32 each."""
-    snippet_end_chars: _builtins.bytes
+    match_chars: _builtins.bytes
+    """The occurrence in the text, half-open, in characters: start and end, u32 each."""
+    snippet_chars: _builtins.bytes
+    """The snippet in the text, half-open, in characters: start and end, u32 each."""
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Text of the window."""
@@ -250,16 +246,14 @@ class GetWindowsResponse(_message.Message):
         match_starts: _builtins.bytes = ...,
         match_token_ids: _builtins.bytes = ...,
         texts: _abc.Iterable[_builtins.str] | None = ...,
-        match_start_chars: _builtins.bytes = ...,
-        match_end_chars: _builtins.bytes = ...,
-        snippet_start_chars: _builtins.bytes = ...,
-        snippet_end_chars: _builtins.bytes = ...,
+        match_chars: _builtins.bytes = ...,
+        snippet_chars: _builtins.bytes = ...,
         metadata: _abc.Iterable[_builtins.str] | None = ...,
         reads: Global___ReadCounts | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reads", b"reads"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_lengths", b"document_lengths", "documents", b"documents", "ends", b"ends", "match_end_chars", b"match_end_chars", "match_start_chars", b"match_start_chars", "match_starts", b"match_starts", "match_token_ids", b"match_token_ids", "metadata", b"metadata", "reads", b"reads", "snippet_end_chars", b"snippet_end_chars", "snippet_start_chars", b"snippet_start_chars", "starts", b"starts", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_lengths", b"document_lengths", "documents", b"documents", "ends", b"ends", "match_chars", b"match_chars", "match_starts", b"match_starts", "match_token_ids", b"match_token_ids", "metadata", b"metadata", "reads", b"reads", "snippet_chars", b"snippet_chars", "starts", b"starts", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

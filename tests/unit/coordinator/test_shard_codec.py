@@ -53,10 +53,8 @@ def windows(**fields: object) -> pb.GetWindowsResponse:
         "match_starts": u64(10, 1),
         "match_token_ids": u32(7, 8, 9),
         "texts": ["naïve text", "b"],
-        "match_start_chars": u32(0, 0),
-        "match_end_chars": u32(5, 1),
-        "snippet_start_chars": u32(0, 0),
-        "snippet_end_chars": u32(7, 1),
+        "match_chars": u32(0, 5, 0, 1),
+        "snippet_chars": u32(0, 7, 0, 1),
         "metadata": ['{"a": 1}', ""],
         "reads": READS,
     }
@@ -143,7 +141,8 @@ def test_columns_become_windows_in_their_order() -> None:
         ({"metadata": []}, "0 metadata for 2 ranks"),
         ({"documents": u64(1)}, "8 bytes of documents, expected 2 numbers of 8 bytes"),
         ({"match_token_ids": u32(7, 8)}, "8 bytes of match_token_ids, expected 3 numbers of 4 bytes"),
-        ({"snippet_end_chars": b"abc"}, "3 bytes of snippet_end_chars"),
+        ({"snippet_chars": b"abc"}, "3 bytes of snippet_chars"),
+        ({"match_chars": u32(0, 5)}, "8 bytes of match_chars, expected 4 numbers of 4 bytes"),
     ],
 )
 def test_windows_of_the_wrong_shape_are_refused(fields: dict[str, object], message: str) -> None:
