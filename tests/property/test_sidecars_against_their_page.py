@@ -32,7 +32,8 @@ class Page:
 
     def __init__(self, text: list[int], width: int) -> None:
         self.text, self.width, self.separator = text, width, oracle.separator(width)
-        self.table = oracle.suffix_table(text, width)
+        content = self.token_bytes(text)
+        self.table = sorted(range(len(text)), key=lambda position: content[position * width :])
 
     def token_bytes(self, tokens: list[int]) -> bytes:
         return b"".join(token.to_bytes(self.width, "little") for token in tokens)
