@@ -118,16 +118,28 @@ def test_a_query_that_is_nowhere_to_be_searched_reads_nothing(spoken: Path) -> N
     assert (found.starts, counts(found.reads)) == (b"", (0, 0, 0, 0, 0))
 
 
+def ranks_of(shard: ShardIndex, positions: list[int]) -> list[int]:
+    """Returns the rank at which each position stands."""
+    table = u64(shard.positions(range(shard.num_tokens)))
+    return [table.index(position) for position in positions]
+
+
 def test_windows_read_the_table_for_each_rank_and_the_text_for_each_run(spoken: Path) -> None:
     shard = open_shard(spoken, vocabulary=True)
-    rank_of = {position: rank for rank, position in enumerate(u64(shard.positions(range(shard.num_tokens))))}
     # Document d begins with its separator at 301 d. Windows overlap in document 0; one of document 5 stands alone.
     positions = [10, 14, 20, 200, 301 * 5 + 100]
-    found, reads = windows(shard, [rank_of[at] for at in positions], [3] * 5, 8, 4)
+    found, reads = windows(shard, ranks_of(shard, positions), [3] * 5, 8, 4)
     assert [(w.document, w.match_start) for w in found] == [(0, 9), (0, 13), (0, 19), (0, 199), (5, 99)]
     assert (reads.table, reads.text, reads.documents, reads.fan_out) == (5, 3, 2 * 2, 0)
-    again = windows(shard, [rank_of[at] for at in reversed(positions)], [3] * 5, 8, 4)[1]
+    again = windows(shard, ranks_of(shard, positions[::-1]), [3] * 5, 8, 4)[1]
     assert counts(again) == counts(reads)
+
+
+def test_windows_inside_a_longer_one_are_read_with_it(spoken: Path) -> None:
+    shard = open_shard(spoken, vocabulary=True)
+    found, reads = windows(shard, ranks_of(shard, [50, 55, 100]), [200, 3, 3], 8, 4)
+    assert [(w.start, w.end) for w in found] == [(41, 257), (46, 65), (91, 110)]
+    assert (reads.table, reads.text) == (3, 1)
 
 
 def test_windows_of_nothing_read_nothing(spoken: Path) -> None:
