@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 import suffix_engine
-from index_format.layout import TABLE
+from index_format.layout import TABLE, UNIGRAM
 from tests import oracle
 from tests.engine_calls import longest_matches, u64
-from tests.interop.infini_gram_reference import build_shard
+from tests.interop.infini_gram_reference import Engine, build_shard
 from tests.interop.random_corpora import documents_of, queries_of
+from tests.property.large_corpora import LargeCorpus
 from tests.property.strategies import WIDTHS
 from tests.tiny_index import write_shard
 
@@ -39,6 +40,27 @@ def test_both_tables_answer_every_query_alike(width: int, seed: int, folders: tu
         mine, other = (longest_matches(shard, query, range(len(query)), [len(query)]) for shard in (ours, theirs))
         assert mine == other
         assert ours.find(query[:3]) == theirs.find(query[:3])
+
+
+@pytest.mark.parametrize(("kind", "width"), [("near duplicates", 1), ("tiny documents", 2), ("a mixture", 2)])
+def test_blind_search_of_their_table_counts_as_their_engine_does(
+    kind: str, width: int, folders: tuple[Path, Path]
+) -> None:
+    corpus = LargeCorpus(kind, width, seed=0)
+    folder = build_shard(folders[0], corpus.documents, width)
+    (folder / UNIGRAM).unlink()  # infini-gram reads that of bytes character by character
+    suffix_engine.accelerate_shard(folder, token_width=width)
+    ours = suffix_engine.ShardIndex.open(folder, token_width=width, pool=POOL)
+    assert ours.is_accelerated
+    ours.verify()
+    theirs = Engine([folder], width)
+    compared = 0
+    for number in range(60):
+        query = corpus.query()
+        for match in longest_matches(ours, query.tokens, query.word_starts, query.cuts)[:4]:
+            assert [match.ranks] == theirs.find(query.tokens[match.start : match.end]), f"{corpus}, query {number}"
+            compared += 1
+    assert compared > 40
 
 
 def test_a_text_of_one_token_and_one_of_separators_are_sorted_alike(folders: tuple[Path, Path]) -> None:
