@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -14,7 +14,8 @@ from bench.conversations import Conversation
 from bench.corpus import inputs
 from bench.options import BenchOptions
 from bench.report import percentile
-from coordinator.values import Trace
+from bench.steps import describe_steps
+from coordinator.values import Timings, Trace
 from headwater.embedded import EmbeddedIndex
 from headwater.local_cluster import LocalCluster
 from headwater.remote import RemoteIndex
@@ -34,6 +35,18 @@ class RemoteFindings:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """Milliseconds of every single trace as its caller saw it, and the trace's own timings."""
+
+    wall_ms: list[float] = field(default_factory=list)
+    timings: list[Timings] = field(default_factory=list)
+
+    def add(self, trace: Trace, wall_ms: float) -> None:
+        self.wall_ms.append(wall_ms)
+        self.timings.append(trace.timings)
+
+
 def compare_with_remote(
     options: BenchOptions, conversations: Sequence[Conversation], console: Console
 ) -> RemoteFindings:
@@ -47,45 +60,48 @@ def compare_with_remote(
             embedded, remote, failures = _time_both(directory, cluster.grpc_target, conversations, options.passes)
     finally:
         cluster.stop()
-    extra = percentile(remote, 50) - percentile(embedded, 50)
+    extra = percentile(remote.wall_ms, 50) - percentile(embedded.wall_ms, 50)
     num_shards = cluster.index.num_shards
     return RemoteFindings(
         rows=[
-            _row(f"headwater embedded, {num_shards} shards", embedded),
-            _row(f"headwater over gRPC through Ray, {num_shards} shards", remote),
+            _row(f"headwater embedded, {num_shards} shards", embedded.wall_ms),
+            _row(f"headwater over gRPC through Ray, {num_shards} shards", remote.wall_ms),
         ],
         figures={
             "remote_extra_ms_p50": extra,
-            "remote_ms_p50": percentile(remote, 50),
-            "remote_ms_p99": percentile(remote, 99),
-            "embedded_sharded_ms_p50": percentile(embedded, 50),
-            "embedded_sharded_ms_p99": percentile(embedded, 99),
+            "remote_ms_p50": percentile(remote.wall_ms, 50),
+            "remote_ms_p99": percentile(remote.wall_ms, 99),
+            "embedded_sharded_ms_p50": percentile(embedded.wall_ms, 50),
+            "embedded_sharded_ms_p99": percentile(embedded.wall_ms, 99),
         },
         failures=failures,
-        notes=[f"remote: {num_shards} shard servers, coordinator and client share this machine's cores"],
+        notes=[
+            f"remote: {num_shards} shard servers, coordinator and client share this machine's cores",
+            describe_steps(f"embedded, {num_shards} shards", embedded.timings, embedded.wall_ms),
+            describe_steps("remote, within the coordinator", remote.timings, remote.wall_ms),
+        ],
     )
 
 
 def _time_both(
     directory: Path, target: str, conversations: Sequence[Conversation], passes: int
-) -> tuple[list[float], list[float], list[str]]:
-    """Returns the milliseconds of every single trace, embedded and remote, and where the two disagree."""
-    embedded_ms: list[float] = []
-    remote_ms: list[float] = []
+) -> tuple[_Timed, _Timed, list[str]]:
+    """Returns the time of every single trace, embedded and remote, and where the two disagree."""
+    ours, theirs = _Timed(), _Timed()
     failures = []
     with headwater.open(directory) as embedded, headwater.connect(target) as remote:
         for conversation in conversations[:_WARM_UP_CONVERSATIONS]:
             _timed(remote, conversation)
         for conversation in conversations:
             for number in range(passes + 1):
-                ours, ours_ms = _timed(embedded, conversation)
-                served, served_ms = _timed(remote, conversation)
+                found, embedded_ms = _timed(embedded, conversation)
+                served, remote_ms = _timed(remote, conversation)
                 if number == 0:
-                    failures += [f"{conversation.id}: {line}" for line in _differences(ours, served)]
+                    failures += [f"{conversation.id}: {line}" for line in _differences(found, served)]
                     continue
-                embedded_ms.append(ours_ms)
-                remote_ms.append(served_ms)
-    return embedded_ms, remote_ms, failures
+                ours.add(found, embedded_ms)
+                theirs.add(served, remote_ms)
+    return ours, theirs, failures
 
 
 def _timed(index: EmbeddedIndex | RemoteIndex, conversation: Conversation) -> tuple[Trace, float]:

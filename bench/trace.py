@@ -16,7 +16,8 @@ from bench.options import BenchOptions
 from bench.remote import compare_with_remote
 from bench.report import Report, percentile
 from bench.searched_index import searched_index
-from coordinator.values import Trace
+from bench.steps import describe_steps
+from coordinator.values import Timings, Trace
 from headwater.embedded import EmbeddedIndex
 from index_format.manifest import IndexManifest
 
@@ -29,13 +30,17 @@ _GUARDED_WINDOWS = 2
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Milliseconds of one conversation: ours and the bare engine the median of the passes, theirs one run."""
+    """Milliseconds of one conversation: ours and the bare engine the median of the passes, theirs one run.
+
+    ``timings`` are the steps of ours.
+    """
 
     ours_whole: float
     ours_search: float
     theirs_whole: float
     theirs_search: float
     bare_search: float
+    timings: Timings
 
 
 def run(options: BenchOptions, console: Console) -> Report:
@@ -50,6 +55,7 @@ def run(options: BenchOptions, console: Console) -> Report:
     notes = [
         f"ours: median of {options.passes} warm passes a conversation; infini-gram: one run (a second was no faster)",
         "bare: its C++ engine's attribute, results not converted to Python objects; as many passes as ours",
+        describe_steps("ours", [one.timings for one in measured], [one.ours_whole for one in measured]),
     ]
     if options.remote:
         remote = compare_with_remote(options, conversations, console)
@@ -89,24 +95,25 @@ def _measure(
                 ours = [_timed(index, conversation) for _ in range(passes)]
                 bare = [_timed_bare(peer, conversation) for _ in range(passes)]
             failures += [f"{conversation.id}: {line}" for line in differences(first, theirs)]
+            whole_ms, timings = sorted(ours, key=lambda one: one[0])[len(ours) // 2]
             measured.append(
                 Measured(
-                    statistics.median(whole for whole, _ in ours),
-                    statistics.median(search for _, search in ours),
-                    theirs.whole_ms,
-                    theirs.search_ms,
-                    statistics.median(bare),
+                    ours_whole=whole_ms,
+                    ours_search=statistics.median(one.search_ms + one.filter_ms for _, one in ours),
+                    theirs_whole=theirs.whole_ms,
+                    theirs_search=theirs.search_ms,
+                    bare_search=statistics.median(bare),
+                    timings=timings,
                 )
             )
     return measured, failures
 
 
-def _timed(index: EmbeddedIndex, conversation: Conversation) -> tuple[float, float]:
-    """Returns the milliseconds of a whole trace as the caller sees them, and of its search and filter."""
+def _timed(index: EmbeddedIndex, conversation: Conversation) -> tuple[float, Timings]:
+    """Returns the milliseconds of a whole trace as the caller sees them, and the trace's own timings."""
     began = perf_counter()
     trace = index.trace(conversation.response, conversation.prompt)
-    whole = (perf_counter() - began) * 1000
-    return whole, trace.timings.search_ms + trace.timings.filter_ms
+    return (perf_counter() - began) * 1000, trace.timings
 
 
 def _timed_bare(peer: InfiniGramPeer, conversation: Conversation) -> float:
