@@ -1,7 +1,8 @@
 """One answer in, one trace out: the steps in order, over any shards."""
 
 from asyncio import to_thread
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
 
 from coordinator.assemble import Traced, assemble
 from coordinator.coverage import coverage
@@ -32,6 +33,9 @@ from coordinator.values import (
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import Tokenizer
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 # Of the time that is left, what the first round may take: a shard that hangs must not keep the others from showing
 # what they hold.
 _SEARCH_SHARE = 0.6
@@ -49,12 +53,18 @@ class Pipeline:
         shards: Sequence[ShardPort],
         index: IndexManifest,
         limits: RequestLimits | None = None,
+        *,
+        owns_loop: bool = False,
     ):
-        """Takes the index's own tokenizer, one port for each shard to search, and the index's manifest."""
+        """Takes the index's own tokenizer, one port for each shard to search, and the index's manifest.
+
+        With ``owns_loop`` each request runs on an event loop of its own, so that it may block it.
+        """
         self._tokenizer = tokenizer
         self._shards = tuple(shards)
         self._index = index
         self.limits = limits or RequestLimits()
+        self._owns_loop = owns_loop
 
     async def trace(self, request: TraceRequest, deadline_s: float) -> Trace:
         """Returns the trace of an answer, over the shards that answer within ``deadline_s`` seconds.
@@ -68,7 +78,7 @@ class Pipeline:
         if len(request.answer) <= _SHORT_ANSWER_CHARS:
             query = tokenize(request.answer, self._tokenizer, options)
         else:
-            query = await to_thread(tokenize, request.answer, self._tokenizer, options)
+            query = await self._off_loop(tokenize, request.answer, self._tokenizer, options)
         clock.lap("tokenize")
         answers = _require_one(await fan_out(query, self._shards, clock.left_s() * _SEARCH_SHARE))
         matches = union(query, answers.matches)
@@ -78,8 +88,8 @@ class Pipeline:
         clock.lap("filter")
         retrieved = await retrieve(query, spans, self._shards, options, self.limits, clock.left_s())
         clock.lap("retrieve")
-        # Off the event loop: two milliseconds as a rule, half a second at the limits.
-        traced = await to_thread(_rank, query, spans, retrieved.occurrences, request)
+        # Two milliseconds as a rule, half a second at the limits.
+        traced = await self._off_loop(_rank, query, spans, retrieved.occurrences, request)
         clock.lap("rank")
         return Trace(
             answer=request.answer,
@@ -141,6 +151,10 @@ class Pipeline:
             failed_shards=tuple(failed),
             max_answer_chars=self.limits.max_answer_chars,
         )
+
+    async def _off_loop(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Calls a function that takes longer than an event loop may be blocked."""
+        return function(*args, **kwargs) if self._owns_loop else await to_thread(function, *args, **kwargs)
 
 
 def _rank(

@@ -1,9 +1,11 @@
 """An index searched in this process: the coordinator's pipeline over shards that are opened here, no server."""
 
 import asyncio
-import threading
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +41,7 @@ DEFAULT_DOCUMENT_TOKENS = 2_000
 class EmbeddedIndex:
     """An open index. Safe to call from several threads, and from a notebook whose event loop is running.
 
-    The pipeline runs on an event loop in a thread of its own, so callers need not be asynchronous.
+    A call runs the pipeline in the caller's thread, on an event loop that no other call uses meanwhile.
     """
 
     def __init__(self, directory: str | PathLike[str]):
@@ -58,10 +60,8 @@ class EmbeddedIndex:
             max_workers=min(32, max(4, manifest.num_shards)), thread_name_prefix="headwater-shard"
         )
         shards = _open_shards(path, manifest, tokenizer, self._executor)
-        self._pipeline = Pipeline(tokenizer, shards, manifest, RequestLimits())
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="headwater-pipeline", daemon=True)
-        self._thread.start()
+        self._pipeline = Pipeline(tokenizer, shards, manifest, RequestLimits(), owns_loop=True)
+        self._idle_loops: deque[asyncio.AbstractEventLoop] = deque()
         self._closed = False
 
     def trace(
@@ -118,14 +118,13 @@ class EmbeddedIndex:
         return self._run(self._pipeline.describe(timeout_s))
 
     def close(self) -> None:
-        """Stops the threads. The index cannot be used afterwards; closing again does nothing."""
+        """Stops the threads and event loops. The index cannot be used afterwards; closing again does nothing."""
         if self._closed:
             return
         self._closed = True
-        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        with suppress(IndexError):
+            while True:
+                self._idle_loops.pop().close()
         self._executor.shutdown(wait=True)
 
     def __enter__(self) -> Self:
@@ -140,12 +139,39 @@ class EmbeddedIndex:
         if self._closed:
             coroutine.close()
             raise ValueError("the index is closed")
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return _away_from_event_loops(partial(self._run_here, coroutine))
+
+    def _run_here(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        # Not asyncio.Runner: in a main thread it sets a signal handler, and doing so prints the whole result.
         try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            raise
+            loop = self._idle_loops.pop()
+        except IndexError:
+            loop = asyncio.new_event_loop()
+        task = loop.create_task(coroutine)
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            if not task.done():  # interrupted from the keyboard
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    loop.run_until_complete(task)
+            if self._closed:
+                loop.close()
+            else:
+                self._idle_loops.append(loop)
+
+
+def _away_from_event_loops(call: Callable[[], _T]) -> _T:
+    """Makes a call that runs an event loop: in this thread, or in another if one runs here, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return call()
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="headwater-pipeline")
+    try:
+        return thread.submit(call).result()
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _open_shards(

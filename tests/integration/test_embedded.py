@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -138,6 +139,27 @@ def test_threads_may_share_an_index(index: headwater.EmbeddedIndex) -> None:
     with ThreadPoolExecutor(8) as pool:
         traces = set(pool.map(lambda _: repr(without_timings(index.trace(ANSWER, options=OPTIONS))), range(16)))
     assert len(traces) == 1
+
+
+def test_an_interrupted_call_is_cancelled_and_the_index_goes_on(
+    index: headwater.EmbeddedIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = []
+
+    async def interrupted(*_: object) -> None:
+        asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index._pipeline, "trace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            index.trace(ANSWER)
+    assert cancelled == [True]
+    assert index.trace(ANSWER).spans
 
 
 @pytest.mark.usefixtures("leaves_nothing_behind")
