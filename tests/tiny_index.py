@@ -15,6 +15,7 @@ from index_format.layout import (
     METADATA,
     METAOFF,
     OFFSET,
+    SIDECARS,
     TOKENIZED,
     TOKENIZER_FILE,
     UNIGRAM,
@@ -54,12 +55,18 @@ def write_shard(
     return directory
 
 
-def write_index(directory: Path, shards: Sequence[Sequence[str]], tokenizer: Tokenizer | None = None) -> Path:
-    """Writes a whole index of the texts of each shard, of raw bytes if there is no tokenizer."""
+def write_index(
+    directory: Path,
+    shards: Sequence[Sequence[str]],
+    tokenizer: Tokenizer | None = None,
+    *,
+    accelerated: bool = False,
+) -> Path:
+    """Writes a whole index of the texts of each shard, of raw bytes if there is no tokenizer, perhaps with sidecars."""
     chosen = tokenizer or ByteTokenizer()
     width = _token_width(chosen)
     manifests = [
-        _write_index_shard(directory / shard_folder(number), number, texts, chosen, width)
+        _write_index_shard(directory / shard_folder(number), number, texts, chosen, width, accelerated)
         for number, texts in enumerate(shards)
     ]
     if isinstance(chosen, JsonTokenizer):
@@ -82,13 +89,16 @@ def write_index(directory: Path, shards: Sequence[Sequence[str]], tokenizer: Tok
 
 
 def _write_index_shard(
-    folder: Path, number: int, texts: Sequence[str], tokenizer: Tokenizer, width: int
+    folder: Path, number: int, texts: Sequence[str], tokenizer: Tokenizer, width: int, accelerated: bool
 ) -> ShardManifest:
     documents = [ids.tolist() for ids in tokenizer.encode_batch(texts)]
     metadata = [
         {"path": f"part-{number}.jsonl", "linenum": line, "metadata": {"source": "tiny"}} for line in range(len(texts))
     ]
     write_shard(folder, documents, width, metadata)
+    if accelerated:
+        suffix_engine.accelerate_shard(folder, token_width=width, num_threads=1)
+    names = (*CORE_FILES, *SIDECARS) if accelerated else CORE_FILES
     manifest = ShardManifest(
         format_version=FORMAT_VERSION,
         shard=number,
@@ -96,7 +106,7 @@ def _write_index_shard(
         num_tokens=sum(len(document) + 1 for document in documents),
         num_documents=len(documents),
         tokenizer_sha256=tokenizer.sha256,
-        files={name: _file_entry(folder / name) for name in CORE_FILES},
+        files={name: _file_entry(folder / name) for name in names},
     )
     manifest.save(folder)
     return manifest

@@ -115,11 +115,13 @@ def documents_of_sentences(number: int) -> list[str]:
     return [" ".join(generator.choice(SENTENCES, size=generator.integers(1, 25))) for _ in range(number)]
 
 
-@pytest.fixture(scope="module", params=[1, 3])
+@pytest.fixture(scope="module", params=[(1, True), (3, False)], ids=["1 shard with sidecars", "3 shards without"])
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    num_shards, accelerated = request.param
     texts = documents_of_sentences(60)
-    shards = [texts[number :: request.param] for number in range(request.param)]
-    yield write_index(tmp_path_factory.mktemp("tiny"), shards, byte_level_tokenizer(texts)), request.param
+    shards = [texts[number::num_shards] for number in range(num_shards)]
+    tokenizer = byte_level_tokenizer(texts)
+    yield write_index(tmp_path_factory.mktemp("tiny"), shards, tokenizer, accelerated=accelerated), num_shards
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -159,16 +161,17 @@ def check_kept_spans(trace: Trace, corpus: IndexedCorpus) -> None:
     assert [(s.start, s.end, s.count) for s in trace.spans] == [(m.start, m.end, m.count) for m in kept]
 
 
-def test_spans_counts_and_whole_documents_do_not_depend_on_the_number_of_shards(
+def test_spans_counts_and_whole_documents_depend_neither_on_the_number_of_shards_nor_on_sidecars(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     texts = documents_of_sentences(40)
     tokenizer = byte_level_tokenizer(texts)
     answer = " ".join(documents_of_sentences(3)[::-1])[:600]
     seen = []
-    for num_shards in (1, 2, 5):
+    for num_shards, accelerated in ((1, False), (1, True), (2, False), (5, True)):
         shards = [texts[number::num_shards] for number in range(num_shards)]
-        with headwater.open(write_index(tmp_path_factory.mktemp("law"), shards, tokenizer)) as index:
+        directory = write_index(tmp_path_factory.mktemp("law"), shards, tokenizer, accelerated=accelerated)
+        with headwater.open(directory) as index:
             trace = index.trace(answer, "prompt")
         spans = [(s.start, s.end, s.count, s.unigram_logprob_sum) for s in trace.spans]
         merged = [(m.start, m.end, m.spans) for m in trace.merged_spans]
@@ -179,18 +182,18 @@ def test_spans_counts_and_whole_documents_do_not_depend_on_the_number_of_shards(
             if span.count <= 10
         ]
         seen.append((spans, trace.num_maximal_spans, merged, shown))
-    assert seen[0] == seen[1] == seen[2]
+    assert all(trace == seen[0] for trace in seen)
     assert any(shown for shown in seen[0][3])
 
 
 @pytest.fixture(scope="module")
 def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fortieth of the shared corpus, over two shards."""
+    """A fortieth of the shared corpus, over two shards with sidecars."""
     with (shared_data / "corpus.jsonl.zst").open("rb") as packed:
         lines = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(packed), encoding="utf-8")
         texts = [json.loads(line)["text"] for line in itertools.islice(lines, 0, None, 40)]
     tokenizer = JsonTokenizer.from_file(shared_data / "tokenizers" / "llama-2.json")
-    return write_index(tmp_path_factory.mktemp("real"), [texts[::2], texts[1::2]], tokenizer)
+    return write_index(tmp_path_factory.mktemp("real"), [texts[::2], texts[1::2]], tokenizer, accelerated=True)
 
 
 def test_traces_of_real_answers_follow_the_rules(shared_data: Path, real: Path) -> None:

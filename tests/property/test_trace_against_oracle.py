@@ -37,12 +37,12 @@ class Indexed:
     width: int
 
 
-@pytest.fixture(scope="module", params=["bytes over 1 shard", "byte-level BPE over 3 shards"])
+@pytest.fixture(scope="module", params=["bytes over 1 shard", "byte-level BPE over 3 shards with sidecars"])
 def indexed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Indexed]:
     raw = request.param.startswith("bytes")
     tokenizer: Tokenizer = ByteTokenizer() if raw else byte_level_tokenizer(TEXTS, vocab_size=300)
     shards = [TEXTS] if raw else [TEXTS[number::3] for number in range(3)]
-    directory: Path = write_index(tmp_path_factory.mktemp("index"), shards, tokenizer)
+    directory: Path = write_index(tmp_path_factory.mktemp("index"), shards, tokenizer, accelerated=not raw)
     documents = [ids.tolist() for ids in tokenizer.encode_batch(TEXTS)]
     with headwater.open(directory) as index:
         yield Indexed(index, tokenizer, documents, 1 if raw else 2)
