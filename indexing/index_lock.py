@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from indexing.errors import IndexBusyError
+from indexing.errors import IndexBusyError, OutputError
 
 LOCK_FILE = "accelerate.lock"
 
@@ -19,6 +19,7 @@ def index_lock(directory: Path) -> Iterator[int]:
 
     Raises:
         IndexBusyError: another process holds it.
+        OutputError: the file system has no locks.
     """
     path = directory / LOCK_FILE
     descriptor = _locked(path)
@@ -42,9 +43,9 @@ def _locked(path: Path) -> int:
             raise IndexBusyError(
                 f"{path.parent}: another 'headwater index accelerate' is at work on this index; wait for its end"
             ) from None
-        except BaseException:
+        except OSError as error:
             os.close(descriptor)
-            raise
+            raise OutputError(f"{path}: cannot lock the index on this file system ({error.strerror})") from error
         os.close(descriptor)  # whoever held it removed the file between our opening and locking it
 
 

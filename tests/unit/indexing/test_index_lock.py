@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -5,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexing.errors import IndexBusyError
+from indexing.errors import IndexBusyError, OutputError
 from indexing.index_lock import LOCK_FILE, index_lock
 
 
@@ -44,3 +46,15 @@ def test_the_lock_is_held_until_the_last_process_that_shares_it_ends(tmp_path: P
 
 def test_no_file_of_an_index_is_named_by_a_word_of_infini_gram() -> None:
     assert not any(word in LOCK_FILE for word in ("tokenized", "table", "offset", "metadata", "metaoff", "unigram"))
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(OutputError, match=r"accelerate\.lock: cannot lock .* \(No locks available\)"),
+        index_lock(tmp_path),
+    ):
+        pass
