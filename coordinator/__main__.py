@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from typing import NoReturn
 from coordinator.child_processes import adopt_orphans, end_descendants
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import CoordinatorError
+from coordinator.free_ports import free_ports
 from coordinator.placement import check_placement, load_placement
 from index_format.errors import IndexFormatError
 from index_format.manifest import IndexManifest
@@ -117,7 +117,7 @@ def _set_environment(temp_dir: str) -> None:
     haproxy = f"{temp_dir}/h"
     chosen = {
         **_RAY_ENVIRONMENT,
-        **{name: str(port) for name, port in zip(_RAY_PORTS, _free_ports(len(_RAY_PORTS)), strict=True)},
+        **{name: str(port) for name, port in zip(_RAY_PORTS, free_ports(len(_RAY_PORTS)), strict=True)},
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
@@ -126,15 +126,6 @@ def _set_environment(temp_dir: str) -> None:
     }
     os.environ.update(chosen)
     os.environ.pop("RAY_ADDRESS", None)  # a Ray of our own, never one that happens to run
-
-
-def _free_ports(count: int) -> list[int]:
-    """Returns ports that nothing listens on now."""
-    sockets = [socket.create_server(("", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _stop_on_signals() -> None:

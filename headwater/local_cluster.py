@@ -20,6 +20,7 @@ import yaml
 
 from coordinator.child_processes import end_processes
 from coordinator.errors import CoordinatorError
+from coordinator.free_ports import free_ports
 from index_format.manifest import IndexManifest
 
 # Opening is O(documents), a few seconds for a large shard on a cold disk.
@@ -213,12 +214,12 @@ def _checked_port(host: str, port: int) -> int:
             f"host {host!r} cannot be resolved; --host takes an address of this machine, such as 127.0.0.1, or "
             "0.0.0.0 for all of them"
         ) from None
+    port = port or free_ports(1)[0]
     # Serve's own proxies, unlike HAProxy, listen on every interface: the port must be free on all of them.
     for interface in dict.fromkeys((host, "")):
         family = socket.AF_INET6 if ":" in interface else socket.AF_INET
         try:
-            with socket.create_server((interface, port), family=family) as probe:
-                port = probe.getsockname()[1]
+            socket.create_server((interface, port), family=family).close()
         except OSError as error:
             raise LocalClusterError(f"{host}:{port}: cannot listen there ({_advice(host, error)})") from None
     return port
