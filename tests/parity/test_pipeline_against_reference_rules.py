@@ -28,6 +28,9 @@ WORD_LISTS = (
 )
 SENTENCES = ["".join(parts) for parts in itertools.product(*WORD_LISTS)]
 
+# Random reads of the search for one start in one shard, on average over all answers.
+READS_PER_SUFFIX = 3.0
+
 # rank-bm25 scores one or two texts below zero, the more they match; there ours departs from it on purpose.
 GUARDED_WINDOWS = 2
 
@@ -199,11 +202,14 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_traces_of_real_answers_follow_the_rules(shared_data: Path, real: Path) -> None:
     corpus = IndexedCorpus(real, 2)
     lines = (shared_data / "conversations.jsonl").read_text().splitlines()
-    sampled = 0
+    sampled, reads, suffixes = 0, 0.0, 0
     with headwater.open(real) as index:
         for line in lines[::8]:
             conversation = json.loads(line)
             trace = index.trace(conversation["response"], conversation["prompt"])
             check(trace, corpus, conversation["prompt"])
             sampled += sum(span.count > reference_rules.OCCURRENCES_PER_SPAN for span in trace.spans)
+            reads += trace.stats.reads_per_suffix * trace.stats.suffixes
+            suffixes += trace.stats.suffixes
     assert sampled, "no span occurred often enough to be sampled"
+    assert 0 < reads <= READS_PER_SUFFIX * suffixes
