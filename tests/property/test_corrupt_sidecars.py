@@ -176,6 +176,21 @@ def test_a_forged_directory_whose_keys_do_not_ascend_is_refused(small: Sound, he
     refused(small, DIRECTORY, forge, "its keys")
 
 
+def test_a_forged_directory_with_a_wrong_key_is_survived_and_named(sound: Sound) -> None:
+    def forge(content: bytearray) -> None:
+        heads = np.frombuffer(content, dtype="<u8", count=sound.num_pages, offset=HEADER_BYTES).copy()
+        changed = 1 + int(np.flatnonzero(np.diff(heads) > 1)[-1])
+        heads[changed] -= 1  # still above the one before
+        content[HEADER_BYTES : HEADER_BYTES + heads.nbytes] = heads.tobytes()
+        seal(content, also_content=True)
+
+    with damaged(sound, DIRECTORY, forge) as directory:
+        shard = open_shard(directory, sound.width)
+        check_search(sound, shard)
+        with pytest.raises(ShardCorruptError, match=rf"{DIRECTORY}: .* does not say what the text does"):
+            shard.verify()
+
+
 def check_search(sound: Sound, damaged_shard: ShardIndex) -> None:
     """Checks that what the damaged shard finds is in the text, wherever it says that it stands."""
     for query in sound.queries:

@@ -22,10 +22,12 @@ SEPARATOR_TOKEN = 2**32 - 1
 
 
 @contextmanager
-def opened(corpus: Corpus, *, unigrams: bool = True) -> Iterator[suffix_engine.ShardIndex]:
-    """Writes, sorts and opens the corpus as one shard."""
+def opened(corpus: Corpus, *, unigrams: bool = True, accelerated: bool = False) -> Iterator[suffix_engine.ShardIndex]:
+    """Writes, sorts and opens the corpus as one shard, perhaps with sidecars."""
     with tempfile.TemporaryDirectory() as directory:
         write_shard(Path(directory), corpus.documents, corpus.width, unigrams=unigrams)
+        if accelerated:
+            suffix_engine.accelerate_shard(directory, token_width=corpus.width, num_threads=1)
         yield suffix_engine.ShardIndex.open(directory, token_width=corpus.width, pool=POOL)
 
 
@@ -96,7 +98,7 @@ def test_longest_matches_are_those_of_the_oracle(data: st.DataObject) -> None:
     corpus: Corpus = data.draw(corpora())
     query = data.draw(queries(corpus))
     text, table = text_and_table(corpus)
-    with opened(corpus) as shard:
+    with opened(corpus, accelerated=data.draw(st.booleans())) as shard:
         found = longest_matches(shard, query.tokens, query.word_starts, query.cuts)
     allowed = oracle.longest_matches(corpus.documents, query.tokens, query.word_starts, query.cuts)
     wanted = oracle.maximal_in_shard(allowed)
@@ -108,7 +110,7 @@ def test_longest_matches_are_those_of_the_oracle(data: st.DataObject) -> None:
 def test_longest_matches_of_a_long_query_with_every_position_a_word_start(data: st.DataObject) -> None:
     corpus: Corpus = data.draw(corpora(max_documents=6))
     tokens = data.draw(queries(corpus, max_tokens=60)).tokens
-    with opened(corpus) as shard:
+    with opened(corpus, accelerated=data.draw(st.booleans())) as shard:
         found = longest_matches(shard, tokens, range(len(tokens)), [])
     wanted = oracle.maximal_in_shard(oracle.longest_matches(corpus.documents, tokens, range(len(tokens)), []))
     assert [(m.start, m.end, m.count) for m in found] == [(m.start, m.end, m.count) for m in wanted]
@@ -117,8 +119,11 @@ def test_longest_matches_of_a_long_query_with_every_position_a_word_start(data: 
 def test_a_match_at_rank_zero_is_found(tmp_path: Path) -> None:
     # The reference system never looks at rank 0 when the query sorts before everything but extends it.
     write_shard(tmp_path, [[0, 5, 9]], 2)
-    shard = suffix_engine.ShardIndex.open(tmp_path, token_width=2, pool=POOL)
-    assert longest_matches(shard, [0, 5, 4], [0, 1, 2], []) == [FoundMatch(0, 2, (0, 1))]
+    for accelerated in (False, True):
+        if accelerated:
+            suffix_engine.accelerate_shard(tmp_path, token_width=2)
+        shard = suffix_engine.ShardIndex.open(tmp_path, token_width=2, pool=POOL)
+        assert longest_matches(shard, [0, 5, 4], [0, 1, 2], []) == [FoundMatch(0, 2, (0, 1))]
 
 
 @given(corpora(), st.booleans())
