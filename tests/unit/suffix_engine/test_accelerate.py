@@ -160,6 +160,16 @@ def test_sidecars_that_are_there_are_replaced(built: Path, plain: Path) -> None:
     assert sidecars_of(plain) == sidecars_of(built)
 
 
+def test_a_shard_that_is_open_stays_as_it_is_while_its_sidecars_are_replaced(built: Path, plain: Path) -> None:
+    for name in SIDECARS:
+        shutil.copy(built / name, plain)
+    shard = ShardIndex.open(plain, token_width=WIDTH, pool=POOL)
+    queries = [np.frombuffer(shard.tokens(start, start + 9), dtype="<u4").tolist() for start in range(1, 4000, 500)]
+    found = [longest_matches(shard, query, range(9), []) for query in queries]
+    accelerate_shard(plain, token_width=WIDTH)
+    assert [longest_matches(shard, query, range(9), []) for query in queries] == found
+
+
 def test_a_keyboard_interrupt_comes_out_of_the_call(plain: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
