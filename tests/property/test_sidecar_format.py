@@ -116,7 +116,7 @@ def check(directory: Path, documents: Sequence[oracle.Document], width: int) -> 
     assert (directory / DIRECTORY).read_bytes() == sidecars.directory()
 
 
-@pytest.mark.parametrize(("kind", "width"), zip(KINDS, itertools.cycle(WIDTHS), strict=False))
+@pytest.mark.parametrize(("kind", "width"), [*zip(KINDS, itertools.cycle(WIDTHS), strict=False)])
 def test_sidecars_of_many_pages_are_as_described(kind: str, width: int, tmp_path: Path) -> None:
     check(tmp_path, LargeCorpus(kind, width, seed=4).documents, width)
 
