@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::address::to_usize;
+use crate::address::{PAGE_BYTES, to_usize};
 use crate::directory::{Directory, max_key_bytes};
 use crate::error::EngineError;
 use crate::fan_out::{
-    FanOut, PAGE_BYTES, SATURATED, file_bytes, first_lcp, num_blocks, num_pages, page_of_block,
+    FanOut, SATURATED, file_bytes, first_lcp, is_intact, num_blocks, num_pages, page_of_block,
     ranks_per_block, ranks_per_page, write_page,
 };
 use crate::files::ShardFiles;
@@ -22,7 +22,7 @@ use crate::mapped::MappedFile;
 use crate::pool::thread_pool;
 use crate::sidecar::fingerprint;
 use crate::suffix_array::SuffixArray;
-use crate::text::Text;
+use crate::text::{Agreement, Text};
 use crate::token::{Token, TokenWidth};
 
 /// Pages that a thread fills before it writes them.
@@ -44,7 +44,7 @@ pub fn fan_out_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
 }
 
 /// Returns the most memory, in bytes, that [`accelerate_shard`] takes besides the page cache: the directory, and 64 MiB for
-/// the pages in work.
+/// the pages in work (1.3 MB a thread; of more than 48 threads a little more).
 #[must_use]
 pub fn accelerate_memory_bytes(num_tokens: u64, width: TokenWidth) -> u64 {
     let blocks = num_blocks(to_usize(num_tokens), width.bytes());
@@ -114,6 +114,7 @@ impl<T: Token> Acceleration<T> {
         // The directory says that a shard is accelerated: it goes first and comes last.
         remove_if_present(&path)?;
         fs::rename(&partial, self.files.fan_out()).map_err(EngineError::io(&partial))?;
+        flush_folder(&path)?;
         fs::rename(&beside, &path).map_err(EngineError::io(&beside))?;
         remove_if_present(&self.files.fan_out_journal())?;
         flush_folder(&path)
@@ -129,21 +130,29 @@ impl<T: Token> Acceleration<T> {
         let io_error = || EngineError::io(path);
         let num_tokens = self.text.len();
         let pages = num_pages(num_tokens, T::WIDTH);
-        let header = FanOut::<T>::header(num_tokens, self.fingerprint).to_bytes();
-        let journal = Journal::new(&self.files, self.fingerprint);
-        let mut done = journal
-            .pages_done()
-            .filter(|&done| done <= pages && path.exists())
-            .unwrap_or(0);
+        let header = FanOut::<T>::header(num_tokens, self.fingerprint);
+        let journal = Journal(self.files.fan_out_journal());
+        let mut done = if self.is_partial(path) {
+            journal.pages_done().min(pages)
+        } else {
+            0
+        };
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(done == 0);
         let file = options.open(path).map_err(io_error())?;
-        file.write_all_at(&header, 0).map_err(io_error())?;
         file.set_len(file_bytes(num_tokens as u64, T::WIDTH))
             .map_err(io_error())?;
+        file.write_all_at(&header.to_bytes(), 0).map_err(io_error())?;
 
         let step = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
         let mut flushed = Instant::now();
+        let mut tell = |done: usize| {
+            let ranks = num_tokens.min(done * ranks_per_page(T::WIDTH));
+            progress(ranks as u64, num_tokens as u64)
+        };
+        if done > 0 && !tell(done) {
+            return Err(EngineError::Stopped);
+        }
         while done < pages {
             let end = pages.min(done + step);
             let write = |filler: &mut PageFiller, first: usize| {
@@ -155,8 +164,7 @@ impl<T: Token> Acceleration<T> {
             pool.install(|| tasks.try_for_each_init(PageFiller::default, write))
                 .map_err(io_error())?;
             done = end;
-            let ranks = num_tokens.min(done * ranks_per_page(T::WIDTH));
-            let goes_on = progress(ranks as u64, num_tokens as u64);
+            let goes_on = tell(done);
             if !goes_on || flushed.elapsed() > CHECKPOINT_EVERY {
                 file.sync_data().map_err(io_error())?;
                 journal.write(done)?;
@@ -170,7 +178,14 @@ impl<T: Token> Acceleration<T> {
         Ok(file)
     }
 
-    /// Returns the directory of a finished fan-out.
+    /// Whether the file at a path is an unfinished fan-out of this shard.
+    fn is_partial(&self, path: &Path) -> bool {
+        MappedFile::open(path.to_path_buf())
+            .and_then(|file| FanOut::<T>::open(file, self.text.len(), self.fingerprint))
+            .is_ok()
+    }
+
+    /// Returns the directory of a finished fan-out, whose pages are checked on the way.
     fn directory(&self, fan_out: &File, pool: &ThreadPool) -> Result<Directory, EngineError> {
         let blocks = num_blocks(self.text.len(), T::WIDTH);
         let mut directory = Directory::with_capacity(blocks, T::WIDTH);
@@ -179,6 +194,9 @@ impl<T: Token> Acceleration<T> {
             let key = |block: usize| {
                 let mut page = [0; PAGE_BYTES];
                 fan_out.read_exact_at(&mut page, FanOut::<T>::offset(page_of_block(block)) as u64)?;
+                if !is_intact(&page) {
+                    return Err(io::Error::other("a page is not what was written"));
+                }
                 Ok(block_key(
                     &self.text,
                     &self.table,
@@ -270,7 +288,10 @@ impl<T: Token> Text<T> {
     /// The LCP is 255 if it is longer, or if both suffixes are equal up to a separator; the token is then the separator.
     #[allow(clippy::cast_possible_truncation, reason = "at most 255")]
     fn branching(&self, before: Option<usize>, position: usize) -> (u8, T) {
-        let lcp = before.map_or(0, |before| self.agreement(before, position));
+        let lcp = before.map_or(0, |before| match self.agreement(before, position, SATURATED) {
+            Agreement::Until(lcp) => lcp.min(SATURATED),
+            Agreement::ToSeparator => SATURATED,
+        });
         let end = position + lcp;
         let branch = if lcp < SATURATED && end < self.len() {
             self.token(end)
@@ -279,81 +300,23 @@ impl<T: Token> Text<T> {
         };
         (lcp as u8, branch)
     }
-
-    /// Returns the length of the common prefix of two suffixes, at most 255; 255 as well if they are equal up to a separator.
-    fn agreement(&self, left: usize, right: usize) -> usize {
-        let tokens_per_word = size_of::<u64>() / T::WIDTH;
-        let mut agreed = 0;
-        while agreed < SATURATED {
-            let (left, right) = (left + agreed, right + agreed);
-            if let (Some(a), Some(b)) = (self.word(left), self.word(right))
-                && a == b
-                && !holds_separator::<T>(a)
-            {
-                agreed += tokens_per_word;
-                continue;
-            }
-            if left.max(right) >= self.len() {
-                return agreed;
-            }
-            let token = self.token(left);
-            if token != self.token(right) {
-                return agreed;
-            }
-            if token.is_separator() {
-                return SATURATED;
-            }
-            agreed += 1;
-        }
-        SATURATED
-    }
-
-    /// Returns the eight bytes from a position on, unless the text ends before.
-    #[inline]
-    fn word(&self, position: usize) -> Option<u64> {
-        let at = position * T::WIDTH;
-        let bytes = self.file().get(at..at + size_of::<u64>())?;
-        bytes.try_into().ok().map(u64::from_le_bytes)
-    }
 }
 
-/// Whether one of the tokens in eight bytes is the separator, all of whose bits are set.
-#[inline]
-fn holds_separator<T: Token>(word: u64) -> bool {
-    let lowest_bits = u64::MAX / u64::from(T::SEPARATOR);
-    let highest_bits = lowest_bits << (8 * T::WIDTH - 1);
-    let unset = !word;
-    unset.wrapping_sub(lowest_bits) & !unset & highest_bits != 0
-}
-
-/// How many pages of an unfinished fan-out are on disk, so that another call goes on from there.
-struct Journal {
-    path: PathBuf,
-    fingerprint: u32,
-}
+/// The file that says how many pages of an unfinished fan-out are on disk.
+struct Journal(PathBuf);
 
 impl Journal {
-    fn new(files: &ShardFiles, fingerprint: u32) -> Self {
-        Self {
-            path: files.fan_out_journal(),
-            fingerprint,
-        }
-    }
-
-    /// Returns the number of pages done of this shard's fan-out, if there is a journal of it.
-    fn pages_done(&self) -> Option<usize> {
-        let line = fs::read_to_string(&self.path).ok()?;
-        let (fingerprint, pages) = line.trim_end().split_once(' ')?;
-        (fingerprint == self.fingerprint.to_string()).then_some(())?;
-        pages.parse().ok()
+    fn pages_done(&self) -> usize {
+        let line = fs::read_to_string(&self.0).unwrap_or_default();
+        line.trim_end().parse().unwrap_or(0)
     }
 
     fn write(&self, pages: usize) -> Result<(), EngineError> {
-        let beside = self.path.with_added_extension("tmp");
-        fs::write(&beside, format!("{} {pages}\n", self.fingerprint)).map_err(EngineError::io(&beside))?;
+        let beside = self.0.with_added_extension("tmp");
+        fs::write(&beside, format!("{pages}\n")).map_err(EngineError::io(&beside))?;
         let file = File::open(&beside).map_err(EngineError::io(&beside))?;
         file.sync_all().map_err(EngineError::io(&beside))?;
-        fs::rename(&beside, &self.path).map_err(EngineError::io(&self.path))
+        fs::rename(&beside, &self.0).map_err(EngineError::io(&self.0))
     }
 }
 

@@ -6,6 +6,9 @@ compile_error!("shards are mapped whole: the engine needs a 64-bit address space
 #[cfg(not(target_endian = "little"))]
 compile_error!("tokens and sidecars are read as they stand in the files, little-endian");
 
+/// Bytes that a disk reads, and memory maps, at once.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
 /// Converts a file offset, position or rank to an index: lossless, for addresses have 64 bits.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "usize has 64 bits, checked above")]

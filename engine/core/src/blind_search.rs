@@ -16,7 +16,7 @@ use std::ops::Range;
 use crate::address::to_usize;
 use crate::fan_out::{FanOut, SATURATED, page_of_block, ranks_per_block};
 use crate::longest_matches::{LongestMatch, Query};
-use crate::reads::ReadCounts;
+use crate::reads::{Of, ReadCounts};
 use crate::shard::Shard;
 use crate::sidecar::Sidecars;
 use crate::token::Token;
@@ -108,12 +108,12 @@ impl<'a, T: Token> BlindSearch<'a, T> {
         // A bound is nearly always reached: if two starts have the same, only the first needs to be looked at. Where there
         // is none, every other start is, and most of those between turn out to end where their neighbours do.
         let chosen = self.first_choice();
-        self.verify(&chosen);
+        self.compare_candidates(&chosen);
         self.propagate();
         let rest: Vec<usize> = (0..self.starts.len())
             .filter(|&start| self.starts[start].is_open())
             .collect();
-        self.verify(&rest);
+        self.compare_candidates(&rest);
         self.propagate();
         let matches = self.intervals();
         (matches, self.reads)
@@ -181,7 +181,7 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             let suffix = self.suffix(start);
             let ranks = fan_out.block(block);
             let found = ranks.blind_search(&suffix[..suffix.len().min(SATURATED)]);
-            self.reads.count_fan_out(&FanOut::<T>::extent(block));
+            self.reads.count(Of::FanOut, &FanOut::<T>::extent(block));
             let first = self.starts[start].reach.0 as usize;
             let start = &mut self.starts[start];
             start.candidate = found.candidate;
@@ -202,6 +202,7 @@ impl<'a, T: Token> BlindSearch<'a, T> {
                 lower = before.lower.max(lower);
                 before.lower = lower.min(before.upper);
             }
+            // Once more from the start itself: what it finds holds for those after it.
             next = start;
             if self.starts[start].is_open() {
                 self.search_plainly(start, ranks);
@@ -229,7 +230,7 @@ impl<'a, T: Token> BlindSearch<'a, T> {
     }
 
     /// Compares the candidates of some starts with the text.
-    fn verify(&mut self, chosen: &[usize]) {
+    fn compare_candidates(&mut self, chosen: &[usize]) {
         let shard = self.shard;
         let entry = |rank: usize| shard.table.bytes_of(rank..rank + 1);
         let ranks: Vec<usize> = chosen.iter().map(|&start| self.starts[start].candidate).collect();
@@ -252,9 +253,9 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             }
             let suffix = self.suffix(start);
             let lcp = shard.text.compare(positions[index], suffix, 0).lcp;
-            self.reads.count_table(&entry(ranks[index]));
+            self.reads.count(Of::Table, &entry(ranks[index]));
             self.reads
-                .count_text(&shard.text.extent(positions[index], lcp + 1));
+                .count(Of::Text, &shard.text.extent(positions[index], lcp + 1));
             if lcp >= SATURATED && suffix.len() > SATURATED {
                 // The fan-out tells no longer agreement apart: the text does.
                 let run = self.interval(start, SATURATED);

@@ -40,7 +40,7 @@ impl Directory {
     pub(crate) fn with_capacity(num_blocks: usize, token_width: usize) -> Self {
         Self {
             heads: Vec::with_capacity(num_blocks),
-            tail_starts: Vec::with_capacity(num_blocks.div_ceil(SAMPLE) + 1),
+            tail_starts: Vec::with_capacity(num_blocks.div_ceil(SAMPLE)),
             lengths: Vec::with_capacity(num_blocks),
             tails: Vec::new(),
             max_key_bytes: max_key_bytes(token_width),
@@ -90,8 +90,8 @@ impl Directory {
         }) - 1
     }
 
-    /// Whether a prefix is as long as a key that may be cut off: the directory then does not name the block its run ends in.
-    pub(crate) fn is_too_short_for(&self, prefix: &[u8]) -> bool {
+    /// Whether keys may be cut off before the end of a prefix: the directory then does not name the block its run ends in.
+    pub(crate) fn may_cut_off(&self, prefix: &[u8]) -> bool {
         prefix.len() >= self.max_key_bytes
     }
 
@@ -260,12 +260,12 @@ impl Directory {
         let mut before: (u64, &[u8]) = (0, &[]);
         let mut tail_start = 0;
         for (block, (&head, &length)) in self.heads.iter().zip(&self.lengths).enumerate() {
-            let is_sampled =
+            let sample_is_right =
                 !block.is_multiple_of(SAMPLE) || self.tail_starts[block / SAMPLE] == tail_start as u64;
             let Some(tail) = self.tails.get(tail_start..tail_start + tail_length(length)) else {
                 return false;
             };
-            if usize::from(length) > self.max_key_bytes || !is_sampled || before > (head, tail) {
+            if usize::from(length) > self.max_key_bytes || !sample_is_right || before > (head, tail) {
                 return false;
             }
             before = (head, tail);

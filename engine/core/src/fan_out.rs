@@ -11,15 +11,13 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use crate::address::PAGE_BYTES;
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
-use crate::sidecar::{Header, Kind, header_bytes};
+use crate::sidecar::{HEADER_BYTES, Header, Kind, header_bytes};
 use crate::token::Token;
 
-/// Bytes of a page: what a disk reads at once.
-pub(crate) const PAGE_BYTES: usize = 4096;
-
-/// The LCP that stands for any as long or longer, and for suffixes that are equal to the end of their documents.
+/// The LCP that stands for any as long or longer, and for suffixes that are equal up to a separator.
 pub(crate) const SATURATED: usize = 255;
 
 const CRC_BYTES: usize = 4;
@@ -108,6 +106,12 @@ impl<T: Token> FanOut<T> {
         }
     }
 
+    /// Whether the first page is the header of this shard and zeros.
+    pub(crate) fn header_is_intact(&self, fingerprint: u32) -> bool {
+        let (header, rest) = self.file[..PAGE_BYTES].split_at(HEADER_BYTES);
+        header == Self::header(self.num_tokens, fingerprint).to_bytes() && rest.iter().all(|&byte| byte == 0)
+    }
+
     pub(crate) fn file(&self) -> &MappedFile {
         &self.file
     }
@@ -169,6 +173,12 @@ impl<T: Token> FanOut<T> {
             lcps: &rest[..len],
         }
     }
+}
+
+/// Whether a page's bytes are those that were written.
+pub(crate) fn is_intact(page: &[u8]) -> bool {
+    let (content, crc) = page.split_at(PAGE_BYTES - CRC_BYTES);
+    crc32fast::hash(content).to_le_bytes() == crc
 }
 
 /// What a blind search finds.

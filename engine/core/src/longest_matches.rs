@@ -128,58 +128,54 @@ impl<T: Token> Shard<T> {
 
     fn search_every_start(&self, query: &Query, tokens: &[T]) -> (Vec<LongestMatch>, ReadCounts) {
         let suffix = |reach: &Range<u32>| &tokens[reach.start as usize..reach.end as usize];
-        let found: Vec<(Insertion, u32, ReadCounts)> = query
-            .reaches
-            .par_iter()
-            .with_min_len(STARTS_PER_TASK)
-            .map(|reach| {
-                let mut reads = ReadCounts::default();
-                let insertion = self.insertion(suffix(reach), 0..self.text.len(), &mut reads);
-                let end = query.allowed_end(reach.start as usize + insertion.longest_prefix());
-                (insertion, end, reads)
-            })
-            .collect();
-        let mut end_before = 0;
-        let is_maximal: Vec<bool> = query
-            .reaches
-            .iter()
-            .zip(&found)
-            .map(|(reach, &(_, end, _))| {
-                let is_maximal = end > reach.start.max(end_before);
-                end_before = end_before.max(end);
-                is_maximal
-            })
-            .collect();
-        let intervals: Vec<(Option<LongestMatch>, ReadCounts)> = query
-            .reaches
-            .par_iter()
-            .zip(&found)
-            .zip(&is_maximal)
-            .with_min_len(STARTS_PER_TASK)
-            .map(|((reach, (insertion, end, reads)), &is_maximal)| {
-                let mut reads = *reads;
-                let found = is_maximal.then(|| LongestMatch {
-                    start: reach.start,
-                    end: *end,
-                    interval: insertion.interval(
-                        self,
-                        suffix(reach),
-                        (end - reach.start) as usize,
-                        &mut reads,
-                    ),
-                });
-                (found, reads)
-            })
-            .collect();
+        let search = |reach: &Range<u32>| {
+            let mut reads = ReadCounts::default();
+            let insertion = self.insertion(suffix(reach), 0..self.text.len(), &mut reads);
+            let end = query.allowed_end(reach.start as usize + insertion.longest_prefix());
+            (insertion, end, reads)
+        };
+        let reaches = query.reaches.par_iter().with_min_len(STARTS_PER_TASK);
+        let found: Vec<(Insertion, u32, ReadCounts)> = reaches.map(search).collect();
         let mut reads = ReadCounts::default();
-        let mut matches = Vec::with_capacity(intervals.len());
-        for (found, counts) in intervals {
+        for (_, _, counts) in &found {
+            reads += *counts;
+        }
+        let ends = query.reaches.iter().zip(&found);
+        let maximal = maximal(ends.map(|(reach, &(_, end, _))| (reach.start, end)));
+        let delimit = |&index: &usize| {
+            let (reach, (insertion, end, _)) = (&query.reaches[index], &found[index]);
+            let mut reads = ReadCounts::default();
+            let length = (end - reach.start) as usize;
+            let interval = insertion.interval(self, suffix(reach), length, &mut reads);
+            let (start, end) = (reach.start, *end);
+            (LongestMatch { start, end, interval }, reads)
+        };
+        let maximal = maximal.par_iter().with_min_len(STARTS_PER_TASK);
+        let delimited: Vec<(LongestMatch, ReadCounts)> = maximal.map(delimit).collect();
+        let mut matches = Vec::with_capacity(delimited.len());
+        for (found, counts) in delimited {
             reads += counts;
             // Only in a corrupt table is an interval empty.
-            matches.extend(found.filter(|found| found.interval.count() > 0));
+            if found.interval.count() > 0 {
+                matches.push(found);
+            }
         }
         (matches, reads)
     }
+}
+
+/// Returns the indexes of the matches that end after every match that begins earlier, given the start and end of each in
+/// order; a match that ends where it starts is none.
+pub(crate) fn maximal(matches: impl Iterator<Item = (u32, u32)>) -> Vec<usize> {
+    let mut end_before = 0;
+    let mut found = Vec::new();
+    for (index, (start, end)) in matches.enumerate() {
+        if end > start.max(end_before) {
+            found.push(index);
+        }
+        end_before = end_before.max(end);
+    }
+    found
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ impl MappedFile {
             return Err(EngineError::EmptyFile { path });
         }
         bytes.advise(Advice::Random).map_err(EngineError::io(&path))?;
+        // The same for reads of the file itself, which look whether a page is cached.
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random)
+            .map_err(|error| EngineError::io(&path)(error.into()))?;
         Ok(Self { path, file, bytes })
     }
 

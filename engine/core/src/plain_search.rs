@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::interval::Interval;
-use crate::reads::ReadCounts;
+use crate::reads::{Of, ReadCounts};
 use crate::shard::Shard;
 use crate::text::Comparison;
 use crate::token::Token;
@@ -77,8 +77,9 @@ impl<T: Token> Shard<T> {
     fn probe(&self, rank: usize, query: &[T], known: usize, reads: &mut ReadCounts) -> Comparison {
         let position = self.table.position(rank);
         let comparison = self.text.compare(position, query, known);
-        reads.count_table(&self.table.bytes_of(rank..rank + 1));
-        reads.count_text(
+        reads.count(Of::Table, &self.table.bytes_of(rank..rank + 1));
+        reads.count(
+            Of::Text,
             &self
                 .text
                 .extent(position + known, comparison.lcp.saturating_sub(known) + 1),

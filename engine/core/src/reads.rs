@@ -2,8 +2,7 @@
 
 use std::ops::{AddAssign, Range};
 
-/// Bytes that a disk reads for any byte of them.
-const PAGE_BYTES: usize = 4096;
+use crate::address::PAGE_BYTES;
 
 /// Random reads by file. One read is one contiguous extent, whether its pages are cached or not: equal requests count equal
 /// reads.
@@ -21,25 +20,28 @@ pub struct ReadCounts {
     pub size_bytes: u64,
 }
 
+/// The file that a read is of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of {
+    Table,
+    FanOut,
+    Text,
+    Documents,
+}
+
 impl ReadCounts {
-    pub(crate) fn count_table(&mut self, bytes: &Range<usize>) {
-        self.table += 1;
-        self.size_bytes += page_bytes(bytes);
-    }
-
-    pub(crate) fn count_fan_out(&mut self, bytes: &Range<usize>) {
-        self.fan_out += 1;
-        self.size_bytes += page_bytes(bytes);
-    }
-
-    pub(crate) fn count_text(&mut self, bytes: &Range<usize>) {
-        self.text += 1;
-        self.size_bytes += page_bytes(bytes);
-    }
-
-    pub(crate) fn count_documents(&mut self, bytes: &Range<usize>) {
-        self.documents += 1;
-        self.size_bytes += page_bytes(bytes);
+    /// Counts the read of one extent.
+    pub(crate) fn count(&mut self, file: Of, bytes: &Range<usize>) {
+        let counter = match file {
+            Of::Table => &mut self.table,
+            Of::FanOut => &mut self.fan_out,
+            Of::Text => &mut self.text,
+            Of::Documents => &mut self.documents,
+        };
+        *counter += 1;
+        let first = bytes.start / PAGE_BYTES;
+        let end = bytes.end.div_ceil(PAGE_BYTES).max(first + 1);
+        self.size_bytes += ((end - first) * PAGE_BYTES) as u64;
     }
 }
 
@@ -51,10 +53,4 @@ impl AddAssign for ReadCounts {
         self.documents += other.documents;
         self.size_bytes += other.size_bytes;
     }
-}
-
-fn page_bytes(bytes: &Range<usize>) -> u64 {
-    let first = bytes.start / PAGE_BYTES;
-    let end = bytes.end.div_ceil(PAGE_BYTES).max(first + 1);
-    ((end - first) * PAGE_BYTES) as u64
 }

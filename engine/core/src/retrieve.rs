@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::address::to_usize;
 use crate::error::EngineError;
-use crate::reads::ReadCounts;
+use crate::reads::{Of, ReadCounts};
 use crate::shard::{Metadata, Shard};
 use crate::token::Token;
 use crate::vocabulary::Vocabulary;
@@ -59,6 +59,15 @@ struct Place {
     end: usize,
     occurrence: Range<usize>,
     snippet: Range<usize>,
+}
+
+/// Splits indexes of ranges, in the order of their starts, where no range reaches into the next.
+fn overlapping(order: &[usize], range: impl Fn(usize) -> Range<usize>) -> impl Iterator<Item = &[usize]> {
+    let mut reached = 0;
+    order.chunk_by(move |&before, &next| {
+        reached = range(before).end.max(reached);
+        range(next).start < reached
+    })
 }
 
 impl<T: Token> Shard<T> {
@@ -118,10 +127,10 @@ impl<T: Token> Shard<T> {
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_unstable_by_key(|&index| places[index].start);
         let mut windows: Vec<Option<Window>> = vec![None; places.len()];
-        for run in order.chunk_by(|&before, &next| places[next].start < places[before].end) {
+        for run in overlapping(&order, |index| places[index].start..places[index].end) {
             let start = places[run[0]].start;
             let end = run.iter().map(|&index| places[index].end).max().unwrap_or(start);
-            reads.count_text(&self.text.extent(start, end - start));
+            reads.count(Of::Text, &self.text.extent(start, end - start));
             let pieces = vocabulary.pieces(self.ids(start, end))?;
             for &index in run {
                 let place = &places[index];
@@ -149,7 +158,7 @@ impl<T: Token> Shard<T> {
             .collect::<Result<Vec<_>, _>>()?;
         let entries = ranks.iter().map(|&rank| self.table.bytes_of(rank..rank + 1));
         self.table.file().will_need(entries.clone());
-        entries.for_each(|entry| reads.count_table(&entry));
+        entries.for_each(|entry| reads.count(Of::Table, &entry));
         Ok(ranks.iter().map(|&rank| self.table.position(rank)).collect())
     }
 
@@ -221,8 +230,8 @@ impl<T: Token> Shard<T> {
                 .collect::<Result<Vec<_>, _>>()?;
             metadata.lines.will_need(lines.iter().cloned());
             for (document, line) in documents.iter().zip(&lines) {
-                reads.count_documents(&offset(document));
-                reads.count_documents(line);
+                reads.count(Of::Documents, &offset(document));
+                reads.count(Of::Documents, line);
             }
         }
         documents

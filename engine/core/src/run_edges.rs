@@ -6,7 +6,8 @@
 use crate::blind_search::{BlindSearch, Start};
 use crate::fan_out::{FanOut, SATURATED, blocks_of_page, page_of_block};
 use crate::interval::Interval;
-use crate::longest_matches::LongestMatch;
+use crate::longest_matches::{LongestMatch, maximal};
+use crate::reads::Of;
 use crate::token::Token;
 
 /// What is known of one end of an interval before more is read.
@@ -23,14 +24,7 @@ enum Edge {
 impl<T: Token> BlindSearch<'_, T> {
     /// Returns the starts whose matches are maximal in the shard, with their intervals.
     pub(crate) fn intervals(&mut self) -> Vec<LongestMatch> {
-        let mut end_before = 0;
-        let mut maximal = Vec::with_capacity(self.starts.len());
-        for (index, start) in self.starts.iter().enumerate() {
-            if start.lower > end_before.max(start.reach.0) {
-                maximal.push(index);
-            }
-            end_before = end_before.max(start.lower);
-        }
+        let maximal = maximal(self.starts.iter().map(|start| (start.reach.0, start.lower)));
         let edges: Vec<[Edge; 2]> = maximal
             .iter()
             .map(|&start| {
@@ -102,7 +96,7 @@ impl<T: Token> BlindSearch<'_, T> {
             }
         }
         let last = directory.last_block_within(prefix);
-        if directory.is_too_short_for(prefix) {
+        if directory.may_cut_off(prefix) {
             Edge::Among(candidate + 1, self.ranks(0, last + 1).end)
         } else {
             Edge::InBlock(last)
@@ -156,7 +150,7 @@ impl<T: Token> BlindSearch<'_, T> {
     /// Counts the read of a block unless its page was read for this start before.
     fn count_block(&mut self, start: usize, block: usize) {
         if self.starts[start].page != Some(page_of_block(block)) {
-            self.reads.count_fan_out(&FanOut::<T>::extent(block));
+            self.reads.count(Of::FanOut, &FanOut::<T>::extent(block));
         }
     }
 }

@@ -33,7 +33,8 @@ pub(crate) struct Metadata {
 impl<T: Token> Shard<T> {
     /// Opens a shard; checks sizes, widths, that documents start in ascending order, and the unigram total.
     ///
-    /// Cost: O(documents), all of it in `offset`; the other files are touched at their first page.
+    /// Cost: O(documents), all of it in `offset`. With sidecars the directory is read whole, and 64 pages of table and text for
+    /// their fingerprint; else the other files are touched at their first page.
     pub(crate) fn open(files: ShardFiles) -> Result<Self, EngineError> {
         let text = Text::new(MappedFile::open(files.tokenized())?)?;
         let table = SuffixArray::new(MappedFile::open(files.table())?, text.len(), T::WIDTH)?;

@@ -66,6 +66,13 @@ impl Header {
         bytes
     }
 
+    fn describe(self) -> String {
+        format!(
+            "{} tokens of {} bytes in {} blocks with fingerprint {:08x}",
+            self.num_tokens, self.token_width, self.num_blocks, self.fingerprint
+        )
+    }
+
     /// Reads the header of the file at `path` and checks that it is that of `expected`, whatever its content's CRC.
     pub(crate) fn check(bytes: &[u8], expected: Self, path: &Path) -> Result<Self, EngineError> {
         let u32_at = |at: usize| bytes.get(at..at + 4).map(le_u32).unwrap_or_default();
@@ -100,13 +107,9 @@ impl Header {
         };
         if described != expected {
             return Err(wrong(format!(
-                "made of another shard: {} tokens of {} bytes with fingerprint {:08x}, this shard has {} of {} with {:08x}",
-                found.num_tokens,
-                found.token_width,
-                found.fingerprint,
-                expected.num_tokens,
-                expected.token_width,
-                expected.fingerprint
+                "made of another shard: {}, expected {}",
+                found.describe(),
+                expected.describe()
             )));
         }
         Ok(found)
@@ -120,16 +123,25 @@ fn le_u32(bytes: &[u8]) -> u32 {
 }
 
 /// Returns a number that tells a shard from others: the CRC-32 of evenly spaced table entries and the tokens they point to.
+/// No proof: shards that differ in little may share it. The checksums in the manifest are.
 ///
 /// Cost: at most 64 pages of the table and of the text.
 pub(crate) fn fingerprint<T: Token>(text: &Text<T>, table: &SuffixArray) -> u32 {
     let num_tokens = text.len();
     let mut hasher = crc32fast::Hasher::new();
     let step = num_tokens.div_ceil(SAMPLED_RANKS);
-    for rank in (0..num_tokens).step_by(step) {
-        let position = table.position(rank);
+    let ranks = (0..num_tokens).step_by(step);
+    table
+        .file()
+        .will_need(ranks.clone().map(|rank| table.bytes_of(rank..rank + 1)));
+    let positions: Vec<usize> = ranks.map(|rank| table.position(rank)).collect();
+    let extents = positions
+        .iter()
+        .map(|&position| text.extent(position, SAMPLED_TOKENS));
+    text.file().will_need(extents.clone());
+    for (&position, extent) in positions.iter().zip(extents) {
         hasher.update(&(position as u64).to_le_bytes());
-        hasher.update(text.bytes(position, num_tokens.min(position + SAMPLED_TOKENS)));
+        hasher.update(&text.file()[extent]);
     }
     hasher.finalize()
 }
@@ -158,7 +170,13 @@ impl<T: Token> Sidecars<T> {
             return Ok(None);
         }
         let fingerprint = fingerprint(text, table);
-        let fan_out = FanOut::open(MappedFile::open(files.fan_out())?, text.len(), fingerprint)?;
+        let Some(file) = MappedFile::open_if_present(files.fan_out())? else {
+            return Err(EngineError::Sidecar {
+                path: files.fan_out(),
+                reason: "is missing, its directory is there".to_owned(),
+            });
+        };
+        let fan_out = FanOut::open(file, text.len(), fingerprint)?;
         let header = Directory::header(FanOut::<T>::header(text.len(), fingerprint));
         let directory = Directory::open(&path, header)?;
         Ok(Some(Self { fan_out, directory }))

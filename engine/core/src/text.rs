@@ -102,4 +102,54 @@ impl<T: Token> Text<T> {
         };
         Comparison { lcp, order }
     }
+
+    /// Compares two suffixes for at least `limit` tokens, unless they differ or end before.
+    pub(crate) fn agreement(&self, left: usize, right: usize, limit: usize) -> Agreement {
+        let tokens_per_word = size_of::<u64>() / T::WIDTH;
+        let mut agreed = 0;
+        while agreed < limit {
+            let (left, right) = (left + agreed, right + agreed);
+            if let (Some(a), Some(b)) = (self.word(left), self.word(right))
+                && a == b
+                && !holds_separator::<T>(a)
+            {
+                agreed += tokens_per_word;
+                continue;
+            }
+            if left.max(right) >= self.num_tokens || self.token(left) != self.token(right) {
+                break;
+            }
+            if self.token(left).is_separator() {
+                return Agreement::ToSeparator;
+            }
+            agreed += 1;
+        }
+        Agreement::Until(agreed)
+    }
+
+    /// Returns the eight bytes from a position on, unless the text ends before.
+    #[inline]
+    fn word(&self, position: usize) -> Option<u64> {
+        let at = position * T::WIDTH;
+        let bytes = self.file.get(at..at + size_of::<u64>())?;
+        bytes.try_into().ok().map(u64::from_le_bytes)
+    }
+}
+
+/// How far two suffixes are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// They agree in so many tokens. If that is below the limit of the comparison, they differ in the next, or one ends.
+    Until(usize),
+    /// They agree up to a separator, past which nothing is compared.
+    ToSeparator,
+}
+
+/// Whether one of the tokens in eight bytes is the separator, all of whose bits are set.
+#[inline]
+fn holds_separator<T: Token>(word: u64) -> bool {
+    let lowest_bits = u64::MAX / u64::from(T::SEPARATOR);
+    let highest_bits = lowest_bits << (8 * T::WIDTH - 1);
+    let unset = !word;
+    unset.wrapping_sub(lowest_bits) & !unset & highest_bits != 0
 }

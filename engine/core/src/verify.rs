@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 use rayon::prelude::*;
 
 use crate::accelerate::{PageFiller, block_key};
+use crate::address::PAGE_BYTES;
 use crate::error::EngineError;
-use crate::fan_out::{PAGE_BYTES, blocks_of_page, first_lcp, num_pages};
+use crate::fan_out::{blocks_of_page, first_lcp, num_pages};
 use crate::shard::Shard;
-use crate::sidecar::Sidecars;
+use crate::sidecar::{Sidecars, fingerprint};
+use crate::text::Agreement;
 use crate::token::Token;
 
 /// Bytes after which the order of two suffixes is not checked: infini-gram's builder compares no more.
@@ -22,7 +24,7 @@ const BLOCK: usize = 1 << 16;
 const PAGES_PER_TASK: usize = 64;
 
 impl<T: Token> Shard<T> {
-    /// Checks offsets, metadata ranges, unigram counts and the suffix array against the text.
+    /// Checks offsets, metadata ranges, unigram counts, the suffix array and the sidecars against the text.
     ///
     /// Cost: O(N) and the sum of the LCPs; N / 8 bytes of memory. Runs on the current rayon pool.
     pub(crate) fn verify(&self) -> Result<(), EngineError> {
@@ -150,22 +152,19 @@ impl<T: Token> Shard<T> {
         })
     }
 
-    /// Compares two suffixes up to their documents' ends, for at most `MAX_COMPARED_BYTES`.
+    /// Compares two suffixes up to their documents' ends, for at least `MAX_COMPARED_BYTES`.
     fn order(&self, left: usize, right: usize) -> Ordering {
-        let num_tokens = self.text.len();
-        let end = |position: usize| num_tokens.min(position.saturating_add(MAX_COMPARED_BYTES / T::WIDTH));
-        let left_tokens = self.text.tokens(left, end(left));
-        for (a, b) in left_tokens.zip(self.text.tokens(right, end(right))) {
-            if a != b {
-                return a.sort_key().cmp(&b.sort_key());
-            }
-            if a.is_separator() {
-                return Ordering::Equal;
-            }
+        let limit = MAX_COMPARED_BYTES / T::WIDTH;
+        let Agreement::Until(agreed) = self.text.agreement(left, right, limit) else {
+            return Ordering::Equal;
+        };
+        if agreed >= limit {
+            return Ordering::Equal;
         }
-        // One reached the end of the text, which sorts first; or both the cap, past which order is free.
-        let left_rest = end(left) - left;
-        left_rest.cmp(&(end(right) - right))
+        // The end of the text sorts before every token.
+        let key =
+            |position: usize| (position < self.text.len()).then(|| self.text.token(position).sort_key());
+        key(left + agreed).cmp(&key(right + agreed))
     }
 
     /// Every page of the fan-out and every key of the directory is what the text says.
@@ -173,6 +172,12 @@ impl<T: Token> Shard<T> {
         let Some(Sidecars { fan_out, directory }) = &self.sidecars else {
             return Ok(());
         };
+        if !fan_out.header_is_intact(fingerprint(&self.text, &self.table)) {
+            return Err(EngineError::Sidecar {
+                path: self.files.fan_out(),
+                reason: "the first page is not what was written".to_owned(),
+            });
+        }
         let (pages, blocks) = (num_pages(self.text.len(), T::WIDTH), directory.len());
         (0..pages)
             .into_par_iter()

@@ -93,7 +93,7 @@ def test_a_stopped_call_shows_nothing_and_the_next_goes_on(
     assert not is_accelerated(plain)
     assert not {*SIDECARS} & {path.name for path in plain.iterdir()}
     accelerate_shard(plain, token_width=WIDTH, num_threads=num_threads, progress=stop_after(0, after))
-    assert 0 < before[-1] < after[0]
+    assert 0 < before[-1] == after[0]
     assert sidecars_of(plain) == sidecars_of(built)
 
 
