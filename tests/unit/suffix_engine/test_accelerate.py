@@ -1,7 +1,7 @@
 """Building sidecars: whole, stopped and gone on with, with any number of threads."""
 
-import shutil
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
