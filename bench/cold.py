@@ -12,12 +12,12 @@ import headwater
 from bench.cold_request import ColdIndex, ColdRequest
 from bench.conversations import Conversation, read_conversations
 from bench.corpus import inputs
-from bench.infini_gram_peer import InfiniGramPeer, PeerTrace
+from bench.infini_gram_peer import InfiniGramPeer
 from bench.options import BenchOptions
 from bench.report import Report, percentile
 from bench.searched_index import searched_index
 from bench.trace import differences
-from coordinator.values import Trace
+from coordinator.values import Timings
 from index_format.manifest import IndexManifest
 
 _MOST_PASSES = 3
@@ -34,11 +34,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Cold:
-    """The requests of one conversation: ours several times, infini-gram's once."""
+    """The requests of one conversation: ours several times, infini-gram's once, each with its search step's time.
 
-    ours: Sequence[ColdRequest[Trace]]
-    theirs: ColdRequest[PeerTrace]
-    bare: ColdRequest[object]
+    The traces themselves are not kept: one of infini-gram's holds up to millions of occurrences.
+    """
+
+    ours: Sequence[ColdRequest[float]]
+    theirs: ColdRequest[float]
+    bare: ColdRequest[None]
 
     @property
     def disturbed(self) -> int:
@@ -90,23 +93,36 @@ def _measure(
         for number, conversation in enumerate(conversations):
             with console.status(f"conversation {number + 1} of {len(conversations)}"):
                 trace = partial(index.trace, conversation.response, conversation.prompt)
-                one = _Cold(
-                    ours=[cold.request(trace) for _ in range(passes)],
-                    theirs=cold.request(partial(peer.trace, conversation)),
-                    bare=cold.request(partial(peer.attribute_bare, peer.tokens(conversation.response))),
+                ours = [cold.request(trace) for _ in range(passes)]
+                theirs = cold.request(partial(peer.trace, conversation))
+                wrong = differences(ours[0].result, theirs.result)
+                failures += [f"{conversation.id}: {line}" for line in wrong]
+                requests.append(
+                    _Cold(
+                        ours=[one.keeping(_search_ms(one.result.timings)) for one in ours],
+                        theirs=theirs.keeping(theirs.result.search_ms),
+                        bare=_cold_bare(cold, peer, conversation),
+                    )
                 )
-            requests.append(one)
-            wrong = differences(one.ours[0].result, one.theirs.result)
-            failures += [f"{conversation.id}: {line}" for line in wrong]
     return requests, failures
+
+
+def _cold_bare(cold: ColdIndex, peer: InfiniGramPeer, conversation: Conversation) -> ColdRequest[None]:
+    return cold.request(partial(peer.attribute_bare, peer.tokens(conversation.response))).keeping(None)
+
+
+def _search_ms(timings: Timings) -> float:
+    return timings.search_ms + timings.filter_ms
 
 
 def _sides(requests: Sequence[_Cold]) -> dict[str, Measured]:
     return {
         "headwater, whole trace": _side([one.ours for one in requests]),
         "infini-gram, whole trace": _side([[one.theirs] for one in requests]),
-        "headwater, tokens to kept spans": Measured([_search_ms(one) for one in requests], [], []),
-        "infini-gram, tokens to kept spans": Measured([one.theirs.result.search_ms for one in requests], [], []),
+        "headwater, tokens to kept spans": Measured(
+            [statistics.median(same.result for same in one.ours) for one in requests], [], []
+        ),
+        "infini-gram, tokens to kept spans": Measured([one.theirs.result for one in requests], [], []),
         "infini-gram, bare attribute": _side([[one.bare] for one in requests]),
     }
 
@@ -118,11 +134,6 @@ def _side(requests: Sequence[Sequence[ColdRequest[object]]]) -> Measured:
         [statistics.median(one.read.reads for one in same) for same in requests],
         [statistics.median(one.read.size_bytes for one in same) for same in requests],
     )
-
-
-def _search_ms(requests: _Cold) -> float:
-    timings = [one.result.timings for one in requests.ours]
-    return statistics.median(one.search_ms + one.filter_ms for one in timings)
 
 
 def _row(name: str, side: Measured) -> list[str]:

@@ -34,6 +34,10 @@ class ColdRequest(Generic[_T_co]):
     read: BlockReads
     foreign_bytes: int
 
+    def keeping(self, part: _T) -> "ColdRequest[_T]":
+        """Returns the request with ``part`` in place of its result, which may be large."""
+        return ColdRequest(part, self.milliseconds, self.read, self.foreign_bytes)
+
     @property
     def disturbed(self) -> bool:
         """Whether the disk's counters say more of other processes than measuring allows."""

@@ -21,7 +21,7 @@ class ColdSearches:
     """One request a conversation: ours from the answer to its kept spans, infini-gram's bare ``attribute``."""
 
     ours: Sequence[ColdRequest[Searched]]
-    theirs: Sequence[ColdRequest[object]]
+    theirs: Sequence[ColdRequest[None]]
     failures: Sequence[str]
 
     @property
@@ -50,7 +50,7 @@ def cold_searches(
             wrong = disagreements(found.result.found(), bare_spans(bare.result))
             failures += [f"{directory.name}, {conversation.id}: {line}" for line in wrong]
             ours.append(found)
-            theirs.append(bare)
+            theirs.append(bare.keeping(None))
     return ColdSearches(ours, theirs, failures)
 
 

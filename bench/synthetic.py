@@ -8,7 +8,7 @@ _Places = npt.NDArray[np.int64]
 
 # Tokens that the place jumped to has in common with the text so far: as in an n-gram model of this order.
 _CONTEXT = 3
-# Mean tokens between jumps. Half of the real answers' maximal spans are this long or shorter.
+# Mean tokens between jumps, beside these. The longest maximal spans of real answers in real text are about as long.
 _MEAN_STRETCH = 12
 # Texts that are made at once, each by one element of an array, and the least tokens of one.
 _MOST_WALKERS = 16_384
