@@ -219,6 +219,7 @@ def flipped(page: bytes, at: int, bits: int) -> bytes:
     return page[:at] + bytes([page[at] ^ bits]) + page[at + 1 :]
 
 
+@pytest.mark.timeout(900)
 @given(damage=st.sampled_from(sorted(PAGES)), seed=st.integers(0, 2**32))
 def test_damaged_pages_are_survived_and_named(sound: Sound, damage: str, seed: int) -> None:
     random = Random(seed)
@@ -236,6 +237,7 @@ def test_damaged_pages_are_survived_and_named(sound: Sound, damage: str, seed: i
             shard.verify()
 
 
+@pytest.mark.timeout(900)
 @given(entries=st.dictionaries(st.integers(0, 2**20), st.integers(0, 255), min_size=1, max_size=30))
 def test_a_damaged_table_under_sound_sidecars_is_survived_or_refused(sound: Sound, entries: dict[int, int]) -> None:
     def scatter(content: bytearray) -> None:
