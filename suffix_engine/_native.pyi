@@ -263,7 +263,7 @@ class ShardIndex:
         Raises:
             InvalidQueryError: an id does not fit the shard's tokens or is its separator, a position is out of
                 range or order, or an argument is no whole number of integers.
-        Cost: with sidecars about 2.4 random reads a start, whatever N is, on the calling thread; reads that are not cached
+        Cost: with sidecars about 2.2 random reads a start, whatever N is, on the calling thread; reads that are not cached
             are in flight together. Without, about 2 log2(N) reads a start, spread over the pool's threads.
         """
     def unigram_counts(self, token_ids: bytes) -> bytes:

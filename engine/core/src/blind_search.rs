@@ -2,7 +2,7 @@
 //!
 //! All starts of a query move together, so that a cold disk sees many reads at once:
 //!
-//! 1. The directory, in RAM, gives the block of each start; now and then it already knows the whole match.
+//! 1. The directory, in RAM, gives the block of each start, and a match that is proven.
 //! 2. One block of the fan-out is searched blindly. That gives a candidate, and often a bound that no match passes.
 //! 3. The table says where the candidate stands, the text there how far it agrees.
 //! 4. The intervals are read off the pages; a run that leaves its page ends in a block that the directory names.
@@ -39,8 +39,10 @@ pub(crate) struct Start {
     pub(crate) lower: u32,
     /// ... and at most this.
     upper: u32,
-    /// A rank that agrees with the query as far as any, once the start is searched.
-    pub(crate) candidate: usize,
+    /// A rank whose suffix agrees with the query up to `lower`, unless that bound comes from an earlier start.
+    pub(crate) proven: usize,
+    /// A rank that agrees with the query as far as any, once its block is searched.
+    candidate: usize,
     /// The page of the fan-out that was read for it.
     pub(crate) page: Option<usize>,
     /// Whether its block gave no bound: the candidate may agree any further.
@@ -82,6 +84,7 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             reach: (reach.start, reach.end),
             lower: query.allowed_end(reach.start as usize),
             upper: reach.end,
+            proven: 0,
             candidate: 0,
             page: None,
             is_unbounded: true,
@@ -138,21 +141,36 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             let block = directory.block_at(bytes);
             if let Some((first, end)) = directory.is_cut_off_in(block, bytes) {
                 places.cut_off.push((start, self.ranks(first, end)));
-            } else if let Some(holding) = directory.block_that_begins_with(block, bytes) {
-                let reach_end = self.starts[start].reach.1;
-                self.settle(start, holding * ranks_per_block(T::WIDTH), reach_end);
             } else {
+                // The keys on both sides are tokens of the text: what they share with the query is proven.
+                let next = (directory.len() - 1).min(block + 1);
+                let shared = |block: usize| (directory.shared(block, bytes), block);
+                let (bytes, holding) = shared(block).max(shared(next));
+                let end = self.starts[start].reach.0 as usize + bytes / T::WIDTH;
+                self.prove(
+                    start,
+                    holding * ranks_per_block(T::WIDTH),
+                    self.query.allowed_end(end),
+                );
                 places.blocks.push((start, block));
             }
         }
         places
     }
 
-    /// Takes the rank whose suffix agrees with the query up to `end` as the best for a start.
-    fn settle(&mut self, start: usize, candidate: usize, end: u32) {
+    /// Notes that the suffix at a rank agrees with the query from a start up to `end`.
+    fn prove(&mut self, start: usize, rank: usize, end: u32) {
         let start = &mut self.starts[start];
-        start.candidate = candidate;
-        start.lower = start.lower.max(end);
+        if end > start.lower {
+            start.lower = end;
+            start.proven = rank;
+        }
+    }
+
+    /// Notes that the suffix at a rank agrees with the query up to `end`, and none further.
+    fn settle(&mut self, start: usize, rank: usize, end: u32) {
+        self.prove(start, rank, end);
+        let start = &mut self.starts[start];
         start.upper = start.lower;
     }
 
@@ -258,6 +276,7 @@ impl<'a, T: Token> BlindSearch<'a, T> {
                 .count(Of::Text, &shard.text.extent(positions[index], lcp + 1));
             if lcp >= SATURATED && suffix.len() > SATURATED {
                 // The fan-out tells no longer agreement apart: the text does.
+                self.starts[start].proven = ranks[index];
                 let run = self.interval(start, SATURATED);
                 self.search_plainly(start, to_usize(run.start)..to_usize(run.end));
             } else {

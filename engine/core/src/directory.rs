@@ -107,16 +107,20 @@ impl Directory {
         Some((before.saturating_sub(1), self.last_block_within(key) + 1))
     }
 
-    /// Returns a block whose first suffix begins with all of `query`, if `block`, where the query belongs, or the next is one.
-    pub(crate) fn block_that_begins_with(&self, block: usize, query: &[u8]) -> Option<usize> {
-        let holds = |block: usize| {
-            let mask = head_mask(query.len());
-            usize::from(self.lengths[block]) >= query.len()
-                && self.heads[block] & mask == head(query)
-                && self.tail(block).starts_with(tail(query))
-        };
-        let end = self.len().min(block + 2);
-        (block..end).find(|&block| holds(block))
+    /// Returns how many of the first bytes of `query` the first suffix of a block is known to share.
+    pub(crate) fn shared(&self, block: usize, query: &[u8]) -> usize {
+        let length = usize::from(self.lengths[block]).min(query.len());
+        let differing = self.heads[block] ^ head(query);
+        let shared = differing.leading_zeros() as usize / 8;
+        if shared < HEAD_BYTES || length <= HEAD_BYTES {
+            return shared.min(length);
+        }
+        let agree = self
+            .tail(block)
+            .iter()
+            .zip(tail(query))
+            .take_while(|(a, b)| a == b);
+        HEAD_BYTES + agree.count()
     }
 
     /// Whether the suffixes on both sides of a block's begin are known not to share all of `prefix`, which one of them begins

@@ -1,4 +1,4 @@
-//! The intervals of matches on an accelerated shard: the run of ranks round a candidate whose LCPs are long enough.
+//! The intervals of matches on an accelerated shard: the run of ranks round a proven one whose LCPs are long enough.
 //!
 //! As a rule both edges of a run lie in the page that was searched. Where one does not, the directory names its block; where
 //! that cannot tell either, the text does.
@@ -45,7 +45,7 @@ impl<T: Token> BlindSearch<'_, T> {
         matches.filter(|found| found.interval.count() > 0).collect()
     }
 
-    /// Returns the interval of the first `length` tokens of a start, which its candidate begins with.
+    /// Returns the interval of the first `length` tokens of a start, which its proven rank begins with.
     pub(crate) fn interval(&mut self, start: usize, length: usize) -> Interval {
         let edges = [self.left_edge(start, length), self.right_edge(start, length)];
         self.resolve(start, length, edges)
@@ -61,10 +61,11 @@ impl<T: Token> BlindSearch<'_, T> {
 
     /// Returns what is known of the first rank that begins with the first `length` tokens of a start.
     fn left_edge(&self, start: usize, length: usize) -> Edge {
-        let Start { candidate, page, .. } = self.starts[start];
+        let Start { proven, page, .. } = self.starts[start];
         if let Some(page) = page
+            && self.holds(page, proven)
             && length <= SATURATED
-            && let Some(rank) = self.sidecars.fan_out.page(page).run_start(candidate, length)
+            && let Some(rank) = self.sidecars.fan_out.page(page).run_start(proven, length)
         {
             return Edge::At(rank);
         }
@@ -72,22 +73,23 @@ impl<T: Token> BlindSearch<'_, T> {
         let prefix = bytemuck::cast_slice(&self.suffix(start)[..length]);
         let block = directory.block_at(prefix);
         match directory.is_cut_off_in(block, prefix) {
-            Some((first, _)) => Edge::Among(self.ranks(first, block).start, candidate),
-            None if length > SATURATED => Edge::Among(self.ranks(block, block).start, candidate),
+            Some((first, _)) => Edge::Among(self.ranks(first, block).start, proven),
+            None if length > SATURATED => Edge::Among(self.ranks(block, block).start, proven),
             None => Edge::InBlock(block),
         }
     }
 
     /// Returns what is known of the end of the ranks that begin with the first `length` tokens of a start.
     fn right_edge(&self, start: usize, length: usize) -> Edge {
-        let Start { candidate, page, .. } = self.starts[start];
+        let Start { proven, page, .. } = self.starts[start];
         let directory = &self.sidecars.directory;
         let prefix = bytemuck::cast_slice(&self.suffix(start)[..length]);
         if let Some(page) = page
+            && self.holds(page, proven)
             && length <= SATURATED
         {
             let ranks = self.sidecars.fan_out.page(page);
-            if let Some(rank) = ranks.run_end(candidate, length) {
+            if let Some(rank) = ranks.run_end(proven, length) {
                 return Edge::At(rank);
             }
             let next = blocks_of_page(page).end;
@@ -97,7 +99,7 @@ impl<T: Token> BlindSearch<'_, T> {
         }
         let last = directory.last_block_within(prefix);
         if directory.may_cut_off(prefix) {
-            Edge::Among(candidate + 1, self.ranks(0, last + 1).end)
+            Edge::Among(proven + 1, self.ranks(0, last + 1).end)
         } else {
             Edge::InBlock(last)
         }
@@ -106,15 +108,15 @@ impl<T: Token> BlindSearch<'_, T> {
     /// Returns the interval between two edges, reading what they name.
     fn resolve(&mut self, start: usize, length: usize, [left, right]: [Edge; 2]) -> Interval {
         let prefix = &self.suffix(start)[..length];
-        let candidate = self.starts[start].candidate;
+        let proven = self.starts[start].proven;
         let fan_out = &self.sidecars.fan_out;
         let from = match left {
             Edge::At(rank) => rank,
             Edge::InBlock(block) => {
                 self.count_block(start, block);
                 let ranks = fan_out.block(block);
-                // The candidate is in this block, or the run goes on to the block's end.
-                let inside = candidate.clamp(ranks.first_rank, ranks.end_rank() - 1);
+                // The proven rank is in this block, or the run goes on to the block's end.
+                let inside = proven.clamp(ranks.first_rank, ranks.end_rank() - 1);
                 ranks.run_start(inside, length).unwrap_or(ranks.first_rank)
             }
             Edge::Among(low, high) => {
@@ -131,7 +133,7 @@ impl<T: Token> BlindSearch<'_, T> {
                 }
                 let ranks = fan_out.block(block);
                 // As above, or the run comes from the block's begin.
-                let inside = candidate.clamp(ranks.first_rank, ranks.end_rank() - 1);
+                let inside = proven.clamp(ranks.first_rank, ranks.end_rank() - 1);
                 ranks.run_end(inside, length).unwrap_or(ranks.end_rank())
             }
             Edge::Among(low, high) => {
@@ -145,6 +147,11 @@ impl<T: Token> BlindSearch<'_, T> {
             // Only in a corrupt shard do the two edges cross.
             end: to.max(from) as u64,
         }
+    }
+
+    fn holds(&self, page: usize, rank: usize) -> bool {
+        let ranks = self.sidecars.fan_out.page(page);
+        (ranks.first_rank..ranks.end_rank()).contains(&rank)
     }
 
     /// Counts the read of a block unless its page was read for this start before.
