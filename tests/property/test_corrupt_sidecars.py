@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from index_format.layout import DIRECTORY, FAN_OUT, SIDECARS, TABLE
 from suffix_engine import ShardCorruptError, ShardFormatError, ShardIndex, ThreadPool, accelerate_shard
-from tests.engine_calls import longest_matches
+from tests.engine_calls import FoundMatch, longest_matches
 from tests.property.large_corpora import LargeCorpus
 from tests.property.strategies import WIDTHS, Query
 from tests.tiny_index import write_shard
@@ -194,17 +194,20 @@ def test_a_forged_directory_with_a_wrong_key_is_survived_and_named(sound: Sound)
 def check_search(sound: Sound, damaged_shard: ShardIndex) -> None:
     """Checks that what the damaged shard finds is in the text, wherever it says that it stands."""
     for query in sound.queries:
-        for match in longest_matches(damaged_shard, query.tokens, query.word_starts, query.cuts):
-            assert 0 <= match.ranks[0] < match.ranks[1] <= damaged_shard.num_tokens
-            check_match(sound.plain, query, match.start, match.end)
+        for match in allowed_matches(damaged_shard, query):
+            first, last = sound.plain.find(query.tokens[match.start : match.end])
+            assert first < last, f"{match} is not in the text"
 
 
-def check_match(plain: ShardIndex, query: Query, start: int, end: int) -> None:
-    assert start in query.word_starts
-    assert end == len(query.tokens) or end in query.word_starts
-    assert not any(start < cut < end for cut in query.cuts)
-    first, last = plain.find(query.tokens[start:end])
-    assert first < last, f"query[{start}:{end}] is not in the text"
+def allowed_matches(damaged_shard: ShardIndex, query: Query) -> list[FoundMatch]:
+    """Returns what the damaged shard finds, once it is seen to be of ranks and positions that can be."""
+    found = longest_matches(damaged_shard, query.tokens, query.word_starts, query.cuts)
+    for match in found:
+        assert 0 <= match.ranks[0] < match.ranks[1] <= damaged_shard.num_tokens
+        assert match.start in query.word_starts
+        assert match.end == len(query.tokens) or match.end in query.word_starts
+        assert not any(match.start < cut < match.end for cut in query.cuts)
+    return found
 
 
 PAGES = {
@@ -250,7 +253,9 @@ def test_a_damaged_table_under_sound_sidecars_is_survived_or_refused(sound: Soun
         except ShardFormatError as error:
             assert "made of another shard" in str(error)  # an entry of the fingerprint was hit
             return
-        check_search(sound, shard)
+        # A binary search trusts the order of the table: a match may be a token or two that are not there too long.
+        for query in sound.queries:
+            allowed_matches(shard, query)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
