@@ -53,7 +53,7 @@ def accelerate(
         progress: Listens.
         token_width: Bytes a token; needed only if infini-gram's files do not tell.
         shards: Numbers of the shards to accelerate; empty for all.
-        force: Build sidecars again where there are some.
+        force: Build sidecars again where there are some, from the beginning.
         threads: Threads; 0 means one a core.
 
     Raises:
@@ -72,6 +72,8 @@ def accelerate(
         unlisted = [shard for shard in found if force or not _is_listed(shard)]
         missing = [shard for shard in unlisted if force or not _is_whole(shard, lock)]
         if missing:
+            for shard in missing if force else ():
+                shard.unfinished.unlink(missing_ok=True)
             check_and_tell_cost(missing, threads, stages)
             for shard in missing:
                 _unlist(shard)

@@ -5,10 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from indexing.errors import IndexBusyError, OutputError
 
 LOCK_FILE = "accelerate.lock"
+# What the engine of a command that was killed may take to end.
+_GRACE_S = 2.0
+_PAUSE_S = 0.05
 
 
 @contextmanager
@@ -32,6 +36,7 @@ def index_lock(directory: Path) -> Iterator[int]:
 
 
 def _locked(path: Path) -> int:
+    deadline = monotonic() + _GRACE_S
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -39,14 +44,16 @@ def _locked(path: Path) -> int:
             if _is_at(path, descriptor):
                 return descriptor
         except BlockingIOError:
-            os.close(descriptor)
-            raise IndexBusyError(
-                f"{path.parent}: another 'headwater index accelerate' is at work on this index; wait for its end"
-            ) from None
+            if monotonic() > deadline:
+                os.close(descriptor)
+                raise IndexBusyError(
+                    f"{path.parent}: another 'headwater index accelerate' is at work on this index; wait for its end"
+                ) from None
+            sleep(_PAUSE_S)
         except OSError as error:
             os.close(descriptor)
             raise OutputError(f"{path}: cannot lock the index on this file system ({error.strerror})") from error
-        os.close(descriptor)  # whoever held it removed the file between our opening and locking it
+        os.close(descriptor)  # somebody holds it, or removed the file between our opening and locking it
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
