@@ -105,8 +105,9 @@ def _coordinator(cluster: LocalCluster, directory: Path) -> Iterator[Callable[[s
         placement = Path(scratch) / "placement.yaml"
         placement.write_text(yaml.safe_dump({"index": str(directory.resolve()), "shards": shards}))
         coordinator = runner.run(Coordinator.open(CoordinatorConfig(placement=placement)))
+        loop = runner.get_loop()  # `run` sets a signal handler each time, which takes 2 ms here
         try:
-            yield lambda answer, prompt: runner.run(coordinator.trace(TraceRequest(answer, prompt)))
+            yield lambda answer, prompt: loop.run_until_complete(coordinator.trace(TraceRequest(answer, prompt)))
         finally:
             runner.run(coordinator.close())
 
