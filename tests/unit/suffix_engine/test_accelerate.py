@@ -114,31 +114,58 @@ def test_calls_that_are_stopped_after_every_step_end_with_the_same_files(built: 
     assert sidecars_of(plain) == sidecars_of(built)
 
 
-@pytest.mark.parametrize(
-    "journal",
-    ["", "nothing", "1 2 3\n", "{fingerprint}", "{fingerprint} -1\n", "{fingerprint} 999999999\n", "12345 1\n"],
-)
-def test_a_journal_that_is_not_of_this_work_is_passed_over(built: Path, plain: Path, journal: str) -> None:
+@pytest.mark.parametrize("journal", ["", "nothing", "1 2 3\n", "-1\n", "1.5\n", "99999999999999999999999\n"])
+def test_a_journal_that_says_nothing_is_passed_over(built: Path, plain: Path, journal: str) -> None:
     with pytest.raises(Stop):
         accelerate_shard(plain, token_width=WIDTH, num_threads=1, progress=stop_after(1, []))
-    fingerprint = (plain / JOURNAL).read_text().split()[0]
-    (plain / JOURNAL).write_text(journal.format(fingerprint=fingerprint))
-    # What is done is not to be trusted then.
-    size = (plain / PARTIAL).stat().st_size
-    (plain / PARTIAL).write_bytes(b"\7" * size)
+    (plain / JOURNAL).write_text(journal)
     accelerate_shard(plain, token_width=WIDTH)
     assert sidecars_of(plain) == sidecars_of(built)
 
 
-def test_a_journal_whose_fan_out_is_gone_or_cut_off_is_passed_over(built: Path, plain: Path) -> None:
-    for damage in (lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:10_000])):
-        with pytest.raises(Stop):
-            accelerate_shard(plain, token_width=WIDTH, num_threads=1, progress=stop_after(1, []))
-        damage(plain / PARTIAL)
+DAMAGES = {
+    "its header": lambda content: content.__setitem__(slice(8, 12), b"\2\0\0\0"),
+    "all of it": lambda content: content.__setitem__(slice(None), b"\7" * len(content)),
+    "its end": lambda content: content.__delitem__(slice(10_000, None)),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_work_of_another_layout_or_size_is_not_gone_on_with(built: Path, plain: Path, what: str) -> None:
+    with pytest.raises(Stop):
+        accelerate_shard(plain, token_width=WIDTH, num_threads=1, progress=stop_after(1, []))
+    change(plain / PARTIAL, DAMAGES[what])
+    accelerate_shard(plain, token_width=WIDTH)
+    assert sidecars_of(plain) == sidecars_of(built)
+
+
+def change(path: Path, damage: Callable[[bytearray], None]) -> None:
+    content = bytearray(path.read_bytes())
+    damage(content)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("what", ["a page", "the journal"])
+def test_a_damaged_page_of_the_work_done_is_refused_once(built: Path, plain: Path, what: str) -> None:
+    with pytest.raises(Stop):
+        accelerate_shard(plain, token_width=WIDTH, num_threads=1, progress=stop_after(1, []))
+    if what == "a page":
+        change(plain / PARTIAL, lambda content: content.__setitem__(5000, content[5000] ^ 1))
+    else:
+        (plain / JOURNAL).write_text("99999999\n")  # the pages it speaks of are zeros
+    with pytest.raises(ShardFormatError, match=rf"{PARTIAL}.*page"):
         accelerate_shard(plain, token_width=WIDTH)
-        assert sidecars_of(plain) == sidecars_of(built)
-        for name in SIDECARS:
-            (plain / name).unlink()
+    assert not is_accelerated(plain)
+    accelerate_shard(plain, token_width=WIDTH)
+    assert sidecars_of(plain) == sidecars_of(built)
+
+
+def test_a_journal_whose_fan_out_is_gone_is_passed_over(built: Path, plain: Path) -> None:
+    with pytest.raises(Stop):
+        accelerate_shard(plain, token_width=WIDTH, num_threads=1, progress=stop_after(1, []))
+    (plain / PARTIAL).unlink()
+    accelerate_shard(plain, token_width=WIDTH)
+    assert sidecars_of(plain) == sidecars_of(built)
 
 
 def test_the_work_on_another_shard_of_this_size_is_not_gone_on_with(built: Path, plain: Path, tmp_path: Path) -> None:
