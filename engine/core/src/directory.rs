@@ -218,12 +218,15 @@ fn tail(key: &[u8]) -> &[u8] {
 }
 
 impl Directory {
-    /// Reads a directory file whole and checks it.
+    /// Reads a directory file whole and checks it; returns `None` if there is none.
     ///
     /// Cost: one pass over the file, which stays in RAM.
-    pub(crate) fn open(path: &Path, expected: Header) -> Result<Self, EngineError> {
+    pub(crate) fn open_if_present(path: &Path, expected: Header) -> Result<Option<Self>, EngineError> {
         let io_error = || EngineError::io(path);
-        let mut file = File::open(path).map_err(io_error())?;
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(io_error())?,
+        };
         let size = file.metadata().map_err(io_error())?.len();
         let mut header = [0; HEADER_BYTES];
         let header_len = header.len().min(to_usize(size));
@@ -256,7 +259,7 @@ impl Directory {
         if !directory.is_consistent() {
             return Err(wrong("its keys do not fit together"));
         }
-        Ok(directory)
+        Ok(Some(directory))
     }
 
     /// Whether the keys ascend and lie inside the file, the first being empty: a search then stays in bounds.

@@ -170,6 +170,11 @@ impl<T: Token> Sidecars<T> {
             return Ok(None);
         }
         let fingerprint = fingerprint(text, table);
+        // Read first: whoever builds sidecars again removes it before anything else, at any moment.
+        let header = Directory::header(FanOut::<T>::header(text.len(), fingerprint));
+        let Some(directory) = Directory::open_if_present(&path, header)? else {
+            return Ok(None);
+        };
         let Some(file) = MappedFile::open_if_present(files.fan_out())? else {
             return Err(EngineError::Sidecar {
                 path: files.fan_out(),
@@ -177,8 +182,6 @@ impl<T: Token> Sidecars<T> {
             });
         };
         let fan_out = FanOut::open(file, text.len(), fingerprint)?;
-        let header = Directory::header(FanOut::<T>::header(text.len(), fingerprint));
-        let directory = Directory::open(&path, header)?;
         Ok(Some(Self { fan_out, directory }))
     }
 }
