@@ -34,6 +34,9 @@ const TASKS_PER_THREAD: usize = 8;
 /// How far ahead of its comparison a suffix is asked for.
 const PREFETCH_DISTANCE: usize = 16;
 
+/// Bytes of a suffix that are compared as a rule.
+const COMPARED_BYTES: usize = 40;
+
 /// How often the work done is flushed, so that a later call goes on from there.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
@@ -85,6 +88,7 @@ impl<T: Token> Acceleration<T> {
         let text = Text::new(MappedFile::open(files.tokenized())?)?;
         let table = SuffixArray::new(MappedFile::open(files.table())?, text.len(), T::WIDTH)?;
         table.file().advise_sequential()?;
+        text.file().read_ahead_if_it_fits();
         let fingerprint = fingerprint(&text, &table);
         Ok(Self {
             files,
@@ -137,6 +141,9 @@ impl<T: Token> Acceleration<T> {
         } else {
             0
         };
+        if done == 0 {
+            remove_if_present(&journal.0)?;
+        }
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(done == 0);
         let file = options.open(path).map_err(io_error())?;
@@ -268,7 +275,9 @@ impl PageFiller {
                 page,
                 (rank..some).map(|rank| {
                     if let Some(&next) = self.positions.get(rank + PREFETCH_DISTANCE) {
+                        // The suffix's first cache line, and the one that nearly all comparisons end in.
                         text.file().prefetch(next * T::WIDTH);
+                        text.file().prefetch(next * T::WIDTH + COMPARED_BYTES);
                     }
                     let position = self.positions[rank];
                     let record = text.branching(before, position);

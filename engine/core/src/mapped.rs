@@ -14,6 +14,9 @@ use crate::error::EngineError;
 const MAX_SAMPLES: usize = 5;
 const RANGES_PER_SAMPLE: usize = 64;
 
+/// Bytes that are read ahead at a time where a whole file is.
+const READ_AHEAD_BYTES: usize = 1 << 21;
+
 /// The bytes of a file, paged in on first use.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
@@ -104,6 +107,23 @@ impl MappedFile {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             // SAFETY: a prefetch is a hint; the address lies in the mapping.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(self.bytes.as_ptr().add(at).cast()) };
+        }
+    }
+
+    /// Reads the whole file into the page cache, front to back, if it takes less than half of the memory.
+    ///
+    /// For random reads of all of it: a page at a time they would be far slower.
+    pub(crate) fn read_ahead_if_it_fits(&self) {
+        let memory = rustix::system::sysinfo();
+        // Fields of the system's own types: 32 bits wide on some.
+        #[allow(clippy::useless_conversion, reason = "64 bits wide here")]
+        let bytes = u64::from(memory.totalram).saturating_mul(u64::from(memory.mem_unit));
+        if self.size() < bytes / 2 {
+            // Only advice, and in steps: the kernel cuts a longer request short.
+            for start in (0..self.bytes.len()).step_by(READ_AHEAD_BYTES) {
+                let length = READ_AHEAD_BYTES.min(self.bytes.len() - start);
+                let _ = self.bytes.advise_range(Advice::WillNeed, start, length);
+            }
         }
     }
 
