@@ -18,7 +18,7 @@ from typing import NoReturn
 from coordinator.child_processes import adopt_orphans, end_descendants
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import CoordinatorError
-from coordinator.free_ports import free_ports
+from coordinator.free_ports import free_block, free_ports
 from coordinator.placement import check_placement, load_placement
 from index_format.errors import IndexFormatError
 from index_format.manifest import IndexManifest
@@ -44,6 +44,8 @@ _RAY_ENVIRONMENT = {
     # Ray's own ports listen on every interface; a token keeps others out of them.
     "RAY_AUTH_MODE": "token",
 }
+# Of each protocol; a port that a replica has left is not used again for a while.
+_MOST_REPLICA_PORTS = 100
 # Ports that Serve opens besides the two asked for; their defaults are fixed, so two clusters would collide.
 _RAY_PORTS = (
     "RAY_SERVE_HAPROXY_STATS_PORT",
@@ -117,8 +119,15 @@ def _temp_dir(given: str | None) -> AbstractContextManager[str]:
 
 def _set_environment(temp_dir: str) -> None:
     haproxy = f"{temp_dir}/h"
+    ports = free_block(2 * _MOST_REPLICA_PORTS)
     chosen = {
         **_RAY_ENVIRONMENT,
+        # By default every cluster of a machine begins at 40000 and shares that port with the others (Serve asks gRPC
+        # not to, as a text, which gRPC ignores): one's requests would be answered by the other's replicas.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ports[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ports[_MOST_REPLICA_PORTS - 1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(ports[_MOST_REPLICA_PORTS]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports[-1]),
         **{name: str(port) for name, port in zip(_RAY_PORTS, free_ports(len(_RAY_PORTS)), strict=True)},
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",

@@ -80,7 +80,7 @@ _ADDRESSES = """\
 | the coordinator's gRPC and HTTP | `--host`, by default loopback | whoever reaches it: there is no authentication |
 | shard servers | loopback, free ports | every user of the machine |
 | Ray's own processes | some on every interface, free ports | holders of a token that is made for each start |
-| a replica's gRPC port (from 40000 on) and Serve's spare proxy's (a free one) | every interface | whoever reaches it |
+| a replica's ports (free, 10000 to 19999), Serve's spare proxy's (free) | every interface | whoever reaches it |
 | HAProxy's pages of statistics and metrics | every interface, free ports | whoever reaches it; they hold no content |
 
 Ray Serve has no setting for the addresses of the last two: on a machine that others can reach, close its ports with a

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from coordinator import free_ports as module
-from coordinator.free_ports import free_ports
+from coordinator.free_ports import free_block, free_ports
 
 
 def test_ports_are_distinct_free_and_not_those_of_outgoing_connections() -> None:
@@ -23,3 +23,13 @@ def test_a_port_in_use_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         assert free_ports(1) == [free]
         with pytest.raises(OSError, match=r"1 ports of .* are free, 2 are needed"):
             free_ports(2)
+
+
+def test_a_block_has_no_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = free_block(20)
+    assert len(block) == 20
+    monkeypatch.setattr(module, "_BLOCKS", block)
+    with socket.create_server(("", block[13])):
+        assert free_block(10) == block[:10]
+        with pytest.raises(OSError, match="no 20 ports in a row"):
+            free_block(20)
