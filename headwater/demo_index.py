@@ -37,7 +37,13 @@ def prepare_index(directory: Path, steps: Steps, *, rebuild: bool) -> Path:
         sha256, number, size = write_corpus(corpus, lambda _: None)
         python = f"Python {platform.python_version()}"
         step.summary = f"{plural(number, 'document')}, {size / _MEGABYTE:.1f} MB: what {python} says of itself"
-    wanted = {"corpus": sha256, "shards": NUM_SHARDS, "vocabulary": _VOCABULARY, "headwater": version("headwater")}
+    wanted = {
+        "corpus": sha256,
+        "shards": NUM_SHARDS,
+        "vocabulary": _VOCABULARY,
+        "accelerated": True,
+        "headwater": version("headwater"),
+    }
     with steps.step("Index") as step:
         manifest = None if rebuild else _up_to_date(output, record, wanted)
         if manifest is None:
