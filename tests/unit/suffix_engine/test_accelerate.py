@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,23 @@ def test_a_shard_that_is_open_stays_as_it_is_while_its_sidecars_are_replaced(bui
     found = [longest_matches(shard, query, range(9), []) for query in queries]
     accelerate_shard(plain, token_width=WIDTH)
     assert [longest_matches(shard, query, range(9), []) for query in queries] == found
+
+
+def test_a_shard_can_be_opened_while_its_sidecars_are_replaced(tmp_path: Path) -> None:
+    write_shard(tmp_path, [[1, 2, 3] * 100], 2)
+    accelerate_shard(tmp_path, token_width=2)
+
+    def replace_again_and_again() -> None:
+        for _ in range(40):
+            accelerate_shard(tmp_path, token_width=2, num_threads=1)
+
+    with ThreadPoolExecutor(1) as executor:
+        replacing = executor.submit(replace_again_and_again)
+        while not replacing.done():
+            shard = ShardIndex.open(tmp_path, token_width=2, pool=POOL)
+            assert [m.count for m in longest_matches(shard, [1, 2], [0], [])] == [100]
+        replacing.result()
+    assert ShardIndex.open(tmp_path, token_width=2, pool=POOL).is_accelerated
 
 
 def test_a_keyboard_interrupt_comes_out_of_the_call(plain: Path) -> None:
