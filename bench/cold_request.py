@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 
 # Others may use the disk at the same moment; then the request is made again.
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 _FOREIGN_SHARE = 0.02
 _FOREIGN_BYTES = 64 << 10
 
@@ -58,7 +58,7 @@ class ColdIndex:
         self.disk = Disk(directory)
 
     def request(self, call: Callable[[], _T]) -> ColdRequest[_T]:
-        """Makes the index cold and times ``call``; again, up to three times, while others read from the disk.
+        """Makes the index cold and times ``call``; once more while others read from the disk.
 
         Raises:
             BenchError: see `make_cold`.

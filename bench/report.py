@@ -51,10 +51,13 @@ def show(report: Report, conditions: Conditions, console: Console) -> None:
 
 
 def write_json(report: Report, conditions: Conditions, path: Path) -> None:
-    """Writes the figures, and on what they were measured."""
+    """Writes the figures, the table, and on what they were measured."""
     content = {
         "figures": dict(report.figures),
         "title": report.title,
+        "columns": list(report.columns),
+        "rows": [list(row) for row in report.rows],
+        "notes": list(report.notes),
         "failures": list(report.failures),
         "conditions": conditions.as_json(),
     }
