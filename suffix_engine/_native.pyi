@@ -1,7 +1,8 @@
 """The suffix-array engine: open a shard in infini-gram v4 layout, search it, read its text back; sort one.
 
-Arrays cross this line, in both directions, as little-endian ``bytes`` (``numpy.frombuffer``, ``array.tobytes()``). Every call that searches,
-reads or sorts releases the GIL. N is the number of positions of a shard: its tokens and one separator a document.
+Results, and the arrays of a trace, cross this line as little-endian ``bytes``: ``numpy.frombuffer``,
+``array.tobytes()``. Every call that searches, reads or sorts releases the GIL. N is the number of positions of a
+shard: its tokens and one separator a document.
 """
 
 from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ class ReadCounts:
 
 @final
 class LongestMatches:
-    """Longest allowed matches of one query that are maximal in one shard: they end after every match that begins earlier.
+    """Longest allowed matches of one query that are maximal in one shard: each ends after all that begin earlier.
 
     Four arrays of one length, ascending by ``starts``.
     """
@@ -205,19 +206,19 @@ class ShardIndex:
         """Opens the shard ``tokenized.<number>``, ``table.<number>``, ... in ``directory``.
 
         Args:
-            directory: Where the files are. ``metadata``, ``metaoff`` and ``unigram`` may be absent, and so may the sidecars
-                ``fanout`` and ``directory`` (`accelerate_shard`); searches are slower without them.
+            directory: Where the files are. ``metadata``, ``metaoff`` and ``unigram`` may be absent, and so may the
+                sidecars ``fanout`` and ``directory`` (`accelerate_shard`); searches are slower without them.
             token_width: Bytes a token: 1, 2 or 4. The files do not say.
             pool: Threads to search on.
             vocabulary: Decodes windows and documents; without it those calls raise InvalidQueryError.
             number: The number in the file names.
 
         Raises:
-            ShardFormatError: a file is missing, empty or of an impossible size; or a sidecar has another version, was made
-                of another shard, or fails its checksum.
+            ShardFormatError: a file is missing, empty or of an impossible size; or a sidecar has another version, was
+                made of another shard, or fails its checksum.
             ShardCorruptError: offsets do not ascend, or the unigram counts do not add up to N.
-        Cost: O(documents) to compress the document starts (about 2 + log2(mean tokens) bits each in RAM); the directory is
-            read whole (about 0.02 bytes a token); of text and table, the first page and 64 more for the fingerprint.
+        Cost: O(documents) to compress the document starts (about 2 + log2(mean tokens) bits each in RAM); the directory
+            is read whole (about 0.02 bytes a token); of text and table, the first page and 64 more for the fingerprint.
         """
     @property
     def num_tokens(self) -> int:
@@ -251,9 +252,9 @@ class ShardIndex:
         """Returns the longest allowed matches of a query that are maximal in the shard.
 
         A match may start at a position of ``word_starts`` and end at one, or at the end of the query. It never
-        continues past a position of ``cuts`` (the position after a delimiter). Of the longest match at each start, those
-        are returned that end after the match at every earlier start. The union over shards needs no others: where a
-        start's match ends no later than an earlier one's in one shard, it is longer in another shard, or not maximal.
+        continues past a position of ``cuts`` (the position after a delimiter). Of the longest match at each start,
+        those are returned that end after the match at every earlier start. The union over shards needs no others: where
+        a start's match ends no later than an earlier one's in one shard, it is longer in another shard, or not maximal.
 
         Args:
             token_ids: The query (u32).
@@ -263,8 +264,8 @@ class ShardIndex:
         Raises:
             InvalidQueryError: an id does not fit the shard's tokens or is its separator, a position is out of
                 range or order, or an argument is no whole number of integers.
-        Cost: with sidecars about 2.2 random reads a start, whatever N is, on the calling thread; reads that are not cached
-            are in flight together. Without, about 2 log2(N) reads a start, spread over the pool's threads.
+        Cost: with sidecars about 2.2 random reads a start, whatever N is, on the calling thread; reads that are not
+            cached are in flight together. Without, about 2 log2(N) reads a start, spread over the pool's threads.
         """
     def unigram_counts(self, token_ids: bytes) -> bytes:
         """Returns how often each of ``token_ids`` (u32) occurs in the shard (u64).
@@ -324,8 +325,8 @@ class ShardIndex:
     def verify(self) -> None:
         """Checks what opening does not: the table is a sorted permutation, offsets and unigram counts match the text.
 
-        Suffixes are compared up to their document's end and for at most 100,000 bytes: past either, order is free. Sidecars
-        are compared with what the text says, page by page.
+        Suffixes are compared up to their document's end and for at most 100,000 bytes: past either, order is free.
+        Sidecars are compared with what the text says, page by page.
 
         Raises:
             ShardCorruptError: names the first rank, document or token that is wrong.
@@ -364,22 +365,23 @@ def accelerate_shard(
     num_threads: int = 0,
     progress: Callable[[int, int], object] | None = None,
 ) -> None:
-    """Builds the sidecars ``fanout.<number>`` and ``directory.<number>`` of a shard, flushed to disk, the directory last.
+    """Builds the sidecars ``fanout.<number>`` and ``directory.<number>`` of a shard, flushed to disk.
 
-    A shard counts as accelerated once its directory is there. Until then the work is in ``fanout.<number>.partial``, and
-    ``fanout.<number>.journal`` says how far it is: after a stop or a crash the same call goes on from there. Sidecars that
-    are there already are replaced.
+    The directory comes last: a shard counts as accelerated once it is there. Until then the work is in
+    ``fanout.<number>.partial``, and ``fanout.<number>.journal`` says how far it is: after a stop or a crash the same
+    call goes on from there. Sidecars that are there already are replaced.
 
     Args:
         directory: Where ``tokenized`` and ``table`` are; no other file is read.
         token_width: Bytes a token: 1, 2 or 4.
         number: The number in the file names.
         num_threads: Threads; 0 means one a core.
-        progress: Called now and then with the ranks done and N. What it raises stops the work and comes out of this call.
+        progress: Called now and then with the ranks done and N. What it raises stops the work and comes out of this
+            call.
 
     Raises:
         ShardFormatError: a file is missing or of an impossible size, or a sidecar cannot be written.
-    Cost: one pass over the table, and one look at the text for every rank, at random places: as fast as sorting while the
-        text is in the page cache. Memory: `accelerate_memory_bytes`; disk: `fan_out_bytes` and at most 0.06 bytes a token
-        of two bytes.
+    Cost: one pass over the table, and one look at the text for every rank, at random places: as fast as sorting while
+        the text is in the page cache. Memory: `accelerate_memory_bytes`; disk: `fan_out_bytes` and at most 0.06 bytes a
+        token of two bytes.
     """

@@ -134,23 +134,8 @@ impl<T: Token> Acceleration<T> {
         let io_error = || EngineError::io(path);
         let num_tokens = self.text.len();
         let pages = num_pages(num_tokens, T::WIDTH);
-        let header = FanOut::<T>::header(num_tokens, self.fingerprint);
         let journal = Journal(self.files.fan_out_journal());
-        let mut done = if self.is_partial(path) {
-            journal.pages_done().min(pages)
-        } else {
-            0
-        };
-        if done == 0 {
-            remove_if_present(&journal.0)?;
-        }
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(done == 0);
-        let file = options.open(path).map_err(io_error())?;
-        file.set_len(file_bytes(num_tokens as u64, T::WIDTH))
-            .map_err(io_error())?;
-        file.write_all_at(&header.to_bytes(), 0).map_err(io_error())?;
-
+        let (file, mut done) = self.open_partial(path, &journal)?;
         let step = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
         let mut flushed = Instant::now();
         let mut tell = |done: usize| {
@@ -185,6 +170,28 @@ impl<T: Token> Acceleration<T> {
         Ok(file)
     }
 
+    /// Opens the unfinished fan-out, or begins one, and returns it with the number of its pages that are done.
+    fn open_partial(&self, path: &Path, journal: &Journal) -> Result<(File, usize), EngineError> {
+        let io_error = || EngineError::io(path);
+        let num_tokens = self.text.len();
+        let done = if self.is_partial(path) {
+            journal.pages_done().min(num_pages(num_tokens, T::WIDTH))
+        } else {
+            0
+        };
+        if done == 0 {
+            remove_if_present(&journal.0)?;
+        }
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(done == 0);
+        let file = options.open(path).map_err(io_error())?;
+        file.set_len(file_bytes(num_tokens as u64, T::WIDTH))
+            .map_err(io_error())?;
+        let header = FanOut::<T>::header(num_tokens, self.fingerprint);
+        file.write_all_at(&header.to_bytes(), 0).map_err(io_error())?;
+        Ok((file, done))
+    }
+
     /// Whether the file at a path is an unfinished fan-out of this shard.
     fn is_partial(&self, path: &Path) -> bool {
         MappedFile::open(path.to_path_buf())
@@ -199,27 +206,32 @@ impl<T: Token> Acceleration<T> {
         let batch = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
         for first in (0..blocks).step_by(batch) {
             let key = |block: usize| {
-                let mut page = [0; PAGE_BYTES];
-                fan_out.read_exact_at(&mut page, FanOut::<T>::offset(page_of_block(block)) as u64)?;
-                if !is_intact(&page) {
-                    return Err(io::Error::other("a page is not what was written"));
-                }
-                Ok(block_key(
-                    &self.text,
-                    &self.table,
-                    block,
-                    first_lcp::<T>(&page, block),
-                ))
+                let page = self.read_page(fan_out, page_of_block(block))?;
+                let lcp = first_lcp::<T>(&page, block);
+                Ok(block_key(&self.text, &self.table, block, lcp))
             };
             let some = (first..blocks.min(first + batch)).into_par_iter();
-            let keys: Vec<&[u8]> = pool
-                .install(|| some.map(key).collect::<io::Result<_>>())
-                .map_err(EngineError::io(self.files.fan_out_partial()))?;
+            let keys: Vec<&[u8]> = pool.install(|| some.map(key).collect::<Result<_, EngineError>>())?;
             for key in keys {
                 directory.push(key);
             }
         }
         Ok(directory)
+    }
+
+    /// Returns a page of the unfinished fan-out. If it is damaged, nothing of the work done is gone on with any more.
+    fn read_page(&self, fan_out: &File, page: usize) -> Result<[u8; PAGE_BYTES], EngineError> {
+        let path = self.files.fan_out_partial();
+        let mut bytes = [0; PAGE_BYTES];
+        fan_out
+            .read_exact_at(&mut bytes, FanOut::<T>::offset(page) as u64)
+            .map_err(EngineError::io(&path))?;
+        if is_intact(&bytes) {
+            return Ok(bytes);
+        }
+        remove_if_present(&self.files.fan_out_journal())?;
+        let reason = format!("page {page} is not what was written");
+        Err(EngineError::Sidecar { path, reason })
     }
 }
 
