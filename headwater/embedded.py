@@ -59,7 +59,8 @@ class EmbeddedIndex:
         self._executor = ThreadPoolExecutor(
             max_workers=min(32, max(4, manifest.num_shards)), thread_name_prefix="headwater-shard"
         )
-        shards = _open_shards(path, manifest, tokenizer, self._executor)
+        executor = self._executor if manifest.num_shards > 1 else None
+        shards = _open_shards(path, manifest, tokenizer, executor)
         self._pipeline = Pipeline(tokenizer, shards, manifest, RequestLimits(), owns_loop=True)
         self._idle_loops: deque[asyncio.AbstractEventLoop] = deque()
         self._closed = False
@@ -78,7 +79,8 @@ class EmbeddedIndex:
             answer: What the model wrote.
             prompt: What it was asked; weighs in the ranking of documents, is not traced itself.
             options: How to trace; by default as OLMoTrace does.
-            timeout_s: Seconds after which shards that have not answered are reported as failed.
+            timeout_s: Seconds after which shards that have not answered are reported as failed. A single shard is
+                searched in this thread, and not cut short.
 
         Raises:
             InvalidRequestError: the answer is empty or too long, or an option is out of range.
@@ -175,7 +177,7 @@ def _away_from_event_loops(call: Callable[[], _T]) -> _T:
 
 
 def _open_shards(
-    directory: Path, manifest: IndexManifest, tokenizer: Tokenizer, executor: ThreadPoolExecutor
+    directory: Path, manifest: IndexManifest, tokenizer: Tokenizer, executor: ThreadPoolExecutor | None
 ) -> list[EmbeddedShard]:
     pieces = tokenizer.vocabulary
     vocabulary = suffix_engine.Vocabulary(

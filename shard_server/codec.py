@@ -31,7 +31,7 @@ def longest_matches(
         ends=matches.ends,
         rank_starts=matches.rank_starts,
         rank_ends=matches.rank_ends,
-        unigram_counts=shard.unigram_counts(request.token_ids),
+        unigram_counts=matches.unigram_counts,
         num_tokens=shard.num_tokens,
         reads=_read_counts(matches.reads),
     )

@@ -126,6 +126,9 @@ class LongestMatches:
     def rank_ends(self) -> bytes:
         """End of each match's interval, exclusive (u64); count = end - start, never 0."""
     @property
+    def unigram_counts(self) -> bytes:
+        """How often each token of the query occurs in the shard (u64), as `ShardIndex.unigram_counts` says."""
+    @property
     def reads(self) -> ReadCounts:
         """What the call read."""
 

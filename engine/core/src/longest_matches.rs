@@ -101,6 +101,12 @@ fn check_ascending(what: &'static str, positions: &[u32], start: u32, end: u32) 
 }
 
 impl Query {
+    /// The tokens of the query.
+    #[must_use]
+    pub fn token_ids(&self) -> &[u32] {
+        &self.token_ids
+    }
+
     /// For each allowed start, what a match that begins there may take; ascending, never empty.
     pub(crate) fn reaches(&self) -> &[Range<u32>] {
         &self.reaches

@@ -114,10 +114,15 @@ impl ShardIndex {
     ) -> PyResult<LongestMatches> {
         let (word_starts, cuts) = (u32s("word_starts", word_starts)?, u32s("cuts", cuts)?);
         let query = Query::new(u32s("token_ids", token_ids)?, &word_starts, &cuts).map_err(to_py_err)?;
-        let (matches, reads) = py
-            .detach(|| self.inner.longest_matches(&query))
+        let ((matches, reads), counts) = py
+            .detach(|| {
+                Ok((
+                    self.inner.longest_matches(&query)?,
+                    self.inner.unigram_counts(query.token_ids())?,
+                ))
+            })
             .map_err(to_py_err)?;
-        LongestMatches::new(py, &matches, reads)
+        LongestMatches::new(py, &matches, counts, reads)
     }
 
     fn unigram_counts<'py>(&self, py: Python<'py>, token_ids: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -7,13 +7,13 @@ use pyo3::types::PyBytes;
 use crate::errors::InvalidQueryError;
 
 pub fn little_endian_u32(py: Python<'_>, values: impl IntoIterator<Item = u32>) -> Bound<'_, PyBytes> {
-    let bytes: Vec<u8> = values.into_iter().flat_map(u32::to_le_bytes).collect();
-    PyBytes::new(py, &bytes)
+    let values: Vec<u32> = values.into_iter().map(u32::to_le).collect();
+    PyBytes::new(py, bytemuck::cast_slice(&values))
 }
 
 pub fn little_endian_u64(py: Python<'_>, values: impl IntoIterator<Item = u64>) -> Bound<'_, PyBytes> {
-    let bytes: Vec<u8> = values.into_iter().flat_map(u64::to_le_bytes).collect();
-    PyBytes::new(py, &bytes)
+    let values: Vec<u64> = values.into_iter().map(u64::to_le).collect();
+    PyBytes::new(py, bytemuck::cast_slice(&values))
 }
 
 /// Returns the little-endian integers of an argument.
@@ -68,6 +68,7 @@ pub struct LongestMatches {
     ends: Py<PyBytes>,
     rank_starts: Py<PyBytes>,
     rank_ends: Py<PyBytes>,
+    unigram_counts: Py<PyBytes>,
     reads: Py<ReadCounts>,
 }
 
@@ -75,6 +76,7 @@ impl LongestMatches {
     pub fn new(
         py: Python<'_>,
         matches: &[engine::LongestMatch],
+        unigram_counts: Vec<u64>,
         reads: engine::ReadCounts,
     ) -> PyResult<Self> {
         let u32s =
@@ -86,6 +88,7 @@ impl LongestMatches {
             ends: u32s(|found| found.end),
             rank_starts: u64s(|found| found.interval.start),
             rank_ends: u64s(|found| found.interval.end),
+            unigram_counts: little_endian_u64(py, unigram_counts).unbind(),
             reads: Py::new(py, ReadCounts::from(reads))?,
         })
     }
