@@ -90,23 +90,30 @@ def _measure(
         peer = InfiniGramPeer(searched_index(directory, None), scratch)
         for number, conversation in enumerate(conversations):
             with console.status(f"conversation {number + 1} of {len(conversations)}"):
-                first = index.trace(conversation.response, conversation.prompt)
-                theirs = peer.trace(conversation)
-                ours = [_timed(index, conversation) for _ in range(passes)]
-                bare = [_timed_bare(peer, conversation) for _ in range(passes)]
-            failures += [f"{conversation.id}: {line}" for line in differences(first, theirs)]
-            whole_ms, timings = sorted(ours, key=lambda one: one[0])[len(ours) // 2]
-            measured.append(
-                Measured(
-                    ours_whole=whole_ms,
-                    ours_search=statistics.median(one.search_ms + one.filter_ms for _, one in ours),
-                    theirs_whole=theirs.whole_ms,
-                    theirs_search=theirs.search_ms,
-                    bare_search=statistics.median(bare),
-                    timings=timings,
-                )
-            )
+                one, lines = _measure_one(index, peer, conversation, passes)
+            failures += [f"{conversation.id}: {line}" for line in lines]
+            measured.append(one)
     return measured, failures
+
+
+def _measure_one(
+    index: EmbeddedIndex, peer: InfiniGramPeer, conversation: Conversation, passes: int
+) -> tuple[Measured, list[str]]:
+    """Measures one conversation with both, ours first: infini-gram's results are hundreds of thousands of objects."""
+    first = index.trace(conversation.response, conversation.prompt)
+    ours = [_timed(index, conversation) for _ in range(passes)]
+    theirs = peer.trace(conversation)
+    bare = [_timed_bare(peer, conversation) for _ in range(passes)]
+    whole_ms, timings = sorted(ours, key=lambda one: one[0])[len(ours) // 2]
+    measured = Measured(
+        ours_whole=whole_ms,
+        ours_search=statistics.median(one.search_ms + one.filter_ms for _, one in ours),
+        theirs_whole=theirs.whole_ms,
+        theirs_search=theirs.search_ms,
+        bare_search=statistics.median(bare),
+        timings=timings,
+    )
+    return measured, differences(first, theirs)
 
 
 def _timed(index: EmbeddedIndex, conversation: Conversation) -> tuple[float, Timings]:

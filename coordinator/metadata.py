@@ -17,7 +17,7 @@ def parse_metadata(line: str) -> Mapping[str, Any]:
         return {}
     try:
         parsed = json.loads(line)
-        if _SURROGATE.search(line):
+        if "\\u" in line and _SURROGATE.search(line):
             parsed = json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
         return {"raw": line}

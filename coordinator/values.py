@@ -166,8 +166,7 @@ class WindowQuery:
     snippet_tokens: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DocumentId:
+class DocumentId(NamedTuple):
     """A document of an index: its shard, and its number there. Written ``shard:number``."""
 
     shard: ShardId
