@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cold, disk, parity, projection, reads, size, sort, throughput, trace
+from bench import cold, disk, parity, projection, reads, remote_profile, size, sort, throughput, trace
 from bench.errors import BenchError
 from bench.machine import conditions, load_average
 from bench.options import BenchOptions
@@ -25,6 +25,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "parity": parity.run,
     "projection": projection.run,
     "reads": reads.run,
+    "remote_profile": remote_profile.run,
     "size": size.run,
     "sort": sort.run,
     "throughput": throughput.run,

@@ -39,12 +39,13 @@ def run(options: BenchOptions, console: Console) -> Report:
                 Load(open_theirs, directory, conversations, expected, _SECONDS, _THEIR_WARM_UP), clients
             )
     return Report(
-        title=f"whole traces in {IndexManifest.load(directory).num_tokens:,} tokens, warm, each client a process",
+        title=f"whole traces in {IndexManifest.load(directory).num_tokens:,} tokens, warm, a process a core",
         columns=("in flight", "headwater, requests/s", "infini-gram, requests/s", "ratio"),
         rows=[_row(clients, ours[clients], theirs[clients]) for clients in _CONCURRENT],
         figures=figures(ours, theirs),
         failures=_failures("headwater", ours) + _failures("infini-gram", theirs),
         notes=(
+            "each client has one request in flight; a worker a core, with the index opened, takes them in turn",
             f"at least {_SECONDS:g} s each, and always whole rounds over the {len(conversations)} answers",
             "scaling_8: ours with 8 in flight over ours with 1; throughput_ratio_8: ours over theirs, both with 8",
         ),

@@ -49,6 +49,6 @@ def test_wrong_answers_are_counted() -> None:
     assert run_clients(load([*RIGHT[:6], [(0, 5, 1)]]), 1).num_wrong == 1
 
 
-def test_a_client_that_cannot_open_the_index_ends_all_of_them() -> None:
-    with pytest.raises(BenchError, match=r"one of 2 clients failed.*nothing here"):
+def test_a_worker_that_cannot_open_the_index_ends_all_of_them() -> None:
+    with pytest.raises(BenchError, match=r"one of .* workers failed.*nothing here"):
         run_clients(load(RIGHT, open_nothing), 2)
