@@ -65,6 +65,7 @@ class Pipeline:
         self._index = index
         self.limits = limits or RequestLimits()
         self._owns_loop = owns_loop
+        bm25.prepare()
 
     async def trace(self, request: TraceRequest, deadline_s: float) -> Trace:
         """Returns the trace of an answer, over the shards that answer within ``deadline_s`` seconds.
