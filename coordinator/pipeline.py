@@ -4,6 +4,7 @@ from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
+from coordinator import bm25
 from coordinator.assemble import Traced, assemble
 from coordinator.coverage import coverage
 from coordinator.errors import DocumentNotFoundError, NoShardAnsweredError
