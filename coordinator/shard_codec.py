@@ -39,19 +39,24 @@ def decode_matches(shard: ShardId, query: Query, response: shard_pb2.LongestMatc
     """Returns the matches of a response to ``query``.
 
     Raises:
-        ConfigurationError: an array is not as long as it must be, or a match is not inside the query.
+        ConfigurationError: an array is not as long as it must be, a match is not inside the query or out of order, or
+            its ranks are none.
     """
     num_tokens = len(query.token_ids)
     starts = _array("starts", response.starts, "<u4")
     ends = _array("ends", response.ends, "<u4", len(starts))
     if np.count_nonzero((starts < ends) & (ends <= num_tokens)) != len(starts):
         raise ConfigurationError(f"shard {shard}: a match is empty or not inside the query of {num_tokens} tokens")
+    rank_starts = _array("rank_starts", response.rank_starts, "<u8", len(starts))
+    rank_ends = _array("rank_ends", response.rank_ends, "<u8", len(starts))
+    if np.any(rank_starts >= rank_ends) or np.any(starts[:-1] >= starts[1:]):
+        raise ConfigurationError(f"shard {shard}: a match without ranks, or matches that do not ascend")
     return ShardMatches(
         shard=shard,
         starts=starts,
         ends=ends,
-        rank_starts=_array("rank_starts", response.rank_starts, "<u8", len(starts)),
-        rank_ends=_array("rank_ends", response.rank_ends, "<u8", len(starts)),
+        rank_starts=rank_starts,
+        rank_ends=rank_ends,
         unigram_counts=_array("unigram_counts", response.unigram_counts, "<u8", num_tokens),
         num_tokens=response.num_tokens,
         reads=_decode_reads(response.reads),

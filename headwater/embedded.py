@@ -153,11 +153,12 @@ class EmbeddedIndex:
         try:
             return loop.run_until_complete(task)
         finally:
-            if not task.done():  # interrupted from the keyboard
+            if not task.done():  # interrupted from the keyboard, which the task's parts are told once more
                 task.cancel()
-                with suppress(asyncio.CancelledError):
+                with suppress(asyncio.CancelledError, KeyboardInterrupt):
                     loop.run_until_complete(task)
-            if self._closed:
+                loop.close()
+            elif self._closed:
                 loop.close()
             else:
                 self._idle_loops.append(loop)

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 import numpy as np
@@ -89,14 +90,19 @@ class EmbeddedShard:
         )
 
     async def _call(self, work: Callable[[], _T], deadline_s: float) -> _T:
+        ends = time.monotonic() + deadline_s
+        future: Future[_T] | None = None
         try:
             if self._executor is None:
                 return work()
             future = self._executor.submit(work)
-            # The other shards' calls begin first. Then waiting in place is quicker than waking the loop.
+            # The other shards' calls begin first. Then waiting in place is quicker than waking the loop; what one call
+            # waits has passed for the others, too.
             await asyncio.sleep(0)
-            return future.result(deadline_s)
+            return future.result(max(0.0, ends - time.monotonic()))
         except TimeoutError:
+            if future is not None:
+                future.cancel()
             raise ShardUnavailableError(f"no answer within {deadline_s:.1f} s") from None
         except suffix_engine.InvalidQueryError as error:
             raise InvalidRequestError(str(error)) from error

@@ -7,6 +7,7 @@ as much time again.
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -47,6 +48,52 @@ _RPCS = {
 }
 
 
+class _Turns:
+    """Lets a number of calls run at once, first come, first served."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    def wait(self, context: grpc.ServicerContext) -> None:
+        """Waits until the call may run; `end` must follow.
+
+        Raises:
+            DeadlineError: its deadline passed meanwhile.
+            CallerGoneError: its caller went away.
+        """
+        # Of a call without a deadline gRPC says that centuries remain, which no lock can wait.
+        ends = time.monotonic() + min(context.time_remaining(), threading.TIMEOUT_MAX / 2)
+        is_over = not context.add_callback(self._wake)
+        call = object()
+        with self._changed:
+            self._waiting.append(call)
+            try:
+                while True:
+                    if is_over or not context.is_active():
+                        raise CallerGoneError("the caller went away while the call waited")
+                    if self._free and self._waiting[0] is call:
+                        break
+                    if (left := ends - time.monotonic()) <= 0:
+                        raise DeadlineError("the deadline passed while the call waited")
+                    self._changed.wait(left)
+                self._free -= 1
+            finally:
+                self._waiting.remove(call)
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """Gives the turn to the next call."""
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
 class ShardService:
     """Answers the calls of `ShardService` (protos/shard/v1) with some open shards."""
 
@@ -55,7 +102,7 @@ class ShardService:
         self._config = config
         self._metrics = metrics
         self._admitted = threading.BoundedSemaphore(config.max_running_calls + config.max_queued_calls)
-        self._running = threading.BoundedSemaphore(config.max_running_calls)
+        self._turns = _Turns(config.max_running_calls)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """Returns what to add to a ``grpc.server``, whose threads must be more than the calls that this admits."""
@@ -88,15 +135,11 @@ class ShardService:
             )
         try:
             with self._metrics.unfinished.track_inprogress():
-                # Of a call without a deadline gRPC says that centuries remain, which no lock can wait.
-                if not self._running.acquire(timeout=min(context.time_remaining(), threading.TIMEOUT_MAX)):
-                    raise DeadlineError("the deadline passed while the call waited")
+                self._turns.wait(context)
                 try:
-                    if not context.is_active():
-                        raise CallerGoneError("the caller went away while the call waited")
                     return self._answer(rpc, request)
                 finally:
-                    self._running.release()
+                    self._turns.end()
         finally:
             self._admitted.release()
 

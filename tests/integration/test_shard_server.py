@@ -177,6 +177,29 @@ def test_work_whose_caller_is_gone_is_not_started(index: Path, index_id: str) ->
     assert slow.started == 1
 
 
+def test_callers_that_go_away_leave_the_queue_at_once(index: Path, index_id: str) -> None:
+    slow = SlowShard()
+    opened = OpenShards(IndexManifest.load(index), {0: slow})  # type: ignore[dict-item]
+
+    async def run() -> None:
+        limits = {"max_running_calls": 1, "max_queued_calls": 2}
+        async with shard_server(index, opened=opened, **limits) as address, stub_of(address) as stub:
+            running = stub.GetDocument(slow_document(index_id))
+            await asyncio.sleep(0.2)
+            gone = [stub.GetDocument(slow_document(index_id)) for _ in range(2)]
+            await asyncio.sleep(0.2)
+            for call in gone:
+                call.cancel()
+            await asyncio.sleep(0.2)
+            queued = [stub.GetDocument(slow_document(index_id)) for _ in range(2)]
+            await asyncio.sleep(0.2)
+            slow.go_on.set()
+            assert [(await call).text for call in [running, *queued]] == ["slow"] * 3
+
+    asyncio.run(run())
+    assert slow.started == 3
+
+
 def test_stopping_turns_health_off_and_lets_running_calls_finish(index: Path, index_id: str) -> None:
     slow = SlowShard()
     opened = OpenShards(IndexManifest.load(index), {0: slow})  # type: ignore[dict-item]

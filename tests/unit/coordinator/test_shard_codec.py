@@ -90,6 +90,8 @@ def test_a_shard_that_holds_nothing_has_no_matches() -> None:
         ({"unigram_counts": u64(1, 2)}, "16 bytes of unigram_counts, expected 3 numbers"),
         ({"ends": u32(2, 4)}, "not inside the query of 3 tokens"),
         ({"ends": u32(0, 3)}, "a match is empty"),
+        ({"rank_ends": u64(1, 1), "rank_starts": u64(2, 0)}, "a match without ranks"),
+        ({"starts": u32(1, 0), "ends": u32(3, 3)}, "matches that do not ascend"),
     ],
 )
 def test_matches_of_the_wrong_shape_are_refused(fields: dict[str, bytes], message: str) -> None:
