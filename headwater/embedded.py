@@ -152,6 +152,10 @@ class EmbeddedIndex:
         task = loop.create_task(coroutine)
         try:
             return loop.run_until_complete(task)
+        except RuntimeError as error:
+            if self._closed:
+                raise ValueError("the index was closed during the call") from error
+            raise
         finally:
             if not task.done():  # interrupted from the keyboard, which the task's parts are told once more
                 task.cancel()

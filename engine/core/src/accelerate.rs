@@ -14,7 +14,7 @@ use crate::address::{PAGE_BYTES, to_usize};
 use crate::directory::{Directory, max_key_bytes};
 use crate::error::EngineError;
 use crate::fan_out::{
-    FanOut, SATURATED, file_bytes, first_lcp, is_intact, num_blocks, num_pages, page_of_block,
+    FanOut, SATURATED, blocks_of_page, file_bytes, first_lcp, is_intact, num_blocks, num_pages,
     ranks_per_block, ranks_per_page, write_page,
 };
 use crate::files::ShardFiles;
@@ -201,18 +201,23 @@ impl<T: Token> Acceleration<T> {
 
     /// Returns the directory of a finished fan-out, whose pages are checked on the way.
     fn directory(&self, fan_out: &File, pool: &ThreadPool) -> Result<Directory, EngineError> {
-        let blocks = num_blocks(self.text.len(), T::WIDTH);
+        let (pages, blocks) = (
+            num_pages(self.text.len(), T::WIDTH),
+            num_blocks(self.text.len(), T::WIDTH),
+        );
         let mut directory = Directory::with_capacity(blocks, T::WIDTH);
         let batch = PAGES_PER_TASK * TASKS_PER_THREAD * pool.current_num_threads();
-        for first in (0..blocks).step_by(batch) {
-            let key = |block: usize| {
-                let page = self.read_page(fan_out, page_of_block(block))?;
-                let lcp = first_lcp::<T>(&page, block);
-                Ok(block_key(&self.text, &self.table, block, lcp))
+        for first in (0..pages).step_by(batch) {
+            let keys = |page: usize| {
+                let bytes = self.read_page(fan_out, page)?;
+                let key = |block| block_key(&self.text, &self.table, block, first_lcp::<T>(&bytes, block));
+                let of_page = blocks_of_page(page).filter(|&block| block < blocks);
+                Ok(of_page.map(key).collect())
             };
-            let some = (first..blocks.min(first + batch)).into_par_iter();
-            let keys: Vec<&[u8]> = pool.install(|| some.map(key).collect::<Result<_, EngineError>>())?;
-            for key in keys {
+            let some = (first..pages.min(first + batch)).into_par_iter();
+            let keys: Vec<Vec<&[u8]>> =
+                pool.install(|| some.map(keys).collect::<Result<_, EngineError>>())?;
+            for key in keys.into_iter().flatten() {
                 directory.push(key);
             }
         }

@@ -1,10 +1,10 @@
 //! The directory: for every block of the fan-out, the shortest prefix of its first suffix that tells it from the suffix
 //! before. It stays in RAM and says which block a query belongs to.
 //!
-//! A *key* is those tokens as they stand in the text, cut at 32 bytes (64 if tokens have four), a separator being the last if there is one;
-//! the first block's key is empty. Keys ascend as byte strings. In the file, after the header: the first 8 bytes of every
-//! key as a big-endian number, padded with zeros (u64); where the rest of every 16th key begins among the rests (u64);
-//! the length of every key in bytes (u8); and the rests.
+//! A *key* is those tokens as they stand in the text, cut at 32 bytes (64 if tokens have four), a separator being the last
+//! if there is one; the first block's key is empty. Keys ascend as byte strings. In the file, after the header: the first 8
+//! bytes of every key, padded with zeros, as a number that orders as they do (u64); where the rest of every 16th key begins
+//! among the rests (u64); the length of every key in bytes (u8); and the rests.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,8 +14,8 @@ use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::sidecar::{HEADER_BYTES, Header, Kind};
 
-/// Returns the most bytes of a key: 16 tokens, or 32 of one byte. Longer ones do not tell their block from the one before: its
-/// suffixes are compared in the text.
+/// Returns the most bytes of a key: 16 tokens, or 32 of one byte. One that is cut off does not tell its block from the one
+/// before: their suffixes are compared in the text.
 pub(crate) const fn max_key_bytes(token_width: usize) -> usize {
     if token_width == 4 { 64 } else { 32 }
 }
