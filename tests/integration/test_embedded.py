@@ -14,7 +14,8 @@ import pytest
 import headwater
 import suffix_engine
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError
-from coordinator.values import DocumentId, ShardId, Trace, TraceOptions
+from coordinator.values import DocumentId, Query, ShardId, ShardMatches, Trace, TraceOptions
+from headwater.embedded_shard import EmbeddedShard
 from index_format.errors import IndexFormatError, IndexNotFoundError, ManifestError, TokenizerError
 from tests.tiny_index import byte_level_tokenizer, write_index
 
@@ -169,6 +170,19 @@ def test_closing_leaves_no_thread_and_no_file(directory: Path) -> None:
     index.close()
     index.close()
     with pytest.raises(ValueError, match="the index is closed"):
+        index.trace(ANSWER)
+
+
+def test_a_call_whose_index_is_closed_meanwhile_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = headwater.open(directory)
+    search = EmbeddedShard.longest_matches
+
+    async def close_first(shard: EmbeddedShard, query: Query, deadline_s: float) -> ShardMatches:
+        index.close()
+        return await search(shard, query, deadline_s)
+
+    monkeypatch.setattr(EmbeddedShard, "longest_matches", close_first)
+    with pytest.raises(ValueError, match="the index was closed during the call"):
         index.trace(ANSWER)
 
 
