@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import suffix_engine
 from bench.searched_index import SearchedIndex
-from coordinator.fan_out import fan_out
-from coordinator.filter import allowed_spans, keep_spans
-from coordinator.tokenize import tokenize
-from coordinator.union import CorpusMatches, union
+from coordinator.steps.fan_out import fan_out
+from coordinator.steps.filter import allowed_spans, keep_spans
+from coordinator.steps.tokenize import tokenize
+from coordinator.steps.union import CorpusMatches, union
 from coordinator.values import MaximalSpan, ShardId, TraceOptions
 from headwater.embedded_shard import EmbeddedShard
 

@@ -20,7 +20,7 @@ from bench.conversations import Conversation, read_conversations
 from bench.corpus import inputs
 from bench.options import BenchOptions
 from bench.report import Report
-from coordinator import codec
+from coordinator.api import codec
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import InvalidRequestError
 from coordinator.service import Coordinator

@@ -24,7 +24,7 @@ from index_format.manifest import IndexManifest
 _SHOWN_PERCENTS = (50, 95, 99)
 _RATIO_PERCENTS = (50, 95)
 _SCORE_TOLERANCE = 1e-6
-# rank-bm25 scores one or two windows below zero, the more they match; `coordinator.bm25` does not follow it there.
+# rank-bm25 scores one or two windows below zero, the more they match; `coordinator.steps.bm25` does not follow it.
 _GUARDED_WINDOWS = 2
 
 

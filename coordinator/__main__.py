@@ -15,11 +15,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
-from coordinator.child_processes import adopt_orphans, end_descendants
+from coordinator.cluster.placement import check_placement, load_placement
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import CoordinatorError
-from coordinator.free_ports import free_block, free_ports
-from coordinator.placement import check_placement, load_placement
+from coordinator.local.child_processes import adopt_orphans, end_descendants
+from coordinator.local.free_ports import free_block, free_ports
 from index_format.errors import IndexFormatError
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer

@@ -16,10 +16,10 @@ from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
 from ray.serve.schema import LoggingConfig
 
+from coordinator.api.grpc_api import GrpcApi, RpcContext
+from coordinator.api.http_api import create_api
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import ConfigurationError
-from coordinator.grpc_api import GrpcApi, RpcContext
-from coordinator.http_api import create_api
 from coordinator.service import Coordinator
 from protos.coordinator.v1 import coordinator_pb2 as pb
 

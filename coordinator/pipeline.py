@@ -4,21 +4,21 @@ from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from coordinator import bm25
-from coordinator.assemble import Traced, assemble
-from coordinator.coverage import coverage
 from coordinator.errors import DocumentNotFoundError, NoShardAnsweredError
-from coordinator.fan_out import ask, fan_out
-from coordinator.filter import allowed_spans, keep_spans
-from coordinator.merge import merge_documents
 from coordinator.options import RequestLimits, check_document_range, check_request, check_text
 from coordinator.ports import ShardPort
-from coordinator.rerank import rerank
-from coordinator.retrieve import retrieve
-from coordinator.stats import trace_stats
-from coordinator.stopwatch import Stopwatch
-from coordinator.tokenize import tokenize, whole_text
-from coordinator.union import union
+from coordinator.steps import bm25
+from coordinator.steps.assemble import Traced, assemble
+from coordinator.steps.coverage import coverage
+from coordinator.steps.fan_out import ask, fan_out
+from coordinator.steps.filter import allowed_spans, keep_spans
+from coordinator.steps.merge import merge_documents
+from coordinator.steps.rerank import rerank
+from coordinator.steps.retrieve import retrieve
+from coordinator.steps.stats import trace_stats
+from coordinator.steps.stopwatch import Stopwatch
+from coordinator.steps.tokenize import tokenize, whole_text
+from coordinator.steps.union import union
 from coordinator.values import (
     Answers,
     Count,

@@ -5,10 +5,10 @@ The Serve application and plain gRPC and HTTP servers in tests are shells round 
 
 from typing import Self
 
+from coordinator.cluster.placement import Connections, connect, load_placement
 from coordinator.config import CoordinatorConfig
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
-from coordinator.placement import Connections, connect, load_placement
 from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceRequest
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer

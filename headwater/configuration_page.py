@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from coordinator.cluster.placement import Placement, ShardPlace
 from coordinator.config import CoordinatorConfig
-from coordinator.placement import Placement, ShardPlace
 from shard_server.config import ENVIRONMENT_PREFIX, ShardServerConfig
 from shard_server.metrics import Metrics
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from coordinator.api.json_codec import dumps
 from coordinator.errors import CoordinatorError
-from coordinator.json_codec import dumps
 from coordinator.values import Count
 from headwater.answer_input import TextCommand, read_text
 from headwater.target import TracedIndex, check_target, open_target, target_options

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 import headwater
-from coordinator.child_processes import adopt_orphans, end_descendants
+from coordinator.local.child_processes import adopt_orphans, end_descendants
 from coordinator.values import Trace
 from headwater.demo_answer import ANSWER, PROMPT
 from headwater.demo_index import prepare_index

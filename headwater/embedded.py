@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import suffix_engine
-from coordinator.json_codec import parse_document_id
+from coordinator.api.json_codec import parse_document_id
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
 from coordinator.values import (

@@ -11,8 +11,8 @@ import numpy as np
 
 import suffix_engine
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
-from coordinator.metadata import parse_metadata
 from coordinator.read_counts import ReadCounts
+from coordinator.steps.metadata import parse_metadata
 from coordinator.values import (
     DocumentId,
     DocumentText,

@@ -18,9 +18,9 @@ from typing import Self
 import psutil
 import yaml
 
-from coordinator.child_processes import end_processes
 from coordinator.errors import CoordinatorError
-from coordinator.free_ports import free_ports
+from coordinator.local.child_processes import end_processes
+from coordinator.local.free_ports import free_ports
 from index_format.manifest import IndexManifest
 
 # Opening is O(documents), a few seconds for a large shard on a cold disk.

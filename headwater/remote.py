@@ -6,10 +6,10 @@ from typing import Self, TypeVar, cast
 
 import grpc
 
-from coordinator import codec
-from coordinator.connection_fault import connection_fault
+from coordinator.api import codec
+from coordinator.api.status import FAULTS, PROBLEM_METADATA
+from coordinator.cluster.connection_fault import connection_fault
 from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
-from coordinator.status import FAULTS, PROBLEM_METADATA
 from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions, TraceRequest
 from headwater.address import checked_address
 from protos.coordinator.v1 import coordinator_pb2 as pb

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from coordinator.child_processes import adopt_orphans, end_descendants
+from coordinator.local.child_processes import adopt_orphans, end_descendants
 from headwater.local_cluster import LocalCluster, LocalClusterError
 from headwater.plain_text import visible
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from coordinator.json_codec import dumps
+from coordinator.api.json_codec import dumps
 from headwater.answer_input import TextCommand, read_file, read_text
 from headwater.render_html import check_report_place, write_report
 from headwater.render_terminal import print_trace

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from coordinator import errors
+from coordinator.api.http_api import create_api
+from coordinator.api.status import FAULTS, PROBLEM_METADATA
 from coordinator.config import CoordinatorConfig
-from coordinator.http_api import create_api
 from coordinator.options import RequestLimits
-from coordinator.status import FAULTS, PROBLEM_METADATA
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 

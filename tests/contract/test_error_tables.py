@@ -6,7 +6,7 @@ import pytest
 import coordinator.errors
 import shard_server.errors
 import suffix_engine
-from coordinator.status import FAULTS, fault_of
+from coordinator.api.status import FAULTS, fault_of
 from shard_server.errors import STATUS, status_of
 
 
@@ -32,7 +32,7 @@ def test_every_error_of_a_shard_server_has_a_status(error: type[Exception]) -> N
 
 @pytest.mark.parametrize("error", sorted(DECLARED, key=str))
 def test_every_error_of_the_coordinator_has_a_fault(error: type[coordinator.errors.CoordinatorError]) -> None:
-    assert error in FAULTS, f"add {error.__name__} to coordinator/status.py FAULTS"
+    assert error in FAULTS, f"add {error.__name__} to coordinator/api/status.py FAULTS"
 
 
 def test_the_tables_name_no_class_that_is_gone() -> None:

@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import headwater
-from coordinator.json_codec import from_json
+from coordinator.api.json_codec import from_json
 from coordinator.values import Trace
 from headwater.cli import cli
 from tests.tiny_index import byte_level_tokenizer, write_index

@@ -15,6 +15,7 @@ import grpc
 import pytest
 
 import headwater
+from coordinator.api.grpc_api import GrpcApi
 from coordinator.errors import (
     ConfigurationError,
     DocumentNotFoundError,
@@ -22,7 +23,6 @@ from coordinator.errors import (
     NoShardAnsweredError,
     ShardUnavailableError,
 )
-from coordinator.grpc_api import GrpcApi
 from coordinator.values import Trace, TraceOptions
 from headwater.remote import RemoteIndex
 from protos.coordinator.v1 import coordinator_pb2_grpc

@@ -21,8 +21,8 @@ import psutil
 import pytest
 
 import headwater
+from coordinator.api.json_codec import to_json
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
-from coordinator.json_codec import to_json
 from coordinator.values import Trace, TraceOptions
 from headwater.local_cluster import LocalCluster, LocalClusterError
 from tests.running_servers import shard_server, unused_address, write_placement

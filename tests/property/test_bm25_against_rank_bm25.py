@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from coordinator.bm25 import bm25_scores
+from coordinator.steps.bm25 import bm25_scores
 
 WORDS = st.sampled_from(
     ["the", "river", "runs", "The", "river.", "", "水", "mill\nmill", "corn", "nul\0", "\U0001f33d"]

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.filter import allowed_spans, keep_spans
-from coordinator.union import CorpusMatches, union
+from coordinator.steps.filter import allowed_spans, keep_spans
+from coordinator.steps.union import CorpusMatches, union
 from coordinator.values import MaximalSpan, Query, ShardId, ShardMatches, SpanRanking, TraceOptions
 from tests import oracle
 from tests.property import strategies

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import suffix_engine
-from coordinator.fan_out import ask
+from coordinator.steps.fan_out import ask
 from coordinator.values import ShardId
 from headwater.embedded_shard import EmbeddedShard
 from index_format.manifest import IndexManifest

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator.tokenize import tokenize
+from coordinator.steps.tokenize import tokenize
 from coordinator.values import TraceOptions
 from index_format.layout import DIRECTORY, TOKENIZER_FILE, shard_folder
 from index_format.tokenizer import JsonTokenizer

@@ -1,0 +1,1 @@
+"""The faces of a coordinator: gRPC and HTTP/JSON, with their codecs and errors."""

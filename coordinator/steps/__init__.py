@@ -1,0 +1,1 @@
+"""The steps of a trace: pure functions over plain values, listed in order by `coordinator.pipeline`."""

@@ -1,0 +1,36 @@
+"""The reason that no connection came about is told once, without the addresses that gRPC repeats."""
+
+import pytest
+
+from coordinator.cluster.connection_fault import connection_fault
+
+
+@pytest.mark.parametrize(
+    ("details", "reason"),
+    [
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:37223: "
+            "Failed to connect to remote host: Connection refused",
+            "connection refused",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: ipv6:%5B::1%5D:37223: "
+            "Failed to connect to remote host: ipv6:%5B::1%5D:37223: No route to host",
+            "no route to host",
+        ),
+        (
+            "failed to connect to all addresses; last error: INTERNAL: connect failed (ipv4:10.0.0.1:9): timed\nout",
+            "connect failed : timed out",
+        ),
+        ("failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:9", "no connection"),
+        (
+            "errors resolving h.invalid:9: [field:hostname lookup error:address lookup failed for h.invalid:9: "
+            "Domain name not found]",
+            "host name cannot be resolved: Domain name not found",
+        ),
+        ("shard 7 is not served here: UNKNOWN: ipv4:1.2.3.4:5", None),
+        ("", None),
+    ],
+)
+def test_the_reason_is_told_once(details: str, reason: str | None) -> None:
+    assert connection_fault(details) == reason

@@ -1,0 +1,152 @@
+"""What a shard server answers becomes values, and an answer of the wrong shape is refused by name."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from coordinator.cluster.shard_codec import decode_matches, decode_windows, encode_query, encode_windows
+from coordinator.errors import ConfigurationError
+from coordinator.read_counts import ReadCounts
+from coordinator.values import DocumentId, Query, ShardId, Window, WindowQuery
+from protos.shard.v1 import shard_pb2 as pb
+
+SHARD = ShardId(3)
+QUERY = Query(
+    text="a b c",
+    token_ids=np.array([7, 8, 70_000], dtype=np.uint32),
+    boundaries=np.array([0, 2, 4, 5], dtype=np.uint32),
+    word_starts=np.array([0, 2], dtype=np.uint32),
+    cuts=np.array([1], dtype=np.uint32),
+)
+WINDOWS = WindowQuery(ranks=(2**40, 5), lengths=(2, 1), context_tokens=9, snippet_tokens=4)
+READS = pb.ReadCounts(table=1, fan_out=2, text=3, documents=4, size_bytes=2**40)
+
+
+def u32(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
+def u64(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}Q", *numbers)
+
+
+def matches(**fields: object) -> pb.LongestMatchesResponse:
+    good = {
+        "starts": u32(0, 2),
+        "ends": u32(2, 3),
+        "rank_starts": u64(5, 2**40),
+        "rank_ends": u64(6, 2**40 + 2),
+        "unigram_counts": u64(1, 2, 3),
+        "num_tokens": 2**41,
+        "reads": READS,
+    }
+    return pb.LongestMatchesResponse(**{**good, **fields})  # type: ignore[arg-type]
+
+
+def windows(**fields: object) -> pb.GetWindowsResponse:
+    good = {
+        "documents": u64(2**40, 1),
+        "document_lengths": u64(30, 2),
+        "starts": u64(3, 0),
+        "ends": u64(20, 2),
+        "match_starts": u64(10, 1),
+        "match_token_ids": u32(7, 8, 9),
+        "texts": ["naïve text", "b"],
+        "match_chars": u32(0, 5, 0, 1),
+        "snippet_chars": u32(0, 7, 0, 1),
+        "metadata": ['{"a": 1}', ""],
+        "reads": READS,
+    }
+    return pb.GetWindowsResponse(**{**good, **fields})  # type: ignore[arg-type]
+
+
+def test_a_query_is_written_as_little_endian_arrays() -> None:
+    request = encode_query(SHARD, "index", QUERY)
+    assert (request.shard, request.index_id) == (3, "index")
+    assert (request.token_ids, request.word_starts, request.cuts) == (u32(7, 8, 70_000), u32(0, 2), u32(1))
+
+
+def test_matches_come_with_their_reads() -> None:
+    found = decode_matches(SHARD, QUERY, matches())
+    assert (found.starts.tolist(), found.ends.tolist()) == ([0, 2], [2, 3])
+    assert (found.rank_starts.tolist(), found.rank_ends.tolist()) == ([5, 2**40], [6, 2**40 + 2])
+    assert (found.unigram_counts.tolist(), found.num_tokens) == ([1, 2, 3], 2**41)
+    assert found.reads == ReadCounts(1, 2, 3, 4, 2**40)
+
+
+def test_a_shard_that_holds_nothing_has_no_matches() -> None:
+    nothing = matches(starts=b"", ends=b"", rank_starts=b"", rank_ends=b"")
+    assert len(decode_matches(SHARD, QUERY, nothing).starts) == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"starts": b"abc"}, "3 bytes of starts, expected whole numbers of 4 bytes"),
+        ({"ends": u32(2)}, "4 bytes of ends, expected 2 numbers of 4 bytes"),
+        ({"rank_starts": u64(1, 2, 3)}, "24 bytes of rank_starts, expected 2 numbers of 8 bytes"),
+        ({"rank_ends": b""}, "0 bytes of rank_ends"),
+        ({"unigram_counts": u64(1, 2)}, "16 bytes of unigram_counts, expected 3 numbers"),
+        ({"ends": u32(2, 4)}, "not inside the query of 3 tokens"),
+        ({"ends": u32(0, 3)}, "a match is empty"),
+        ({"rank_ends": u64(1, 1), "rank_starts": u64(2, 0)}, "a match without ranks"),
+        ({"starts": u32(1, 0), "ends": u32(3, 3)}, "matches that do not ascend"),
+    ],
+)
+def test_matches_of_the_wrong_shape_are_refused(fields: dict[str, bytes], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        decode_matches(SHARD, QUERY, matches(**fields))
+
+
+def test_a_window_query_is_written_as_little_endian_arrays() -> None:
+    request = encode_windows(SHARD, "index", WINDOWS)
+    assert (request.ranks, request.lengths) == (u64(2**40, 5), u32(2, 1))
+    assert (request.context_tokens, request.snippet_tokens) == (9, 4)
+
+
+def test_columns_become_windows_in_their_order() -> None:
+    found = decode_windows(SHARD, WINDOWS, windows())
+    assert found.reads == ReadCounts(1, 2, 3, 4, 2**40)
+    assert found.windows == (
+        Window(
+            document=DocumentId(SHARD, 2**40),
+            document_tokens=30,
+            start=3,
+            end=20,
+            match_start=10,
+            match_token_ids=(7, 8),
+            text="naïve text",
+            match_chars=(0, 5),
+            snippet_chars=(0, 7),
+            metadata='{"a": 1}',
+        ),
+        Window(
+            document=DocumentId(SHARD, 1),
+            document_tokens=2,
+            start=0,
+            end=2,
+            match_start=1,
+            match_token_ids=(9,),
+            text="b",
+            match_chars=(0, 1),
+            snippet_chars=(0, 1),
+            metadata="",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"texts": ["one"]}, "1 texts for 2 ranks"),
+        ({"metadata": []}, "0 metadata for 2 ranks"),
+        ({"documents": u64(1)}, "8 bytes of documents, expected 2 numbers of 8 bytes"),
+        ({"match_token_ids": u32(7, 8)}, "8 bytes of match_token_ids, expected 3 numbers of 4 bytes"),
+        ({"snippet_chars": b"abc"}, "3 bytes of snippet_chars"),
+        ({"match_chars": u32(0, 5)}, "8 bytes of match_chars, expected 4 numbers of 4 bytes"),
+    ],
+)
+def test_windows_of_the_wrong_shape_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        decode_windows(SHARD, WINDOWS, windows(**fields))
