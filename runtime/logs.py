@@ -1,0 +1,37 @@
+"""Log lines as JSON: an event, its fields, the request's id. Nothing of a query or a document is ever logged."""
+
+import json
+import logging
+import sys
+import time
+
+from runtime import request_id
+
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON, its extra fields included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        fields: dict[str, object] = {
+            "time": f"{seconds}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        if (current := request_id.current()) is not None:
+            fields["request_id"] = current
+        fields.update({name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS})
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str)
+
+
+def log_to_stderr(level: str) -> None:
+    """Sends the process's log to standard error; ``level`` is debug, info, warning or error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
