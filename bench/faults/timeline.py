@@ -1,0 +1,75 @@
+"""What was done to the cluster and when, and what nobody could have avoided meanwhile."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench.faults.outcomes import HUNG, OK, Outcome
+
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """Outcomes that no service could have avoided between two moments.
+
+    Attributes:
+        start_s: From when, by the monotonic clock.
+        end_s: Until when.
+        statuses: Statuses, other than OK, that are excused.
+        missing: Shards that an answer may lack.
+    """
+
+    start_s: float
+    end_s: float
+    statuses: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+
+    def covers(self, outcome: Outcome) -> bool:
+        """Says whether the request was under way between the two moments and ended as is excused. Never a hung one."""
+        if outcome.finished_s < self.start_s or outcome.intended_s > self.end_s or outcome.status == HUNG:
+            return False
+        if outcome.status != OK:
+            return outcome.status in self.statuses
+        return outcome.searched is not None and outcome.searched.missing <= self.missing
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The story of one fault.
+
+    Attributes:
+        strikes: Moments from which the service is to recover: each fault, and each end of an outage.
+        outages: Intervals in which some of it cannot be had by anybody, so that recovery is not measured in them.
+        excuses: What is excused.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    strikes: list[float] = field(default_factory=list)
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    excuses: list[Excuse] = field(default_factory=list)
+
+    def strike(self) -> float:
+        """Notes that a fault strikes now, which the service is to hide or to recover from."""
+        self.strikes.append(self.clock())
+        return self.strikes[-1]
+
+    def excuse_in_flight(self, statuses: Collection[str], within_s: float = 0.0) -> None:
+        """Excuses requests that are under way now, or begin ``within_s`` seconds from now."""
+        now = self.clock()
+        self.excuses.append(Excuse(now, now + within_s, frozenset(statuses)))
+
+    @contextmanager
+    def outage(self, missing: Collection[str], grace_s: float) -> Iterator[None]:
+        """Excuses answers without some shards while the block runs, and ``grace_s`` longer: nobody is told at once.
+
+        Recovery is measured from the end of the block.
+        """
+        start = self.clock()
+        try:
+            yield
+        finally:
+            end = self.strike()
+            self.outages.append((start, end))
+            self.excuses.append(Excuse(start, end + grace_s, missing=frozenset(missing)))
