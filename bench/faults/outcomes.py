@@ -14,14 +14,12 @@ class Searched:
     Attributes:
         complete: Whether it claims to have searched everything.
         missing: The shards that it names as failed, each as ``corpus:number``.
-        num_tokens: Positions searched.
-        index_id: The index that it was answered from.
+        index_ids: The index of each corpus that it was answered from: the generation.
     """
 
     complete: bool
     missing: frozenset[str]
-    num_tokens: int
-    index_id: str
+    index_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Outcome:
         intended_s: When it was due, by the monotonic clock; it counts as sent then, however late the sender was.
         finished_s: When its outcome was known.
         status: Name of its gRPC status, or `HUNG`.
-        answer: Digest of what was answered but for what may differ from run to run; empty if the status is not `OK`.
+        answer: Digest of what was answered (`answers.digest`); empty if the status is not `OK`.
         searched: What the answer says that it searched; None if the status is not `OK`.
         detail: What the status says.
     """

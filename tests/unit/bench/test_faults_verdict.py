@@ -8,8 +8,8 @@ from bench.faults.outcomes import HUNG, OK, Outcome, Searched
 from bench.faults.timeline import Excuse, Timeline
 from bench.faults.verdict import Verdict, judge
 
-ALL = Searched(complete=True, missing=frozenset(), num_tokens=30, index_id="one")
-WITHOUT_1 = Searched(complete=False, missing=frozenset({"c:1"}), num_tokens=20, index_id="one")
+ALL = Searched(complete=True, missing=frozenset(), index_ids=("one",))
+WITHOUT_1 = Searched(complete=False, missing=frozenset({"c:1"}), index_ids=("one",))
 
 
 def answered(at: float, *, took: float = 0.1, searched: Searched = ALL) -> Outcome:
@@ -58,7 +58,7 @@ def test_errors_and_incomplete_answers_are_avoidable_unless_excused() -> None:
 def test_an_excuse_covers_its_statuses_its_shards_and_its_time_only() -> None:
     timeline = struck(10)
     timeline.excuses.append(Excuse(10, 12, frozenset({"UNAVAILABLE"}), frozenset({"c:1"})))
-    without_2 = Searched(complete=False, missing=frozenset({"c:2"}), num_tokens=20, index_id="one")
+    without_2 = Searched(complete=False, missing=frozenset({"c:2"}), index_ids=("one",))
     covered = [failed(9.95), failed(12), answered(11, searched=WITHOUT_1)]
     bare = [failed(9.5), failed(12.1), failed(11, "INTERNAL"), answered(11, searched=without_2)]
     found = verdict([*covered, *bare], timeline)
