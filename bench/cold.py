@@ -17,7 +17,7 @@ from bench.options import BenchOptions
 from bench.report import Report, percentile
 from bench.searched_index import searched_index
 from bench.trace import differences
-from coordinator.values import Timings
+from coordinator.results import Timings
 from index_format.manifest import IndexManifest
 
 _MOST_PASSES = 3

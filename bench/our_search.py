@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import suffix_engine
 from bench.searched_index import SearchedIndex
+from coordinator.corpus import Corpus
+from coordinator.requests import TraceOptions
 from coordinator.steps.fan_out import fan_out
 from coordinator.steps.filter import allowed_spans, keep_spans
 from coordinator.steps.tokenize import tokenize
 from coordinator.steps.union import CorpusMatches, union
-from coordinator.values import MaximalSpan, ShardId, TraceOptions
+from coordinator.values import MaximalSpan
 from headwater.embedded_shard import EmbeddedShard
 
 _DEADLINE_S = 600.0
@@ -63,13 +65,14 @@ class OurSearch:
         self._tokenizer = index.tokenizer
         self._executor = ThreadPoolExecutor(max_workers=len(index.shards))
         pool = suffix_engine.ThreadPool()
+        corpus = Corpus.of_index(index.manifest)
         self._shards = [
             EmbeddedShard(
-                ShardId(number),
+                corpus,
+                number,
                 suffix_engine.ShardIndex.open(
                     shard.folder, token_width=index.manifest.token_width, pool=pool, number=shard.number
                 ),
-                index.manifest,
                 self._executor,
             )
             for number, shard in enumerate(index.shards)

@@ -23,7 +23,7 @@ from bench.corpus import inputs
 from bench.options import BenchOptions
 from bench.report import Report
 from bench.sizes import tenfold_corpus
-from coordinator.values import Trace
+from coordinator.results import Trace
 from index_format.layout import FAN_OUT, shard_folder
 from index_format.manifest import IndexManifest
 

@@ -15,7 +15,7 @@ from bench.corpus import inputs
 from bench.options import BenchOptions
 from bench.report import percentile
 from bench.steps import describe_steps
-from coordinator.values import Timings, Trace
+from coordinator.results import Timings, Trace
 from headwater.embedded import EmbeddedIndex
 from headwater.local_cluster import LocalCluster
 from headwater.remote import RemoteIndex

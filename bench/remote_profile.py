@@ -23,8 +23,9 @@ from bench.report import Report
 from coordinator.api import codec
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import InvalidRequestError
+from coordinator.requests import TraceRequest
+from coordinator.results import Timings, Trace
 from coordinator.service import Coordinator
-from coordinator.values import Timings, Trace, TraceRequest
 from headwater.local_cluster import LocalCluster
 from protos.coordinator.v1 import coordinator_pb2 as pb
 

@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 
-from coordinator.values import Timings
+from coordinator.results import Timings
 
 
 def describe_steps(name: str, timings: Sequence[Timings], wall_ms: Sequence[float]) -> str:

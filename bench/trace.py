@@ -17,7 +17,7 @@ from bench.remote import compare_with_remote
 from bench.report import Report, percentile
 from bench.searched_index import searched_index
 from bench.steps import describe_steps
-from coordinator.values import Timings, Trace
+from coordinator.results import Timings, Trace
 from headwater.embedded import EmbeddedIndex
 from index_format.manifest import IndexManifest
 

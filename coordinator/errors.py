@@ -4,8 +4,12 @@ CoordinatorError
 |-- InvalidRequestError      the caller: the request cannot be answered as it is
 |-- DocumentNotFoundError    the caller: no such document
 |-- ShardUnavailableError    nobody at once: a shard did not answer; a trace goes on without it
+|   `-- WindowMismatchError  the operator: a shard's files are not what its index says; as if it did not answer
 |-- NoShardAnsweredError     the operator: there is nothing to trace against
-`-- ConfigurationError       the operator: placement, index and shards do not agree
+|-- IncompleteAnswerError    nobody at once: a shard did not answer, and the caller wanted all or nothing
+|-- OverloadedError          the caller: too many requests at once, come back later
+|   `-- RateLimitedError     the caller: this client asks too much, come back later
+`-- ConfigurationError       the operator: cluster file, index and shards do not agree
 """
 
 
@@ -25,9 +29,32 @@ class ShardUnavailableError(CoordinatorError):
     """A shard did not answer in time, or at all. The message is the reason and names no content."""
 
 
+class WindowMismatchError(ShardUnavailableError):
+    """A shard returned a window that does not hold the tokens it was asked for."""
+
+
 class NoShardAnsweredError(CoordinatorError):
     """No shard answered, so there is nothing to trace against."""
 
 
+class IncompleteAnswerError(CoordinatorError):
+    """A shard did not answer, and the request required a complete answer."""
+
+
+class OverloadedError(CoordinatorError):
+    """More requests came than can be worked on. Nothing was done for this one.
+
+    ``retry_after_s`` is when a request is likely to be taken, in seconds from now.
+    """
+
+    def __init__(self, message: str, retry_after_s: float):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(OverloadedError):
+    """This client has asked for more than its share."""
+
+
 class ConfigurationError(CoordinatorError):
-    """The placement file, the index and the shards that answer do not agree."""
+    """The cluster file, an index and the shards that answer do not agree."""

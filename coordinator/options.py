@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from coordinator.errors import InvalidRequestError
-from coordinator.values import TraceOptions, TraceRequest
+from coordinator.requests import TraceOptions, TraceRequest
 
 _MAX_DELIMITERS = 64
 

@@ -1,37 +1,41 @@
-"""One answer in, one trace out: the steps in order, over any shards."""
+"""One answer in, one trace out: the steps in order, over any shards of any corpora."""
 
 from asyncio import to_thread
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from coordinator.errors import DocumentNotFoundError, NoShardAnsweredError
+from coordinator.corpus import Corpus, check_one_tokenizer, chosen_corpora
+from coordinator.errors import DocumentNotFoundError, IncompleteAnswerError, NoShardAnsweredError
 from coordinator.options import RequestLimits, check_document_range, check_request, check_text
 from coordinator.ports import ShardPort
+from coordinator.requests import CountRequest, TraceRequest
+from coordinator.results import (
+    CorpusDescription,
+    Count,
+    Coverage,
+    Description,
+    DocumentsFound,
+    DocumentText,
+    SpansFound,
+    Trace,
+    TraceEvent,
+)
 from coordinator.steps import bm25
-from coordinator.steps.assemble import Traced, assemble
+from coordinator.steps.assemble import Traced, assemble, assemble_documents, assemble_spans
 from coordinator.steps.coverage import coverage
 from coordinator.steps.fan_out import ask, fan_out
 from coordinator.steps.filter import allowed_spans, keep_spans
 from coordinator.steps.merge import merge_documents
 from coordinator.steps.rerank import rerank
-from coordinator.steps.retrieve import retrieve
+from coordinator.steps.retrieve import draw_all, gathered, retrieve_each
 from coordinator.steps.stats import trace_stats
 from coordinator.steps.stopwatch import Stopwatch
 from coordinator.steps.tokenize import tokenize, whole_text
 from coordinator.steps.union import union
-from coordinator.values import (
-    Answers,
-    Count,
-    DocumentId,
-    DocumentText,
-    IndexDescription,
-    MaximalSpan,
-    Occurrence,
-    Query,
-    Trace,
-    TraceRequest,
-)
-from index_format.manifest import IndexManifest
+from coordinator.streaming import ranking_of
+from coordinator.values import Answers, DocumentId, MaximalSpan, Occurrence, Query, ShardId
 from index_format.tokenizer import Tokenizer
 
 _P = ParamSpec("_P")
@@ -45,25 +49,40 @@ _SEARCH_SHARE = 0.6
 _SHORT_ANSWER_CHARS = 4_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What is known after the first round."""
+
+    query: Query
+    spans: tuple[MaximalSpan, ...]
+    num_maximal_spans: int
+    coverage: Coverage
+
+
 class Pipeline:
-    """Answers requests against one index. Holds no state between requests."""
+    """Answers requests against some corpora. Holds no state between requests."""
 
     def __init__(
         self,
         tokenizer: Tokenizer,
         shards: Sequence[ShardPort],
-        index: IndexManifest,
+        corpora: Sequence[Corpus],
         limits: RequestLimits | None = None,
         *,
         owns_loop: bool = False,
     ):
-        """Takes the index's own tokenizer, one port for each shard to search, and the index's manifest.
+        """Takes the corpora's one tokenizer, a port for each of their shards, and the corpora themselves.
 
         With ``owns_loop`` each request runs on an event loop of its own, so that it may block it.
+
+        Raises:
+            ConfigurationError: two corpora have the same name or different tokenizers.
         """
+        check_one_tokenizer(corpora)
         self._tokenizer = tokenizer
-        self._shards = tuple(shards)
-        self._index = index
+        self._shards = {shard.shard: shard for shard in shards}
+        self._corpora = {corpus.name: corpus for corpus in corpora}
+        self._stages = {corpus.name: corpus.stage for corpus in corpora}
         self.limits = limits or RequestLimits()
         self._owns_loop = owns_loop
         bm25.prepare()
@@ -72,56 +91,97 @@ class Pipeline:
         """Returns the trace of an answer, over the shards that answer within ``deadline_s`` seconds.
 
         Raises:
-            InvalidRequestError: the request is empty, too long, or has an option out of range.
+            InvalidRequestError: the request is empty, too long, has an option out of range or names no corpus of ours.
             NoShardAnsweredError: no shard answered.
+            IncompleteAnswerError: a shard did not, and the request requires all of them.
         """
+        async with aclosing(self._steps(request, deadline_s)) as steps:
+            async for step in steps:
+                if isinstance(step, Trace):
+                    return step
+        raise AssertionError("the steps end with a trace")
+
+    async def stream(self, request: TraceRequest, deadline_s: float) -> AsyncGenerator[TraceEvent, None]:
+        """Yields the same trace as it comes about: spans, the documents of each shard, the ranking.
+
+        When the iteration is ended early, the calls to the shards are cancelled. Raises as `trace` does.
+        """
+        async with aclosing(self._steps(request, deadline_s)) as steps:
+            async for step in steps:
+                if isinstance(step, _Searched):
+                    found = assemble_spans(step.query, step.spans)
+                    yield SpansFound(
+                        num_tokens=len(step.query.token_ids),
+                        spans=found.spans,
+                        merged_spans=found.merged_spans,
+                        num_maximal_spans=step.num_maximal_spans,
+                        coverage=step.coverage,
+                    )
+                elif isinstance(step, Trace):
+                    yield ranking_of(step)
+                else:
+                    yield DocumentsFound(assemble_documents(step, self._stages))
+
+    async def _steps(
+        self, request: TraceRequest, deadline_s: float
+    ) -> AsyncGenerator[_Searched | tuple[Occurrence, ...] | Trace, None]:
+        """Yields what is known as soon as it is: after the search, after each shard's windows, and at the end."""
         check_request(request, self.limits)
+        corpora, shards = self._chosen(request.corpora)
         options, clock = request.options, Stopwatch(deadline_s)
         if len(request.answer) <= _SHORT_ANSWER_CHARS:
             query = tokenize(request.answer, self._tokenizer, options)
         else:
             query = await self._off_loop(tokenize, request.answer, self._tokenizer, options)
         clock.lap("tokenize")
-        answers = _require_one(await fan_out(query, self._shards, clock.left_s() * _SEARCH_SHARE))
+        answers = _require_one(await fan_out(query, shards, clock.left_s() * _SEARCH_SHARE))
+        covered = _require_complete(coverage(corpora, answers), request.require_complete)
         matches = union(query, answers.matches)
         clock.lap("search")
         allowed = allowed_spans(matches, options)
         spans = keep_spans(matches, allowed, options)
+        drawn = draw_all(spans, options, self.limits)
         clock.lap("filter")
-        retrieved = await retrieve(query, spans, self._shards, options, self.limits, clock.left_s())
+        yield _Searched(query, spans, len(allowed), covered)
+        parts = []
+        async with aclosing(retrieve_each(query, spans, drawn, shards, options, clock.left_s())) as retrieving:
+            async for part in retrieving:
+                parts.append(part)
+                if part[1].occurrences:
+                    yield part[1].occurrences
+        retrieved = gathered(parts)
+        covered = _require_complete(coverage(corpora, answers, retrieved.failed), request.require_complete)
         clock.lap("retrieve")
         # Two milliseconds as a rule, half a second at the limits.
-        traced = await self._off_loop(_rank, query, spans, retrieved.occurrences, request)
+        traced = await self._off_loop(self._rank, query, spans, retrieved.occurrences, request)
         clock.lap("rank")
-        return Trace(
+        yield Trace(
             answer=request.answer,
             num_tokens=len(query.token_ids),
             num_maximal_spans=len(allowed),
             spans=traced.spans,
             merged_spans=traced.merged_spans,
             documents=traced.documents,
-            coverage=coverage(len(self._shards), answers, retrieved.failed),
+            coverage=covered,
             timings=clock.timings(),
             stats=trace_stats(query, answers, retrieved),
-            index_id=self._index.index_id,
         )
 
-    async def count(self, text: str, deadline_s: float) -> Count:
-        """Returns how often ``text`` occurs, token for token.
+    async def count(self, request: CountRequest, deadline_s: float) -> Count:
+        """Returns how often a text occurs, token for token.
 
         Raises:
-            InvalidRequestError: the text is empty or too long.
+            InvalidRequestError: the text is empty or too long, or the request names no corpus of ours.
             NoShardAnsweredError: no shard answered.
+            IncompleteAnswerError: a shard did not, and the request requires all of them.
         """
-        check_text("text", text, self.limits)
-        query = whole_text(text, self._tokenizer)
-        answers = _require_one(await fan_out(query, self._shards, deadline_s))
+        check_text("text", request.text, self.limits)
+        corpora, shards = self._chosen(request.corpora)
+        query = whole_text(request.text, self._tokenizer)
+        answers = _require_one(await fan_out(query, shards, deadline_s))
+        covered = _require_complete(coverage(corpora, answers), request.require_complete)
         matches = union(query, answers.matches)
-        return Count(
-            num_tokens=len(query.token_ids),
-            count=int(matches.counts.sum()),
-            coverage=coverage(len(self._shards), answers),
-        )
+        return Count(num_tokens=len(query.token_ids), count=int(matches.counts.sum()), coverage=covered)
 
     async def get_document(self, id: DocumentId, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
@@ -132,38 +192,59 @@ class Pipeline:
             ShardUnavailableError: its shard did not answer.
         """
         check_document_range(start, max_tokens, self.limits)
-        for shard in self._shards:
-            if shard.shard == id.shard:
-                return await shard.get_document(id.number, start, max_tokens, deadline_s)
-        raise DocumentNotFoundError(
-            f"document {id}: there is no shard {id.shard}, the index has shards 0 to {len(self._shards) - 1}"
+        if id.corpus not in self._corpora:
+            raise DocumentNotFoundError(
+                f"document {id}: there is no corpus {id.corpus!r}, only {', '.join(self._corpora)}"
+            )
+        shard = self._shards.get(ShardId(id.corpus, id.shard))
+        if shard is None:
+            last = self._corpora[id.corpus].index.num_shards - 1
+            raise DocumentNotFoundError(
+                f"document {id}: there is no shard {id.shard}, the index has shards 0 to {last}"
+            )
+        return await shard.get_document(id.number, start, max_tokens, deadline_s)
+
+    async def describe(self, deadline_s: float) -> Description:
+        """Returns what is served, as far as the shards answer."""
+        shards, failed = await ask(tuple(self._shards.values()), lambda shard: shard.describe(deadline_s), deadline_s)
+        return Description(
+            corpora=tuple(
+                CorpusDescription(
+                    name=corpus.name,
+                    display_name=corpus.display_name,
+                    stage=corpus.stage,
+                    source=corpus.index.source,
+                    index_id=corpus.index.index_id,
+                    tokenizer_sha256=corpus.index.tokenizer_sha256,
+                    token_width=corpus.index.token_width,
+                    num_tokens=corpus.index.num_tokens,
+                    num_documents=corpus.index.num_documents,
+                    num_shards=corpus.index.num_shards,
+                    shards=tuple(one for one in shards if one.shard.corpus == corpus.name),
+                    failed_shards=tuple(one for one in failed if one.shard.corpus == corpus.name),
+                )
+                for corpus in self._corpora.values()
+            ),
+            max_answer_chars=self.limits.max_answer_chars,
+            max_prompt_chars=self.limits.max_prompt_chars,
+            max_document_tokens=self.limits.max_document_tokens,
         )
 
-    async def describe(self, deadline_s: float) -> IndexDescription:
-        """Returns what is served, as far as the shards answer."""
-        shards, failed = await ask(self._shards, lambda shard: shard.describe(deadline_s), deadline_s)
-        return IndexDescription(
-            index_id=self._index.index_id,
-            source=self._index.source,
-            stage=self._index.stage,
-            tokenizer_sha256=self._index.tokenizer_sha256,
-            token_width=self._index.token_width,
-            num_shards=self._index.num_shards,
-            shards=tuple(shards),
-            failed_shards=tuple(failed),
-            max_answer_chars=self.limits.max_answer_chars,
-        )
+    def _chosen(self, names: Sequence[str]) -> tuple[tuple[Corpus, ...], tuple[ShardPort, ...]]:
+        """Returns the corpora of those names and their shards."""
+        corpora = chosen_corpora(names, self._corpora)
+        asked = {corpus.name for corpus in corpora}
+        return corpora, tuple(shard for id_, shard in self._shards.items() if id_.corpus in asked)
+
+    def _rank(
+        self, query: Query, spans: Sequence[MaximalSpan], occurrences: Sequence[Occurrence], request: TraceRequest
+    ) -> Traced:
+        documents = rerank(merge_documents(occurrences), occurrences, request)
+        return assemble(query, spans, occurrences, documents, self._stages)
 
     async def _off_loop(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Calls a function that takes longer than an event loop may be blocked."""
         return function(*args, **kwargs) if self._owns_loop else await to_thread(function, *args, **kwargs)
-
-
-def _rank(
-    query: Query, spans: Sequence[MaximalSpan], occurrences: Sequence[Occurrence], request: TraceRequest
-) -> Traced:
-    documents = rerank(merge_documents(occurrences), occurrences, request)
-    return assemble(query, spans, occurrences, documents)
 
 
 def _require_one(answers: Answers) -> Answers:
@@ -171,3 +252,10 @@ def _require_one(answers: Answers) -> Answers:
         reasons = "; ".join(f"shard {failed.shard}: {failed.reason}" for failed in answers.failed)
         raise NoShardAnsweredError(f"no shard answered ({reasons or 'none is configured'})")
     return answers
+
+
+def _require_complete(covered: Coverage, required: bool) -> Coverage:
+    if required and not covered.complete:
+        reasons = "; ".join(f"shard {failed.shard}: {failed.reason}" for failed in covered.failed_shards)
+        raise IncompleteAnswerError(f"the answer would not be complete ({reasons})")
+    return covered

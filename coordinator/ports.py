@@ -2,15 +2,8 @@
 
 from typing import Protocol
 
-from coordinator.values import (
-    DocumentText,
-    Query,
-    ShardDescription,
-    ShardId,
-    ShardMatches,
-    ShardWindows,
-    WindowQuery,
-)
+from coordinator.results import DocumentText
+from coordinator.values import Query, ShardDescription, ShardId, ShardMatches, ShardWindows, WindowQuery
 
 
 class ShardPort(Protocol):
@@ -21,7 +14,7 @@ class ShardPort(Protocol):
 
     @property
     def shard(self) -> ShardId:
-        """The shard's number in its index."""
+        """Which shard of which corpus it is."""
 
     async def describe(self, deadline_s: float) -> ShardDescription:
         """Returns what the shard says of itself."""

@@ -7,9 +7,12 @@ from typing import Self
 
 from coordinator.cluster.placement import Connections, connect, load_placement
 from coordinator.config import CoordinatorConfig
+from coordinator.corpus import Corpus
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
-from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceRequest
+from coordinator.requests import CountRequest, TraceRequest
+from coordinator.results import Count, Description, DocumentText, Trace
+from coordinator.values import DocumentId
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer
 
@@ -33,15 +36,16 @@ class Coordinator:
         """
         placement = load_placement(config.placement)
         index = IndexManifest.load(placement.index)
+        corpus = Corpus.of_index(index)
         tokenizer = open_tokenizer(placement.index, index)
         connections = await connect(
             placement,
-            index,
+            corpus,
             deadline_s=config.connect_timeout_ms / 1000,
             max_message_bytes=config.max_message_bytes,
         )
         limits = RequestLimits()
-        return cls(Pipeline(tokenizer, connections.shards, index, limits), connections, config, limits)
+        return cls(Pipeline(tokenizer, connections.shards, (corpus,), limits), connections, config, limits)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -51,9 +55,9 @@ class Coordinator:
         """Returns the trace of an answer. Raises as `Pipeline.trace` does."""
         return await self._pipeline.trace(request, self._deadline_s(timeout_ms))
 
-    async def count(self, text: str, timeout_ms: int = 0) -> Count:
+    async def count(self, request: CountRequest, timeout_ms: int = 0) -> Count:
         """Returns how often a text occurs. Raises as `Pipeline.count` does."""
-        return await self._pipeline.count(text, self._deadline_s(timeout_ms))
+        return await self._pipeline.count(request, self._deadline_s(timeout_ms))
 
     async def get_document(
         self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0
@@ -62,7 +66,7 @@ class Coordinator:
         wanted = max_tokens or self._limits.max_document_tokens
         return await self._pipeline.get_document(document, start, wanted, self._deadline_s(timeout_ms))
 
-    async def describe(self, timeout_ms: int = 0) -> IndexDescription:
+    async def describe(self, timeout_ms: int = 0) -> Description:
         """Returns what is served. Raises as `Pipeline.describe` does."""
         return await self._pipeline.describe(self._deadline_s(timeout_ms))
 

@@ -7,26 +7,26 @@ first call.
 """
 
 import importlib
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coordinator.errors import CoordinatorError
-    from coordinator.values import (
+    from coordinator.requests import SpanRanking, TraceOptions
+    from coordinator.results import (
         Count,
         Coverage,
+        Description,
         Document,
-        DocumentId,
         DocumentText,
-        IndexDescription,
         MergedSpan,
         Relevance,
         Snippet,
         Span,
-        SpanRanking,
         Trace,
-        TraceOptions,
     )
+    from coordinator.values import DocumentId
     from headwater.embedded import EmbeddedIndex
     from headwater.remote import RemoteIndex
     from index_format.errors import IndexFormatError
@@ -36,12 +36,12 @@ __all__ = [
     "CoordinatorError",
     "Count",
     "Coverage",
+    "Description",
     "Document",
     "DocumentId",
     "DocumentText",
     "EmbeddedIndex",
     "EngineError",
-    "IndexDescription",
     "IndexFormatError",
     "MergedSpan",
     "Relevance",
@@ -55,18 +55,24 @@ __all__ = [
     "open",
 ]
 
-# The modules of the names that are not in coordinator.values.
+# The modules of the names that are not in coordinator.results.
 _HOMES = {
     "CoordinatorError": "coordinator.errors",
     "EmbeddedIndex": "headwater.embedded",
     "EngineError": "suffix_engine",
     "IndexFormatError": "index_format.errors",
+    "DocumentId": "coordinator.values",
+    "FailedShard": "coordinator.values",
     "RemoteIndex": "headwater.remote",
+    "SpanRanking": "coordinator.requests",
+    "TraceOptions": "coordinator.requests",
 }
 
 
-def open(directory: str | PathLike[str]) -> "EmbeddedIndex":
+def open(index: str | PathLike[str] | Mapping[str, str | PathLike[str]]) -> "EmbeddedIndex":
     """Opens an index directory to be searched in this process. Close it, or use it as a context manager.
+
+    Several indexes with one tokenizer are opened together as corpora, by name: ``open({"pre": DIR, "post": DIR})``.
 
     Raises:
         IndexFormatError: there is no finished index, or its files are not as published.
@@ -74,7 +80,7 @@ def open(directory: str | PathLike[str]) -> "EmbeddedIndex":
     """
     from headwater.embedded import EmbeddedIndex
 
-    return EmbeddedIndex(directory)
+    return EmbeddedIndex(index)
 
 
 def connect(target: str) -> "RemoteIndex":
@@ -93,4 +99,4 @@ def connect(target: str) -> "RemoteIndex":
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'headwater' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES.get(name, "coordinator.values")), name)
+    return getattr(importlib.import_module(_HOMES.get(name, "coordinator.results")), name)

@@ -6,7 +6,7 @@ import click
 
 from coordinator.api.json_codec import dumps
 from coordinator.errors import CoordinatorError
-from coordinator.values import Count
+from coordinator.results import Count
 from headwater.answer_input import TextCommand, read_text
 from headwater.target import TracedIndex, check_target, open_target, target_options
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 import headwater
 from coordinator.local.child_processes import adopt_orphans, end_descendants
-from coordinator.values import Trace
+from coordinator.results import Trace
 from headwater.demo_answer import ANSWER, PROMPT
 from headwater.demo_index import prepare_index
 from headwater.demo_steps import Steps

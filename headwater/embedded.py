@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -13,18 +13,14 @@ from typing import Any, Self, TypeVar
 
 import suffix_engine
 from coordinator.api.json_codec import parse_document_id
+from coordinator.corpus import DEFAULT_NAME, Corpus, check_one_tokenizer
+from coordinator.errors import ConfigurationError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
-from coordinator.values import (
-    Count,
-    DocumentId,
-    DocumentText,
-    IndexDescription,
-    ShardId,
-    Trace,
-    TraceOptions,
-    TraceRequest,
-)
+from coordinator.requests import CountRequest, TraceOptions, TraceRequest
+from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
+from coordinator.streaming import events_of
+from coordinator.values import DocumentId
 from headwater.embedded_shard import EmbeddedShard
 from index_format.errors import ManifestError
 from index_format.layout import shard_folder
@@ -44,24 +40,32 @@ class EmbeddedIndex:
     A call runs the pipeline in the caller's thread, on an event loop that no other call uses meanwhile.
     """
 
-    def __init__(self, directory: str | PathLike[str]):
-        """Opens every shard of the index in ``directory`` (see `headwater.open`).
+    def __init__(self, index: str | PathLike[str] | Mapping[str, str | PathLike[str]]):
+        """Opens every shard of an index directory, or of several by corpus name (see `headwater.open`).
 
         Raises:
             IndexFormatError: there is no finished index, or a file, size or the tokenizer is not as
                 published.
             EngineError: the files of a shard contradict one another.
+            ConfigurationError: no corpus is named, or two have different tokenizers.
         Cost: O(documents) a shard; no text is read.
         """
-        path = Path(directory)
-        manifest = IndexManifest.load(path)
-        tokenizer = open_tokenizer(path, manifest)
+        directories = index if isinstance(index, Mapping) else {DEFAULT_NAME: index}
+        if not directories:
+            raise ConfigurationError("no corpus is named, expected at least one")
+        paths = [Path(directory) for directory in directories.values()]
+        corpora = [
+            Corpus.of_index(IndexManifest.load(path), name) for name, path in zip(directories, paths, strict=True)
+        ]
+        check_one_tokenizer(corpora)
+        tokenizer = open_tokenizer(paths[0], corpora[0].index)
+        num_shards = sum(corpus.index.num_shards for corpus in corpora)
         self._executor = ThreadPoolExecutor(
-            max_workers=min(32, max(4, manifest.num_shards)), thread_name_prefix="headwater-shard"
+            max_workers=min(32, max(4, num_shards)), thread_name_prefix="headwater-shard"
         )
-        executor = self._executor if manifest.num_shards > 1 else None
-        shards = _open_shards(path, manifest, tokenizer, executor)
-        self._pipeline = Pipeline(tokenizer, shards, manifest, RequestLimits(), owns_loop=True)
+        executor = self._executor if num_shards > 1 else None
+        shards = _open_shards(corpora, paths, tokenizer, executor)
+        self._pipeline = Pipeline(tokenizer, shards, corpora, RequestLimits(), owns_loop=True)
         self._idle_loops: deque[asyncio.AbstractEventLoop] = deque()
         self._closed = False
 
@@ -71,6 +75,8 @@ class EmbeddedIndex:
         prompt: str = "",
         options: TraceOptions | None = None,
         *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Trace:
         """Traces an answer to the documents that hold its passages.
@@ -79,23 +85,52 @@ class EmbeddedIndex:
             answer: What the model wrote.
             prompt: What it was asked; weighs in the ranking of documents, is not traced itself.
             options: How to trace; by default as OLMoTrace does.
+            corpora: Names of the corpora to search; none means every one.
+            require_complete: Whether a trace that misses a shard is an error instead.
             timeout_s: Seconds after which shards that have not answered are reported as failed. A single shard is
                 searched in this thread, and not cut short.
 
         Raises:
             InvalidRequestError: the answer is empty or too long, or an option is out of range.
             NoShardAnsweredError: no shard answered.
+            IncompleteAnswerError: a shard did not, and all are required.
         """
-        request = TraceRequest(answer, prompt, options or TraceOptions())
+        request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
         return self._run(self._pipeline.trace(request, timeout_s))
 
-    def count(self, text: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Count:
-        """Counts how often a text occurs in the index, token for token.
+    def trace_stream(
+        self,
+        answer: str,
+        prompt: str = "",
+        options: TraceOptions | None = None,
+        *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Iterator[TraceEvent]:
+        """Yields the events of a trace: spans, documents, ranking. Here they are all made before the first is given.
+
+        Arguments and errors are those of `trace`.
+        """
+        trace = self.trace(
+            answer, prompt, options, corpora=corpora, require_complete=require_complete, timeout_s=timeout_s
+        )
+        return events_of(trace)
+
+    def count(
+        self,
+        text: str,
+        *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Count:
+        """Counts how often a text occurs, token for token. ``corpora`` and ``require_complete`` are as in `trace`.
 
         Raises:
             InvalidRequestError: the text is empty or too long.
         """
-        return self._run(self._pipeline.count(text, timeout_s))
+        return self._run(self._pipeline.count(CountRequest(text, tuple(corpora), require_complete), timeout_s))
 
     def document(
         self,
@@ -107,7 +142,7 @@ class EmbeddedIndex:
     ) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
 
-        ``id`` may be written ``"shard:number"``.
+        ``id`` may be written ``"corpus:shard:number"``.
 
         Raises:
             DocumentNotFoundError: there is no such document, or ``start`` is past its end.
@@ -115,7 +150,7 @@ class EmbeddedIndex:
         document = parse_document_id(id) if isinstance(id, str) else id
         return self._run(self._pipeline.get_document(document, start, max_tokens, timeout_s))
 
-    def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> IndexDescription:
+    def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Description:
         """Returns what the index holds, and the limits on a request."""
         return self._run(self._pipeline.describe(timeout_s))
 
@@ -182,7 +217,7 @@ def _away_from_event_loops(call: Callable[[], _T]) -> _T:
 
 
 def _open_shards(
-    directory: Path, manifest: IndexManifest, tokenizer: Tokenizer, executor: ThreadPoolExecutor | None
+    corpora: Sequence[Corpus], paths: Sequence[Path], tokenizer: Tokenizer, executor: ThreadPoolExecutor | None
 ) -> list[EmbeddedShard]:
     pieces = tokenizer.vocabulary
     vocabulary = suffix_engine.Vocabulary(
@@ -193,14 +228,17 @@ def _open_shards(
     )
     pool = suffix_engine.ThreadPool()
     shards = []
-    for shard in manifest.load_shards(directory):
-        folder = directory / shard_folder(shard.shard)
-        engine = suffix_engine.ShardIndex.open(folder, token_width=shard.token_width, pool=pool, vocabulary=vocabulary)
-        found = (engine.num_tokens, engine.num_documents)
-        if found != (shard.num_tokens, shard.num_documents):
-            raise ManifestError(
-                f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
-                f"the manifest says {shard.num_tokens} in {shard.num_documents}"
+    for corpus, directory in zip(corpora, paths, strict=True):
+        for shard in corpus.index.load_shards(directory):
+            folder = directory / shard_folder(shard.shard)
+            engine = suffix_engine.ShardIndex.open(
+                folder, token_width=shard.token_width, pool=pool, vocabulary=vocabulary
             )
-        shards.append(EmbeddedShard(ShardId(shard.shard), engine, manifest, executor))
+            found = (engine.num_tokens, engine.num_documents)
+            if found != (shard.num_tokens, shard.num_documents):
+                raise ManifestError(
+                    f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
+                    f"the manifest says {shard.num_tokens} in {shard.num_documents}"
+                )
+            shards.append(EmbeddedShard(corpus, shard.shard, engine, executor))
     return shards

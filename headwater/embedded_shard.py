@@ -10,12 +10,13 @@ from typing import TypeVar
 import numpy as np
 
 import suffix_engine
+from coordinator.corpus import Corpus
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
 from coordinator.read_counts import ReadCounts
-from coordinator.steps.metadata import parse_metadata
+from coordinator.results import DocumentText
+from coordinator.steps.metadata import document_text
 from coordinator.values import (
     DocumentId,
-    DocumentText,
     Query,
     ShardDescription,
     ShardId,
@@ -24,7 +25,6 @@ from coordinator.values import (
     Window,
     WindowQuery,
 )
-from index_format.manifest import IndexManifest
 
 _T = TypeVar("_T")
 
@@ -33,31 +33,33 @@ class EmbeddedShard:
     """One opened shard. Implements `coordinator.ports.ShardPort`."""
 
     def __init__(
-        self, shard: ShardId, engine: suffix_engine.ShardIndex, index: IndexManifest, executor: Executor | None
+        self, corpus: Corpus, number: int, engine: suffix_engine.ShardIndex, executor: Executor | None
     ) -> None:
-        """Serves ``engine``. Its calls run on ``executor``, so that those of several shards go on together.
+        """Serves ``engine`` as shard ``number`` of a corpus.
+
+        Its calls run on ``executor``, so that those of several shards go on together.
 
         Without one they run in place, which is quicker for a single shard, and ends no call at its deadline. Either way
         the event loop must be the request's own: it is blocked until the calls end.
         """
-        self._shard = shard
+        self._shard = ShardId(corpus.name, number)
+        self._corpus = corpus
         self._engine = engine
-        self._index = index
         self._executor = executor
 
     @property
     def shard(self) -> ShardId:
-        """The shard's number in its index."""
+        """Which shard of which corpus it is."""
         return self._shard
 
     async def describe(self, deadline_s: float) -> ShardDescription:
         """See `ShardPort.describe`."""
         return ShardDescription(
             shard=self._shard,
-            index_id=self._index.index_id,
-            format_version=self._index.format_version,
+            index_id=self._corpus.index.index_id,
+            format_version=self._corpus.index.format_version,
             token_width=self._engine.token_width,
-            tokenizer_sha256=self._index.tokenizer_sha256,
+            tokenizer_sha256=self._corpus.index.tokenizer_sha256,
             num_tokens=self._engine.num_tokens,
             num_documents=self._engine.num_documents,
         )
@@ -80,13 +82,14 @@ class EmbeddedShard:
             found = await self._call(lambda: self._engine.document(number, start, max_tokens), deadline_s)
         except InvalidRequestError as error:
             raise DocumentNotFoundError(f"document {self._shard}:{number}: {error}") from error
-        return DocumentText(
-            id=DocumentId(self._shard, number),
+        return document_text(
+            DocumentId(*self._shard, number),
+            self._corpus.stage,
+            found.metadata,
             num_tokens=found.document_length,
             start=found.start,
             end=found.end,
             text=found.text,
-            metadata=parse_metadata(found.metadata),
         )
 
     async def _call(self, work: Callable[[], _T], deadline_s: float) -> _T:
@@ -124,16 +127,17 @@ class EmbeddedShard:
         )
 
     def _windows(self, windows: WindowQuery) -> ShardWindows:
-        ranks, lengths = np.array(windows.ranks, dtype="<u8"), np.array(windows.lengths, dtype="<u4")
+        match_lengths = windows.lengths
+        ranks, lengths = np.array(windows.ranks, dtype="<u8"), np.array(match_lengths, dtype="<u4")
         found, reads = self._engine.windows(
             ranks.tobytes(), lengths.tobytes(), windows.context_tokens, windows.snippet_tokens
         )
         token_ids = np.frombuffer(b"".join([window.match_token_ids for window in found]), dtype="<u4").tolist()
-        match_ends = itertools.accumulate(windows.lengths)
+        match_ends = itertools.accumulate(match_lengths)
         return ShardWindows(
             tuple(
                 Window(
-                    document=DocumentId(self._shard, window.document),
+                    document=DocumentId(*self._shard, window.document),
                     document_tokens=window.document_length,
                     start=window.start,
                     end=window.end,
@@ -144,7 +148,7 @@ class EmbeddedShard:
                     snippet_chars=window.snippet_chars,
                     metadata=window.metadata,
                 )
-                for window, length, match_end in zip(found, windows.lengths, match_ends, strict=True)
+                for window, length, match_end in zip(found, match_lengths, match_ends, strict=True)
             ),
             _read_counts(reads),
         )

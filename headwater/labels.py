@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.read_counts import TraceStats
-from coordinator.values import Document, MergedSpan, Snippet, Span, Trace
+from coordinator.results import Document, MergedSpan, Snippet, Span, Trace
 
 _TITLE_FIELDS = ("title", "display_name", "name")
 # Stands for a passage of white space alone, which could not be seen.

@@ -1,27 +1,24 @@
 """A whole cluster on one machine: shard servers and a coordinator on Ray, started and stopped together."""
 
-import contextlib
 import errno
 import os
-import select
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
 import yaml
 
-from coordinator.errors import CoordinatorError
 from coordinator.local.child_processes import end_processes
 from coordinator.local.free_ports import free_ports
+from headwater.server_process import LocalClusterError, ServerProcess, stop_gently
 from index_format.manifest import IndexManifest
+
+__all__ = ["LocalCluster", "LocalClusterError"]
 
 # Opening is O(documents), a few seconds for a large shard on a cold disk.
 _SHARDS_START_S = 300.0
@@ -30,11 +27,6 @@ _COORDINATOR_START_S = 180.0
 _SHARD_DRAIN_S = 5.0
 _SHARDS_STOP_S = _SHARD_DRAIN_S + 2.0
 _COORDINATOR_STOP_S = 20.0
-_LOG_TAIL_CHARS = 3_000
-
-
-class LocalClusterError(CoordinatorError):
-    """The cluster cannot start: a port is in use, or one of its processes ended. The message says what it said."""
 
 
 class LocalCluster:
@@ -69,8 +61,8 @@ class LocalCluster:
         self._ports = (grpc_port, http_port)
         self._shards_per_server = shards_per_server
         self._progress = on_progress or (lambda _: None)
-        self._shard_servers: list[subprocess.Popen[bytes]] = []
-        self._coordinator: subprocess.Popen[bytes] | None = None
+        self._shard_servers: list[ServerProcess] = []
+        self._coordinator: ServerProcess | None = None
         self._directory: Path | None = None
         self.shard_addresses: list[str] = []
         self.grpc_target = self.http_url = ""
@@ -98,17 +90,15 @@ class LocalCluster:
         """Stops everything: gently first, then surely. Stopping again does nothing."""
         coordinators = [self._coordinator] if self._coordinator is not None else []
         started = [*coordinators, *self._shard_servers]
-        family = [member for process in started for member in _with_descendants(process.pid)]
+        family = [member for server in started for member in server.with_descendants()]
         try:
             # Each stops when its standard input closes. The coordinator first, so that it loses no shard.
             for group, timeout_s in ((coordinators, _COORDINATOR_STOP_S), (self._shard_servers, _SHARDS_STOP_S)):
-                _stop_gently(group, timeout_s)
+                stop_gently(group, timeout_s)
         finally:
             end_processes(family, 0)
-            for process in started:
-                process.wait()
-                if process.stdout is not None:
-                    process.stdout.close()
+            for server in started:
+                server.reap()
             self._shard_servers, self._coordinator = [], None
             if self._directory is not None:
                 shutil.rmtree(self._directory, ignore_errors=True)
@@ -116,16 +106,16 @@ class LocalCluster:
     def lost_shards(self) -> list[str]:
         """Returns the addresses of the shard servers that have ended; traces go on without their shards."""
         lost = []
-        for number, process in enumerate(self._shard_servers):
-            if process.poll() is not None:
+        for number, server in enumerate(self._shard_servers):
+            if server.has_ended:
                 lost.append(self.shard_addresses[number * self._shards_per_server])
         return lost
 
     def coordinator_log(self) -> str | None:
         """Returns the end of the coordinator's log if the coordinator has ended, else None."""
-        if self._coordinator is None or self._coordinator.poll() is None:
+        if self._coordinator is None or not self._coordinator.has_ended:
             return None
-        return self._log_tail("coordinator")
+        return self._coordinator.log_tail()
 
     def __enter__(self) -> Self:
         self.start()
@@ -146,8 +136,8 @@ class LocalCluster:
             arguments += ["--search-threads", str(threads)]
             arguments += [part for shard in group for part in ("--shard", str(shard))]
             self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))
-        for number, (group, process) in enumerate(zip(groups, self._shard_servers, strict=True)):
-            address = self._wait_for("listening on ", process, f"shard-server-{number}", _SHARDS_START_S)
+        for group, server in zip(groups, self._shard_servers, strict=True):
+            address = server.wait_until_ready("listening on ", _SHARDS_START_S)
             self.shard_addresses += [address] * len(group)
 
     def _start_coordinator(self, grpc_port: int, http_port: int) -> None:
@@ -159,40 +149,12 @@ class LocalCluster:
         arguments = ["--placement", str(placement), "--host", self._host, "--stop-with-stdin"]
         arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]
         self._coordinator = self._spawn("coordinator", arguments, "coordinator")
-        self._wait_for("serving on ", self._coordinator, "coordinator", _COORDINATOR_START_S)
+        self._coordinator.wait_until_ready("serving on ", _COORDINATOR_START_S)
 
-    def _spawn(self, module: str, arguments: list[str], name: str) -> subprocess.Popen[bytes]:
-        """Starts ``python -m module``. It stops by itself when this process is gone, for its standard input closes."""
+    def _spawn(self, module: str, arguments: list[str], name: str) -> ServerProcess:
+        """Starts ``python -m module``."""
         assert self._directory is not None
-        with (self._directory / f"{name}.log").open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 (our own modules)
-                [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                # A Ctrl-C in the terminal is for this process alone, which then stops the others in order.
-                start_new_session=True,
-            )
-
-    def _wait_for(self, ready: str, process: subprocess.Popen[bytes], name: str, timeout_s: float) -> str:
-        """Returns what follows ``ready`` on the line of standard output that begins with it."""
-        assert process.stdout is not None
-        deadline, output = time.monotonic() + timeout_s, b""
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([process.stdout], [], [], min(left, 1.0))[0]:
-                continue
-            if not (read := os.read(process.stdout.fileno(), 4096)):
-                break
-            output += read
-            for line in output.decode(errors="replace").splitlines(keepends=True):
-                if line.startswith(ready) and line.endswith("\n"):
-                    return line.removeprefix(ready).strip()
-        what = "ended" if left > 0 else f"was not ready within {timeout_s:.0f} s"
-        raise LocalClusterError(f"{name} {what}; its log says:\n{self._log_tail(name)}")
-
-    def _log_tail(self, name: str) -> str:
-        assert self._directory is not None
-        return (self._directory / f"{name}.log").read_text(errors="replace")[-_LOG_TAIL_CHARS:].strip() or "nothing"
+        return ServerProcess(name, [sys.executable, "-m", module, *arguments], self._directory)
 
 
 def _groups(num_shards: int, size: int) -> Iterator[range]:
@@ -238,20 +200,3 @@ def _advice(host: str, error: OSError) -> str:
 def _short_temp_dir() -> str | None:
     # Ray and HAProxy put sockets some 80 characters deeper, and the path of one has at most 97 characters.
     return "/tmp" if len(tempfile.gettempdir()) > 12 and Path("/tmp").is_dir() else None  # noqa: S108
-
-
-def _with_descendants(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    return []
-
-
-def _stop_gently(processes: Sequence[subprocess.Popen[bytes]], timeout_s: float) -> None:
-    for process in processes:
-        if process.stdin is not None:
-            process.stdin.close()
-    deadline = time.monotonic() + timeout_s
-    for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))

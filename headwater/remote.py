@@ -1,16 +1,21 @@
 """An index behind a coordinator: the same calls as on an embedded one, over gRPC, with the same values and errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
 import grpc
 
 from coordinator.api import codec
+from coordinator.api.description_codec import decode_description
+from coordinator.api.event_codec import decode_event
+from coordinator.api.request_codec import encode_count_request, encode_trace_request
 from coordinator.api.status import FAULTS, PROBLEM_METADATA
 from coordinator.cluster.connection_fault import connection_fault
 from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
-from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions, TraceRequest
+from coordinator.requests import CountRequest, TraceOptions, TraceRequest
+from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
+from coordinator.values import DocumentId
 from headwater.address import checked_address
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1 import coordinator_pb2_grpc
@@ -50,6 +55,8 @@ class RemoteIndex:
         prompt: str = "",
         options: TraceOptions | None = None,
         *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> Trace:
         """Traces an answer to the documents that hold its passages.
@@ -58,20 +65,55 @@ class RemoteIndex:
             answer: What the model wrote.
             prompt: What it was asked; weighs in the ranking of documents, is not traced itself.
             options: How to trace; by default as OLMoTrace does.
+            corpora: Names of the corpora to search; none means every one.
+            require_complete: Whether a trace that misses a shard is an error instead.
             timeout_s: Seconds after which shards that have not answered are reported as failed.
 
         Raises:
             InvalidRequestError: the answer is empty or too long, or an option is out of range.
             NoShardAnsweredError: no shard answered.
+            IncompleteAnswerError: a shard did not, and all are required.
             ShardUnavailableError: the coordinator itself does not answer.
         """
-        request = TraceRequest(answer, prompt, options or TraceOptions())
-        message = codec.encode_trace_request(request, _milliseconds(timeout_s))
+        request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
+        message = encode_trace_request(request, _milliseconds(timeout_s), pb.TraceRequest)
         return codec.decode_trace(self._call(self._stub.Trace, message, timeout_s))
 
-    def count(self, text: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Count:
-        """Counts how often a text occurs in the index, token for token. Raises as `trace` does."""
-        message = pb.CountRequest(text=_checked(text), timeout_ms=_milliseconds(timeout_s))
+    def trace_stream(
+        self,
+        answer: str,
+        prompt: str = "",
+        options: TraceOptions | None = None,
+        *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Iterator[TraceEvent]:
+        """Yields the events of a trace as it comes about: spans, documents, ranking.
+
+        Closing the iterator early stops the work on the shards. Arguments and errors are those of `trace`.
+        """
+        request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
+        message = encode_trace_request(request, _milliseconds(timeout_s), pb.TraceStreamRequest)
+        call = self._stub.TraceStream(message, timeout=timeout_s + _MARGIN_S)
+        try:
+            yield from map(decode_event, call)
+        except grpc.RpcError as error:
+            raise self._fault(error, timeout_s) from error
+        finally:
+            call.cancel()  # type: ignore[no-untyped-call]
+
+    def count(
+        self,
+        text: str,
+        *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Count:
+        """Counts how often a text occurs, token for token. Arguments and errors are as in `trace`."""
+        request = CountRequest(text, tuple(corpora), require_complete)
+        message = encode_count_request(request, _milliseconds(timeout_s))
         return codec.decode_count(self._call(self._stub.Count, message, timeout_s))
 
     def document(
@@ -82,7 +124,9 @@ class RemoteIndex:
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> DocumentText:
-        """Returns up to ``max_tokens`` tokens of a document from ``start`` on. ``id`` may be written "shard:number".
+        """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
+
+        ``id`` may be written ``"corpus:shard:number"``.
 
         Raises:
             DocumentNotFoundError: there is no such document, or ``start`` is past its end.
@@ -96,10 +140,10 @@ class RemoteIndex:
             raise InvalidRequestError(f"start {start} and max_tokens {max_tokens}: {error}") from error
         return codec.decode_document_text(self._call(self._stub.GetDocument, message, timeout_s))
 
-    def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> IndexDescription:
+    def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Description:
         """Returns what the index holds, and the limits on a request."""
         message = pb.DescribeRequest(timeout_ms=_milliseconds(timeout_s))
-        return codec.decode_index(self._call(self._stub.Describe, message, timeout_s).index)
+        return decode_description(self._call(self._stub.Describe, message, timeout_s).description)
 
     def close(self) -> None:
         """Closes the connection; closing again does nothing."""
@@ -150,12 +194,3 @@ def _milliseconds(timeout_s: float) -> int:
     if not 0.001 <= timeout_s <= 86_400:
         raise InvalidRequestError(f"timeout is {timeout_s} s, expected 0.001 to 86400")
     return round(timeout_s * 1000)
-
-
-def _checked(text: str) -> str:
-    """Returns ``text`` if a message can hold it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"text has a lone surrogate at character {error.start}") from error
-    return text

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from coordinator.values import Document, Relevance, Snippet, Trace
+from coordinator.results import Document, Relevance, Snippet, Trace
 from headwater.labels import (
     covered_share,
     describe_reads,
@@ -118,7 +118,7 @@ def _masthead(trace: Trace) -> str:
     cells = "".join(f"<div><dd>{value}</dd><dt>{label}</dt></div>" for value, label in figures)
     return f"""<header>
 <div class="masthead"><h1 class="name">Headwater trace</h1>
-<span class="index">index {_text(trace.index_id)}</span></div>
+<span class="index">index {_text(", ".join(corpus.index_id for corpus in trace.coverage.corpora))}</span></div>
 {_alarm(trace)}<dl class="summary">{cells}</dl>
 </header>"""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from coordinator.values import Document, Relevance, Snippet, Trace
+from coordinator.results import Document, Relevance, Snippet, Trace
 from headwater.labels import (
     BLANK,
     covered_share,
@@ -244,9 +244,10 @@ def _without(row: Text, indent: int) -> Text:
 def _print_summary(trace: Trace, console: Console) -> None:
     coverage, timings = trace.coverage, trace.timings
     console.print()
+    index_ids = ", ".join(corpus.index_id for corpus in coverage.corpora)
     searched = (
         f"Searched {coverage.tokens_searched:,} tokens in {coverage.shards_answered} of "
-        f"{plural(coverage.shards_asked, 'shard')}, index {visible(trace.index_id)}"
+        f"{plural(coverage.shards_asked, 'shard')}, index {visible(index_ids)}"
     )
     steps = ", ".join(
         f"{name} {value:.1f}"

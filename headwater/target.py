@@ -1,6 +1,6 @@
 """Where a command looks: an index directory in this process, or a coordinator. Both answer alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -9,7 +9,9 @@ import click
 
 import headwater
 from coordinator.errors import InvalidRequestError
-from coordinator.values import Count, DocumentId, DocumentText, IndexDescription, Trace, TraceOptions
+from coordinator.requests import TraceOptions
+from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
+from coordinator.values import DocumentId
 from headwater.address import checked_address
 from headwater.plain_text import visible
 
@@ -19,16 +21,35 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class TracedIndex(Protocol):
     """What `headwater.open` and `headwater.connect` both return."""
 
-    def trace(self, answer: str, prompt: str = "", options: TraceOptions | None = None) -> Trace:
+    def trace(
+        self,
+        answer: str,
+        prompt: str = "",
+        options: TraceOptions | None = None,
+        *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
+    ) -> Trace:
         """Traces an answer."""
 
-    def count(self, text: str) -> Count:
+    def trace_stream(
+        self,
+        answer: str,
+        prompt: str = "",
+        options: TraceOptions | None = None,
+        *,
+        corpora: Sequence[str] = (),
+        require_complete: bool = False,
+    ) -> Iterator[TraceEvent]:
+        """Traces an answer and tells it as it comes about."""
+
+    def count(self, text: str, *, corpora: Sequence[str] = (), require_complete: bool = False) -> Count:
         """Counts a text."""
 
     def document(self, id: DocumentId | str, start: int = 0, max_tokens: int = 2_000) -> DocumentText:
         """Returns a run of a document."""
 
-    def describe(self) -> IndexDescription:
+    def describe(self) -> Description:
         """Says what the index holds."""
 
     def close(self) -> None:

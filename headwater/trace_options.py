@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from coordinator.values import SpanRanking, TraceOptions
+from coordinator.requests import SpanRanking, TraceOptions
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULTS = TraceOptions()

@@ -1,96 +1,37 @@
 """The messages of protos/coordinator/v1 from and to the pipeline's values."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, fields
-from typing import Any
 
-from coordinator.api.json_codec import parse_document_id
-from coordinator.errors import InvalidRequestError
+from coordinator.api.json_codec import parse_document_id, parse_shard_id
 from coordinator.read_counts import ReadCounts, TraceStats
-from coordinator.values import (
+from coordinator.results import (
+    CorpusCoverage,
     Count,
     Coverage,
     Document,
     DocumentText,
-    FailedShard,
-    IndexDescription,
     MergedSpan,
     Relevance,
-    ShardDescription,
-    ShardId,
     Snippet,
     Span,
-    SpanRanking,
     Timings,
     Trace,
-    TraceOptions,
-    TraceRequest,
 )
+from coordinator.values import FailedShard
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
-_RANKINGS = {each: pb.SpanRanking.Value(f"SPAN_RANKING_{each.name}") for each in SpanRanking}
-_RANKINGS_BY_NUMBER = {number: each for each, number in _RANKINGS.items()}
-_RELEVANCES = {each: pb.Relevance.Value(f"RELEVANCE_{each.name}") for each in Relevance}
-_RELEVANCES_BY_NUMBER = {number: each for each, number in _RELEVANCES.items()}
+RELEVANCES = {
+    each: pb.RELEVANCE_UNSPECIFIED if each is Relevance.UNKNOWN else pb.Relevance.Value(f"RELEVANCE_{each.name}")
+    for each in Relevance
+}
+RELEVANCES_BY_NUMBER = {number: each for each, number in RELEVANCES.items()}
 
 # One encoder for all: `json.dumps` makes one a call.
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 _TIMINGS = tuple(field.name for field in fields(Timings))
-
-# Options whose message field holds the value itself.
-_PLAIN_OPTIONS = (
-    "allow_partial_words",
-    "min_span_tokens",
-    "max_count",
-    "max_span_density",
-    "max_occurrences_per_span",
-    "context_tokens",
-    "snippet_tokens",
-    "seed",
-)
-
-
-def encode_trace_request(request: TraceRequest, timeout_ms: int) -> pb.TraceRequest:
-    """Returns the message of a request, every option written out.
-
-    Raises:
-        InvalidRequestError: a text or an option does not fit its field.
-    """
-    options = request.options
-    try:
-        encoded = pb.TraceOptions(
-            delimiters=pb.Delimiters(texts=options.delimiters),
-            span_ranking=_RANKINGS[options.span_ranking],
-            **{name: getattr(options, name) for name in _PLAIN_OPTIONS},
-        )
-        return pb.TraceRequest(answer=request.answer, prompt=request.prompt, options=encoded, timeout_ms=timeout_ms)
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"a text has a lone surrogate at character {error.start}") from None
-    except (ValueError, TypeError) as error:
-        raise InvalidRequestError(f"an option is out of range or of the wrong type ({error})") from error
-
-
-def decode_trace_request(request: pb.TraceRequest) -> TraceRequest:
-    """Returns the request of a message; absent options have their defaults.
-
-    Raises:
-        InvalidRequestError: the span ranking is unknown.
-    """
-    options = request.options
-    # HasField is typed with the names as literals, which a loop cannot give.
-    has_field: Callable[[str], bool] = options.HasField  # type: ignore[assignment]
-    given: dict[str, Any] = {name: getattr(options, name) for name in _PLAIN_OPTIONS if has_field(name)}
-    if options.HasField("delimiters"):
-        given["delimiters"] = tuple(options.delimiters.texts)
-    if options.span_ranking != pb.SPAN_RANKING_UNSPECIFIED:
-        if options.span_ranking not in _RANKINGS_BY_NUMBER:
-            raise InvalidRequestError(
-                f"span ranking {options.span_ranking}, expected one of {sorted(_RANKINGS_BY_NUMBER)}"
-            )
-        given["span_ranking"] = _RANKINGS_BY_NUMBER[options.span_ranking]
-    return TraceRequest(request.answer, request.prompt, TraceOptions(**given))
 
 
 def encode_trace(trace: Trace) -> pb.TraceResponse:
@@ -100,16 +41,16 @@ def encode_trace(trace: Trace) -> pb.TraceResponse:
     encoded.answer = trace.answer
     encoded.num_tokens = trace.num_tokens
     for span in trace.spans:
-        _add_span(encoded, span)
+        add_span(encoded, span)
     for merged_span in trace.merged_spans:
-        _add_merged_span(encoded, merged_span)
+        add_merged_span(encoded, merged_span)
     for document in trace.documents:
-        _add_document(encoded, document)
+        add_document(encoded, document)
     encoded.num_maximal_spans = trace.num_maximal_spans
     encoded.coverage.CopyFrom(encode_coverage(trace.coverage))
-    encoded.timings.CopyFrom(pb.Timings(**asdict(trace.timings)))
-    encoded.stats.CopyFrom(_encode_stats(trace.stats))
-    encoded.index_id = trace.index_id
+    encoded.timings.CopyFrom(encode_timings(trace.timings))
+    encoded.stats.CopyFrom(encode_stats(trace.stats))
+    encoded.cached = trace.cached
     return response
 
 
@@ -119,36 +60,56 @@ def decode_trace(response: pb.TraceResponse) -> Trace:
     return Trace(
         answer=trace.answer,
         num_tokens=trace.num_tokens,
-        spans=tuple(map(_decode_span, trace.spans)),
-        merged_spans=tuple(map(_decode_merged_span, trace.merged_spans)),
-        documents=tuple(map(_decode_document, trace.documents)),
+        spans=tuple(map(decode_span, trace.spans)),
+        merged_spans=tuple(map(decode_merged_span, trace.merged_spans)),
+        documents=tuple(map(decode_document, trace.documents)),
         num_maximal_spans=trace.num_maximal_spans,
         coverage=decode_coverage(trace.coverage),
-        timings=Timings(**{name: getattr(trace.timings, name) for name in _TIMINGS}),
-        stats=_decode_stats(trace.stats),
-        index_id=trace.index_id,
+        timings=decode_timings(trace.timings),
+        stats=decode_stats(trace.stats),
+        cached=trace.cached,
     )
 
 
 def encode_coverage(coverage: Coverage) -> pb.Coverage:
     """Returns the message of a coverage."""
     return pb.Coverage(
-        shards_asked=coverage.shards_asked,
-        shards_answered=coverage.shards_answered,
-        tokens_searched=coverage.tokens_searched,
         complete=coverage.complete,
-        failed_shards=_encode_failed(coverage.failed_shards),
+        counts_are_lower_bounds=coverage.counts_are_lower_bounds,
+        share_searched=coverage.share_searched,
+        corpora=[
+            pb.CorpusCoverage(
+                corpus=corpus.corpus,
+                index_id=corpus.index_id,
+                shards_asked=corpus.shards_asked,
+                shards_answered=corpus.shards_answered,
+                num_tokens=corpus.num_tokens,
+                tokens_searched=corpus.tokens_searched,
+                failed_shards=encode_failed(corpus.failed_shards),
+            )
+            for corpus in coverage.corpora
+        ],
     )
 
 
 def decode_coverage(coverage: pb.Coverage) -> Coverage:
     """Returns the coverage of a message."""
     return Coverage(
-        shards_asked=coverage.shards_asked,
-        shards_answered=coverage.shards_answered,
-        tokens_searched=coverage.tokens_searched,
         complete=coverage.complete,
-        failed_shards=_decode_failed(coverage.failed_shards),
+        counts_are_lower_bounds=coverage.counts_are_lower_bounds,
+        share_searched=coverage.share_searched,
+        corpora=tuple(
+            CorpusCoverage(
+                corpus=corpus.corpus,
+                index_id=corpus.index_id,
+                shards_asked=corpus.shards_asked,
+                shards_answered=corpus.shards_answered,
+                num_tokens=corpus.num_tokens,
+                tokens_searched=corpus.tokens_searched,
+                failed_shards=decode_failed(corpus.failed_shards),
+            )
+            for corpus in coverage.corpora
+        ),
     )
 
 
@@ -166,6 +127,10 @@ def encode_document_text(document: DocumentText) -> pb.GetDocumentResponse:
     """Returns the message of a run of a document."""
     return pb.GetDocumentResponse(
         id=str(document.id),
+        corpus=document.corpus,
+        stage=document.stage,
+        source=document.source,
+        url=document.url,
         num_tokens=document.num_tokens,
         start=document.start,
         end=document.end,
@@ -178,6 +143,10 @@ def decode_document_text(document: pb.GetDocumentResponse) -> DocumentText:
     """Returns the run of a document in a message."""
     return DocumentText(
         id=parse_document_id(document.id),
+        corpus=document.corpus,
+        stage=document.stage,
+        source=document.source,
+        url=document.url,
         num_tokens=document.num_tokens,
         start=document.start,
         end=document.end,
@@ -186,60 +155,9 @@ def decode_document_text(document: pb.GetDocumentResponse) -> DocumentText:
     )
 
 
-def encode_index(index: IndexDescription) -> pb.Index:
-    """Returns the message of an index description."""
-    return pb.Index(
-        index_id=index.index_id,
-        source=index.source,
-        stage=index.stage,
-        tokenizer_sha256=index.tokenizer_sha256,
-        token_width=index.token_width,
-        num_shards=index.num_shards,
-        shards=[
-            pb.Shard(
-                shard=shard.shard,
-                index_id=shard.index_id,
-                format_version=shard.format_version,
-                token_width=shard.token_width,
-                tokenizer_sha256=shard.tokenizer_sha256,
-                num_tokens=shard.num_tokens,
-                num_documents=shard.num_documents,
-            )
-            for shard in index.shards
-        ],
-        failed_shards=_encode_failed(index.failed_shards),
-        max_answer_chars=index.max_answer_chars,
-    )
-
-
-def decode_index(index: pb.Index) -> IndexDescription:
-    """Returns the index description of a message."""
-    return IndexDescription(
-        index_id=index.index_id,
-        source=index.source,
-        stage=index.stage,
-        tokenizer_sha256=index.tokenizer_sha256,
-        token_width=index.token_width,
-        num_shards=index.num_shards,
-        shards=tuple(
-            ShardDescription(
-                shard=ShardId(shard.shard),
-                index_id=shard.index_id,
-                format_version=shard.format_version,
-                token_width=shard.token_width,
-                tokenizer_sha256=shard.tokenizer_sha256,
-                num_tokens=shard.num_tokens,
-                num_documents=shard.num_documents,
-            )
-            for shard in index.shards
-        ),
-        failed_shards=_decode_failed(index.failed_shards),
-        max_answer_chars=index.max_answer_chars,
-    )
-
-
-def _add_span(trace: pb.Trace, span: Span) -> None:
-    trace.spans.add(
+def add_span(message: pb.Trace | pb.TraceSpans, span: Span) -> None:
+    """Adds a span to a message."""
+    message.spans.add(
         start=span.start,
         end=span.end,
         start_char=span.start_char,
@@ -247,12 +165,13 @@ def _add_span(trace: pb.Trace, span: Span) -> None:
         text=span.text,
         count=span.count,
         unigram_logprob_sum=span.unigram_logprob_sum,
-        relevance=_RELEVANCES[span.relevance],
+        relevance=RELEVANCES[span.relevance],
         documents=span.documents,
     )
 
 
-def _decode_span(span: pb.Span) -> Span:
+def decode_span(span: pb.Span) -> Span:
+    """Returns the span of a message."""
     return Span(
         start=span.start,
         end=span.end,
@@ -261,40 +180,45 @@ def _decode_span(span: pb.Span) -> Span:
         text=span.text,
         count=span.count,
         unigram_logprob_sum=span.unigram_logprob_sum,
-        relevance=_RELEVANCES_BY_NUMBER[span.relevance],
+        relevance=RELEVANCES_BY_NUMBER[span.relevance],
         documents=tuple(span.documents),
     )
 
 
-def _add_merged_span(trace: pb.Trace, span: MergedSpan) -> None:
-    trace.merged_spans.add(
+def add_merged_span(message: pb.Trace | pb.TraceSpans, span: MergedSpan) -> None:
+    """Adds a highlight to a message."""
+    message.merged_spans.add(
         start=span.start,
         end=span.end,
         start_char=span.start_char,
         end_char=span.end_char,
         text=span.text,
-        relevance=_RELEVANCES[span.relevance],
+        relevance=RELEVANCES[span.relevance],
         spans=span.spans,
         documents=span.documents,
     )
 
 
-def _decode_merged_span(span: pb.MergedSpan) -> MergedSpan:
+def decode_merged_span(span: pb.MergedSpan) -> MergedSpan:
+    """Returns the highlight of a message."""
     return MergedSpan(
         start=span.start,
         end=span.end,
         start_char=span.start_char,
         end_char=span.end_char,
         text=span.text,
-        relevance=_RELEVANCES_BY_NUMBER[span.relevance],
+        relevance=RELEVANCES_BY_NUMBER[span.relevance],
         spans=tuple(span.spans),
         documents=tuple(span.documents),
     )
 
 
-def _add_document(trace: pb.Trace, document: Document) -> None:
-    encoded = trace.documents.add(
+def add_document(message: pb.Trace | pb.TraceDocuments, document: Document) -> None:
+    """Adds a document to a message."""
+    encoded = message.documents.add(
         id=str(document.id),
+        corpus=document.corpus,
+        stage=document.stage,
         source=document.source,
         url=document.url,
         metadata_json=_to_json(document.metadata),
@@ -304,7 +228,7 @@ def _add_document(trace: pb.Trace, document: Document) -> None:
         text=document.text,
         score=document.score,
         relevance_score=document.relevance_score,
-        relevance=_RELEVANCES[document.relevance],
+        relevance=RELEVANCES[document.relevance],
         spans=document.spans,
     )
     for snippet in document.snippets:
@@ -318,9 +242,12 @@ def _add_document(trace: pb.Trace, document: Document) -> None:
         )
 
 
-def _decode_document(document: pb.Document) -> Document:
+def decode_document(document: pb.Document) -> Document:
+    """Returns the document of a message."""
     return Document(
         id=parse_document_id(document.id),
+        corpus=document.corpus,
+        stage=document.stage,
         source=document.source,
         url=document.url,
         metadata=json.loads(document.metadata_json),
@@ -330,7 +257,7 @@ def _decode_document(document: pb.Document) -> Document:
         text=document.text,
         score=document.score,
         relevance_score=document.relevance_score,
-        relevance=_RELEVANCES_BY_NUMBER[document.relevance],
+        relevance=RELEVANCES_BY_NUMBER[document.relevance],
         snippets=tuple(
             Snippet(
                 text=snippet.text,
@@ -346,7 +273,18 @@ def _decode_document(document: pb.Document) -> Document:
     )
 
 
-def _encode_stats(stats: TraceStats) -> pb.TraceStats:
+def encode_timings(timings: Timings) -> pb.Timings:
+    """Returns the message of a trace's times."""
+    return pb.Timings(**asdict(timings))
+
+
+def decode_timings(timings: pb.Timings) -> Timings:
+    """Returns the times of a message."""
+    return Timings(**{name: getattr(timings, name) for name in _TIMINGS})
+
+
+def encode_stats(stats: TraceStats) -> pb.TraceStats:
+    """Returns the message of a trace's reads."""
     return pb.TraceStats(
         suffixes=stats.suffixes,
         reads_per_suffix=stats.reads_per_suffix,
@@ -355,7 +293,8 @@ def _encode_stats(stats: TraceStats) -> pb.TraceStats:
     )
 
 
-def _decode_stats(stats: pb.TraceStats) -> TraceStats:
+def decode_stats(stats: pb.TraceStats) -> TraceStats:
+    """Returns the reads of a message."""
     return TraceStats(
         suffixes=stats.suffixes,
         reads_per_suffix=stats.reads_per_suffix,
@@ -368,9 +307,11 @@ def _decode_reads(reads: pb.ReadCounts) -> ReadCounts:
     return ReadCounts(reads.table, reads.fan_out, reads.text, reads.documents, reads.size_bytes)
 
 
-def _encode_failed(failed: Iterable[FailedShard]) -> list[pb.FailedShard]:
-    return [pb.FailedShard(shard=each.shard, reason=each.reason) for each in failed]
+def encode_failed(failed: Iterable[FailedShard]) -> list[pb.FailedShard]:
+    """Returns the messages of shards that did not answer."""
+    return [pb.FailedShard(shard=str(each.shard), reason=each.reason) for each in failed]
 
 
-def _decode_failed(failed: Iterable[pb.FailedShard]) -> tuple[FailedShard, ...]:
-    return tuple(FailedShard(ShardId(each.shard), each.reason) for each in failed)
+def decode_failed(failed: Iterable[pb.FailedShard]) -> tuple[FailedShard, ...]:
+    """Returns the shards of messages that did not answer."""
+    return tuple(FailedShard(parse_shard_id(each.shard), each.reason) for each in failed)

@@ -7,7 +7,9 @@ from typing import Protocol, TypeVar
 import grpc
 
 from coordinator.api import codec
+from coordinator.api.description_codec import encode_description
 from coordinator.api.json_codec import parse_document_id
+from coordinator.api.request_codec import decode_count_request, decode_trace_request
 from coordinator.api.status import INTERNAL, PROBLEM_METADATA, fault_of
 from coordinator.errors import CoordinatorError
 from coordinator.service import Coordinator
@@ -53,11 +55,11 @@ class GrpcApi:
         return await _answer(self._describe(request), pb.DescribeResponse(), context)
 
     async def _trace(self, request: pb.TraceRequest) -> pb.TraceResponse:
-        trace = await self._coordinator.trace(codec.decode_trace_request(request), request.timeout_ms)
+        trace = await self._coordinator.trace(decode_trace_request(request), request.timeout_ms)
         return codec.encode_trace(trace)
 
     async def _count(self, request: pb.CountRequest) -> pb.CountResponse:
-        return codec.encode_count(await self._coordinator.count(request.text, request.timeout_ms))
+        return codec.encode_count(await self._coordinator.count(decode_count_request(request), request.timeout_ms))
 
     async def _get_document(self, request: pb.GetDocumentRequest) -> pb.GetDocumentResponse:
         document = await self._coordinator.get_document(
@@ -67,7 +69,7 @@ class GrpcApi:
 
     async def _describe(self, request: pb.DescribeRequest) -> pb.DescribeResponse:
         description = await self._coordinator.describe(request.timeout_ms)
-        return pb.DescribeResponse(index=codec.encode_index(description))
+        return pb.DescribeResponse(description=encode_description(description))
 
 
 async def _answer(work: Awaitable[_T], empty: _T, context: RpcContext) -> _T:

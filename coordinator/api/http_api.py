@@ -11,8 +11,8 @@ from coordinator.api.body_limit import BodyLimit
 from coordinator.api.http_models import CountBody, TraceBody, response_schemas
 from coordinator.api.http_problems import PROBLEM_SCHEMA, add_error_handlers, problem_responses
 from coordinator.api.json_codec import dumps, parse_document_id
+from coordinator.requests import CountRequest, TraceRequest
 from coordinator.service import Coordinator
-from coordinator.values import TraceRequest
 
 _OF_EVERY_CALL = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _OF_A_BODY = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE,)
@@ -40,13 +40,15 @@ def _add_routes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     @api.post("/v1/trace", responses=_responses("Trace", *_OF_A_BODY))
     async def trace(body: TraceBody) -> Response:
         """Finds the passages of an answer that occur word for word in the corpus, and their documents."""
-        request = TraceRequest(body.answer, body.prompt, body.options.to_options())
+        request = TraceRequest(body.answer, body.prompt, body.options.to_options(), body.corpora, body.require_complete)
         return _json(await coordinator().trace(request, body.timeout_ms))
 
     @api.post("/v1/count", responses=_responses("Count", *_OF_A_BODY))
     async def count(body: CountBody) -> Response:
         """Counts the occurrences of a text."""
-        return _json(await coordinator().count(body.text, body.timeout_ms))
+        return _json(
+            await coordinator().count(CountRequest(body.text, body.corpora, body.require_complete), body.timeout_ms)
+        )
 
     @api.get("/v1/documents/{document}", responses=_responses("DocumentText", HTTPStatus.NOT_FOUND))
     async def get_document(
@@ -55,11 +57,11 @@ def _add_routes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
         max_tokens: Annotated[int, Query(ge=0, description="Most tokens; 0: the server's most.")] = 0,
         timeout_ms: TimeoutMs = 0,
     ) -> Response:
-        """Returns a run of tokens of one document, as text. A document is named ``shard:number``."""
+        """Returns a run of tokens of one document, as text. A document is named ``corpus:shard:number``."""
         id_ = parse_document_id(document)
         return _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms))
 
-    @api.get("/v1/describe", responses=_responses("IndexDescription"))
+    @api.get("/v1/describe", responses=_responses("Description"))
     async def describe(timeout_ms: TimeoutMs = 0) -> Response:
         """Returns what is served, and the limits on a request."""
         return _json(await coordinator().describe(timeout_ms))

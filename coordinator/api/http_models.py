@@ -4,9 +4,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from coordinator.values import Count, DocumentText, IndexDescription, SpanRanking, Trace, TraceOptions
+from coordinator.requests import SpanRanking, TraceOptions
+from coordinator.results import Count, Description, DocumentText, Trace
 
 _DEFAULTS = TraceOptions()
+_CORPORA = "Names of the corpora to search; empty: every one."
+_REQUIRE_COMPLETE = "Whether an answer that misses a shard is an error instead."
 
 
 class TraceOptionsBody(BaseModel):
@@ -51,6 +54,8 @@ class TraceBody(BaseModel):
     answer: str = Field(description="What the model wrote.")
     prompt: str = Field(default="", description="What it was asked. Not traced: it only weighs in the ranking.")
     options: TraceOptionsBody = TraceOptionsBody()
+    corpora: tuple[str, ...] = Field(default=(), description=_CORPORA)
+    require_complete: bool = Field(default=False, description=_REQUIRE_COMPLETE)
     timeout_ms: int = Field(default=0, ge=0, description="Time to answer in; 0: the server's default.")
 
 
@@ -60,15 +65,18 @@ class CountBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str = Field(description="The text, tokenized as an answer is.")
+    corpora: tuple[str, ...] = Field(default=(), description=_CORPORA)
+    require_complete: bool = Field(default=False, description=_REQUIRE_COMPLETE)
     timeout_ms: int = Field(default=0, ge=0, description="Time to answer in; 0: the server's default.")
 
 
 def response_schemas() -> dict[str, Any]:
     """Returns the JSON schemas of the responses and of all that they hold, by name, for an OpenAPI page."""
     schemas: dict[str, Any] = {}
-    for value in (Trace, Count, DocumentText, IndexDescription):
+    for value in (Trace, Count, DocumentText, Description):
         schema = TypeAdapter(value).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
         schemas.update(schema.pop("$defs", {}))
         schemas[value.__name__] = schema
-    schemas["DocumentId"] = {"type": "string", "pattern": r"^\d+:\d+$", "title": "DocumentId"}
+    schemas["DocumentId"] = {"type": "string", "pattern": r"^[a-z0-9_-]+:\d+:\d+$", "title": "DocumentId"}
+    schemas["ShardId"] = {"type": "string", "pattern": r"^[a-z0-9_-]+:\d+$", "title": "ShardId"}
     return schemas

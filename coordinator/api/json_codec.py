@@ -1,7 +1,7 @@
-"""The pipeline's values as JSON, and back. Field names and their order are those of `coordinator.values`.
+"""The pipeline's values as JSON, and back. Field names and their order are those of `coordinator.results`.
 
-A `DocumentId` is written ``"shard:number"``, an enum as its value, a tuple as an array. Nothing is renamed,
-added or left out, so ``from_json(type(value), to_json(value)) == value``.
+A `DocumentId` is written ``"corpus:shard:number"``, a `ShardId` ``"corpus:number"``, an enum as its value, a tuple as
+an array. Nothing is renamed, added or left out, so ``from_json(type(value), to_json(value)) == value``.
 """
 
 import dataclasses
@@ -17,10 +17,13 @@ from coordinator.values import DocumentId, ShardId
 
 _T = TypeVar("_T")
 
+_MAX_SHOWN_CHARS = 100
+_MAX_DIGITS = 19  # any more may not fit 64 bits
+
 
 def to_json(value: Any) -> Any:
-    """Returns a value of `coordinator.values` as objects, arrays, strings, numbers and booleans."""
-    if isinstance(value, DocumentId):
+    """Returns a value of `coordinator.results` as objects, arrays, strings, numbers and booleans."""
+    if isinstance(value, (DocumentId, ShardId)):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -53,26 +56,41 @@ def from_json(kind: type[_T], raw: Any) -> _T:
 
 
 def parse_document_id(text: str) -> DocumentId:
-    """Returns the document id written ``shard:number``.
+    """Returns the document id written ``corpus:shard:number``.
 
     Raises:
-        InvalidRequestError: the text is not two whole numbers with a colon between them.
+        InvalidRequestError: the text is not a name and two whole numbers with colons between them.
     """
-    shard, colon, number = text.partition(":")
-    if not (colon and _is_digits(shard) and _is_digits(number)):
-        raise InvalidRequestError(f"document id {text!r}, expected 'shard:number' like '0:1234'")
-    return DocumentId(ShardId(int(shard)), int(number))
+    corpus, first, rest = text.partition(":")
+    shard, second, number = rest.partition(":")
+    if not (corpus and first and second and _is_digits(shard) and _is_digits(number)):
+        raise InvalidRequestError(
+            f"document id {text[:_MAX_SHOWN_CHARS]!r}, expected 'corpus:shard:number' like 'default:0:1234'"
+        )
+    return DocumentId(corpus, int(shard), int(number))
+
+
+def parse_shard_id(text: str) -> ShardId:
+    """Returns the shard id written ``corpus:number``.
+
+    Raises:
+        InvalidRequestError: the text is not a name and a whole number with a colon between them.
+    """
+    corpus, colon, number = text.partition(":")
+    if not (corpus and colon and _is_digits(number)):
+        raise InvalidRequestError(f"shard id {text[:_MAX_SHOWN_CHARS]!r}, expected 'corpus:number' like 'default:0'")
+    return ShardId(corpus, int(number))
 
 
 def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+    return len(text) <= _MAX_DIGITS and text.isascii() and text.isdecimal()
 
 
 def _read(kind: Any, raw: Any, place: str) -> Any:
-    if isinstance(kind, typing.NewType):
-        return kind(_read(kind.__supertype__, raw, place))
     if kind is DocumentId:
         return parse_document_id(_typed(str, raw, place))
+    if kind is ShardId:
+        return parse_shard_id(_typed(str, raw, place))
     if dataclasses.is_dataclass(kind):
         return _read_record(kind, raw, place)
     origin = typing.get_origin(kind)

@@ -10,8 +10,11 @@ from coordinator.errors import (
     ConfigurationError,
     CoordinatorError,
     DocumentNotFoundError,
+    IncompleteAnswerError,
     InvalidRequestError,
     NoShardAnsweredError,
+    OverloadedError,
+    RateLimitedError,
     ShardUnavailableError,
 )
 
@@ -51,6 +54,21 @@ FAULTS: Mapping[type[CoordinatorError], Fault] = {
     ),
     NoShardAnsweredError: Fault(
         grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, "no-shard-answered", "No shard answered"
+    ),
+    IncompleteAnswerError: Fault(
+        grpc.StatusCode.UNAVAILABLE,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "incomplete-answer",
+        "A shard did not answer, and a complete answer was required",
+    ),
+    OverloadedError: Fault(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.TOO_MANY_REQUESTS, "overloaded", "Too many requests at once"
+    ),
+    RateLimitedError: Fault(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "rate-limited",
+        "This client has asked for more than its share",
     ),
     ConfigurationError: Fault(
         grpc.StatusCode.FAILED_PRECONDITION,

@@ -20,8 +20,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coordinator.cluster.shard_client import GrpcShard, open_channel
+from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError, ShardUnavailableError
-from coordinator.values import ShardDescription, ShardId
+from coordinator.values import ShardDescription
 from index_format.manifest import IndexManifest
 
 _log = logging.getLogger(__name__)
@@ -93,9 +94,7 @@ def check_placement(placement: Placement, index: IndexManifest) -> None:
         )
 
 
-async def connect(
-    placement: Placement, index: IndexManifest, *, deadline_s: float, max_message_bytes: int
-) -> Connections:
+async def connect(placement: Placement, corpus: Corpus, *, deadline_s: float, max_message_bytes: int) -> Connections:
     """Returns the shards, in order, after asking each server what it holds.
 
     A server that does not answer is logged and kept: it may come, and until then traces name its shards as failed.
@@ -103,13 +102,14 @@ async def connect(
     Raises:
         ConfigurationError: the placement does not fit the index, or a server holds another index or not its shard.
     """
+    index = corpus.index
     check_placement(placement, index)
     channels = {
         address: open_channel(address, max_message_bytes)
         for address in dict.fromkeys(place.address for place in placement.shards)
     }
     shards = tuple(
-        GrpcShard(ShardId(place.shard), index.index_id, place.address, channels[place.address])
+        GrpcShard(corpus, place.shard, place.address, channels[place.address])
         for place in sorted(placement.shards, key=lambda place: place.shard)
     )
     connections = Connections(shards, tuple(channels.values()))
@@ -141,7 +141,7 @@ async def _check_shards(shards: Sequence[GrpcShard], index: IndexManifest, deadl
         try:
             check_description(await shard.describe(deadline_s), index, shard.address)
         except ShardUnavailableError as error:
-            _log.warning("shard not reached", extra={"shard": shard.shard, "reason": str(error)})
+            _log.warning("shard not reached", extra={"shard": str(shard.shard), "reason": str(error)})
 
     # Gathered with every outcome kept, so that no task is left behind when one raises.
     outcomes = await asyncio.gather(*map(check, shards), return_exceptions=True)

@@ -8,17 +8,11 @@ import grpc.aio
 
 from coordinator.cluster import shard_codec
 from coordinator.cluster.connection_fault import connection_fault
+from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError
 from coordinator.read_counts import NO_READS
-from coordinator.values import (
-    DocumentText,
-    Query,
-    ShardDescription,
-    ShardId,
-    ShardMatches,
-    ShardWindows,
-    WindowQuery,
-)
+from coordinator.results import DocumentText
+from coordinator.values import Query, ShardDescription, ShardId, ShardMatches, ShardWindows, WindowQuery
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 
 _T = TypeVar("_T")
@@ -52,15 +46,16 @@ class GrpcShard:
     Every request names the index and the server refuses another one, so that shards of two never mix.
     """
 
-    def __init__(self, shard: ShardId, index_id: str, address: str, channel: grpc.aio.Channel):
-        self._shard = shard
-        self._index_id = index_id
+    def __init__(self, corpus: Corpus, number: int, address: str, channel: grpc.aio.Channel):
+        self._shard = ShardId(corpus.name, number)
+        self._corpus = corpus
+        self._index_id = corpus.index.index_id
         self._address = address
         self._stub = shard_pb2_grpc.ShardServiceStub(channel)
 
     @property
     def shard(self) -> ShardId:
-        """The shard's number in its index."""
+        """Which shard of which corpus it is."""
         return self._shard
 
     @property
@@ -75,7 +70,7 @@ class GrpcShard:
             ConfigurationError: the server does not hold the shard.
         """
         response = await self._call(self._stub.Describe(shard_pb2.DescribeRequest(), timeout=deadline_s), deadline_s)
-        descriptions = shard_codec.decode_descriptions(response)
+        descriptions = shard_codec.decode_descriptions(self._corpus.name, response)
         if self._shard not in descriptions:
             held = ", ".join(map(str, descriptions)) or "none"
             raise ConfigurationError(f"{self._address}: shard {self._shard} is not there, the server holds {held}")
@@ -101,10 +96,10 @@ class GrpcShard:
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
         """See `ShardPort.get_document`."""
         request = shard_pb2.GetDocumentRequest(
-            shard=self._shard, index_id=self._index_id, document=number, start=start, max_tokens=max_tokens
+            shard=self._shard.number, index_id=self._index_id, document=number, start=start, max_tokens=max_tokens
         )
         response = await self._call(self._stub.GetDocument(request, timeout=deadline_s), deadline_s)
-        return shard_codec.decode_document(self._shard, number, response)
+        return shard_codec.decode_document(self._shard, self._corpus.stage, number, response)
 
     async def _get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         request = shard_codec.encode_windows(self._shard, self._index_id, windows)
@@ -146,7 +141,7 @@ def split_windows(windows: WindowQuery) -> Iterator[WindowQuery]:
 
 def _part(windows: WindowQuery, start: int, end: int) -> WindowQuery:
     return WindowQuery(
-        windows.ranks[start:end], windows.lengths[start:end], windows.context_tokens, windows.snippet_tokens
+        windows.ranks[start:end], windows.token_ids[start:end], windows.context_tokens, windows.snippet_tokens
     )
 
 

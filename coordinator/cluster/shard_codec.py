@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from coordinator.errors import ConfigurationError
 from coordinator.read_counts import ReadCounts
-from coordinator.steps.metadata import parse_metadata
+from coordinator.results import DocumentText
+from coordinator.steps.metadata import document_text
 from coordinator.values import (
     DocumentId,
-    DocumentText,
     Query,
     ShardDescription,
     ShardId,
@@ -27,7 +27,7 @@ from protos.shard.v1 import shard_pb2
 def encode_query(shard: ShardId, index_id: str, query: Query) -> shard_pb2.LongestMatchesRequest:
     """Returns the request for a query's longest matches in ``shard``."""
     return shard_pb2.LongestMatchesRequest(
-        shard=shard,
+        shard=shard.number,
         index_id=index_id,
         token_ids=query.token_ids.astype("<u4", copy=False).tobytes(),
         word_starts=query.word_starts.astype("<u4", copy=False).tobytes(),
@@ -66,10 +66,10 @@ def decode_matches(shard: ShardId, query: Query, response: shard_pb2.LongestMatc
 def encode_windows(shard: ShardId, index_id: str, query: WindowQuery) -> shard_pb2.GetWindowsRequest:
     """Returns the request for windows of ``shard``."""
     return shard_pb2.GetWindowsRequest(
-        shard=shard,
+        shard=shard.number,
         index_id=index_id,
         ranks=struct.pack(f"<{len(query.ranks)}Q", *query.ranks),
-        lengths=struct.pack(f"<{len(query.lengths)}I", *query.lengths),
+        lengths=struct.pack(f"<{len(query.ranks)}I", *query.lengths),
         context_tokens=query.context_tokens,
         snippet_tokens=query.snippet_tokens,
     )
@@ -91,17 +91,18 @@ def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWi
         _check_size(name, content, struct.calcsize(f"<{kind}"), length)
         return struct.unpack(f"<{length}{kind}", content)
 
-    token_ids = column("match_token_ids", "I", sum(query.lengths))
-    match_ends = itertools.accumulate(query.lengths)
+    lengths = query.lengths
+    token_ids = column("match_token_ids", "I", sum(lengths))
+    match_ends = itertools.accumulate(lengths)
     match_chars = column("match_chars", "I", 2 * num_windows)
     snippet_chars = column("snippet_chars", "I", 2 * num_windows)
     columns = zip(
-        [DocumentId(shard, number) for number in column("documents", "Q")],
+        [DocumentId(*shard, number) for number in column("documents", "Q")],
         column("document_lengths", "Q"),
         column("starts", "Q"),
         column("ends", "Q"),
         column("match_starts", "Q"),
-        [token_ids[end - length : end] for end, length in zip(match_ends, query.lengths, strict=True)],
+        [token_ids[end - length : end] for end, length in zip(match_ends, lengths, strict=True)],
         response.texts,
         zip(match_chars[::2], match_chars[1::2], strict=True),
         zip(snippet_chars[::2], snippet_chars[1::2], strict=True),
@@ -112,23 +113,24 @@ def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWi
     return ShardWindows(tuple(map(Window._make, columns)), _decode_reads(response.reads))
 
 
-def decode_document(shard: ShardId, number: int, response: shard_pb2.GetDocumentResponse) -> DocumentText:
-    """Returns the run of a document in a response."""
-    return DocumentText(
-        id=DocumentId(shard, number),
+def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2.GetDocumentResponse) -> DocumentText:
+    """Returns the run of a document in a response; ``stage`` is that of its corpus."""
+    return document_text(
+        DocumentId(*shard, number),
+        stage,
+        response.metadata,
         num_tokens=response.document_length,
         start=response.start,
         end=response.end,
         text=response.text,
-        metadata=parse_metadata(response.metadata),
     )
 
 
-def decode_descriptions(response: shard_pb2.DescribeResponse) -> dict[ShardId, ShardDescription]:
-    """Returns what each shard of a server says of itself."""
-    return {
-        ShardId(shard.shard): ShardDescription(
-            shard=ShardId(shard.shard),
+def decode_descriptions(corpus: str, response: shard_pb2.DescribeResponse) -> dict[ShardId, ShardDescription]:
+    """Returns what each shard of a server says of itself, as shards of ``corpus``."""
+    described = (
+        ShardDescription(
+            shard=ShardId(corpus, shard.shard),
             index_id=shard.index_id,
             format_version=shard.format_version,
             token_width=shard.token_width,
@@ -137,7 +139,8 @@ def decode_descriptions(response: shard_pb2.DescribeResponse) -> dict[ShardId, S
             num_documents=shard.num_documents,
         )
         for shard in response.shards
-    }
+    )
+    return {description.shard: description for description in described}
 
 
 def _array(name: str, content: bytes, kind: str, length: int | None = None) -> npt.NDArray[Any]:

@@ -1,13 +1,14 @@
 """Step 8: spans, highlights and documents as the caller sees them, tied together by index."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from coordinator.steps.merge import merge_spans
+from coordinator.results import Document, MergedSpan, Relevance, Span
+from coordinator.steps.merge import merge_documents, merge_spans
 from coordinator.steps.metadata import parse_metadata, source_of, url_of
 from coordinator.steps.rerank import RankedDocument, highest, relevance_level
-from coordinator.values import Document, MaximalSpan, MergedSpan, Occurrence, Query, Span
+from coordinator.values import MaximalSpan, Occurrence, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,38 @@ def assemble(
     spans: Sequence[MaximalSpan],
     occurrences: Sequence[Occurrence],
     ranked: Sequence[RankedDocument],
+    stages: Mapping[str, str],
 ) -> Traced:
     """Returns the lists of a trace from its kept spans and its documents in ranked order.
 
-    A span or highlight is as relevant as the most relevant document that holds it.
+    A span or highlight is as relevant as the most relevant document that holds it. ``stages`` are those of the corpora.
     """
+    return _tie(query, spans, occurrences, ranked, stages, highest)
+
+
+def assemble_spans(query: Query, spans: Sequence[MaximalSpan]) -> Traced:
+    """Returns the lists of a trace before any document is known: spans and highlights of unknown relevance."""
+    return _tie(query, spans, (), (), {}, lambda _: Relevance.UNKNOWN)
+
+
+def assemble_documents(occurrences: Sequence[Occurrence], stages: Mapping[str, str]) -> tuple[Document, ...]:
+    """Returns the documents of ``occurrences`` before they are ranked: without score, of unknown relevance."""
+    return tuple(
+        replace(
+            _document(RankedDocument(merged, 0.0, 0.0), occurrences[merged.first], stages), relevance=Relevance.UNKNOWN
+        )
+        for merged in merge_documents(occurrences)
+    )
+
+
+def _tie(
+    query: Query,
+    spans: Sequence[MaximalSpan],
+    occurrences: Sequence[Occurrence],
+    ranked: Sequence[RankedDocument],
+    stages: Mapping[str, str],
+    relevance_of: Callable[[Iterable[float]], Relevance],
+) -> Traced:
     documents_of_span: dict[int, list[int]] = defaultdict(list)
     for number, entry in enumerate(ranked):
         for span in entry.document.spans:
@@ -44,7 +72,7 @@ def assemble(
             start_char=start_char,
             end_char=end_char,
             text=query.text[start_char:end_char],
-            relevance=highest(ranked[number].relevance for number in documents),
+            relevance=relevance_of(ranked[number].relevance for number in documents),
             spans=group,
             documents=tuple(documents),
         )
@@ -60,22 +88,24 @@ def assemble(
             text=query.text[start_char:end_char],
             count=span.count,
             unigram_logprob_sum=span.unigram_logprob_sum,
-            relevance=highest(ranked[number].relevance for number in documents),
+            relevance=relevance_of(ranked[number].relevance for number in documents),
             documents=documents,
         )
 
     return Traced(
         spans=tuple(kept(index, span) for index, span in enumerate(spans)),
         merged_spans=tuple(merged(group) for group in merge_spans(spans)),
-        documents=tuple(_document(entry, occurrences[entry.document.first]) for entry in ranked),
+        documents=tuple(_document(entry, occurrences[entry.document.first], stages) for entry in ranked),
     )
 
 
-def _document(ranked: RankedDocument, first: Occurrence) -> Document:
+def _document(ranked: RankedDocument, first: Occurrence, stages: Mapping[str, str]) -> Document:
     window = first.window
     metadata = parse_metadata(window.metadata)
     return Document(
         id=window.document,
+        corpus=window.document.corpus,
+        stage=stages[window.document.corpus],
         source=source_of(metadata),
         url=url_of(metadata),
         metadata=metadata,

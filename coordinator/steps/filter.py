@@ -9,8 +9,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from coordinator.requests import SpanRanking, TraceOptions
 from coordinator.steps.union import CorpusMatches
-from coordinator.values import MaximalSpan, Positions, SpanRanking, TraceOptions
+from coordinator.values import MaximalSpan, Positions
 
 # What infini-gram adds to a span's sum for a token that the corpus does not hold.
 _UNSEEN_LOGPROB = -10_000.0

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coordinator.values import DocumentId, MaximalSpan, Occurrence, Snippet
+from coordinator.results import Snippet
+from coordinator.values import DocumentId, MaximalSpan, Occurrence
 
 
 class MergedDocument(NamedTuple):

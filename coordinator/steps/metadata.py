@@ -5,6 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from coordinator.results import DocumentText
+from coordinator.values import DocumentId
+
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -33,6 +36,25 @@ def url_of(metadata: Mapping[str, Any]) -> str:
     """Returns the document's ``url`` field if it is a web address, else an empty string."""
     url = _field(metadata, "url")
     return url if url.startswith(("https://", "http://")) else ""
+
+
+def document_text(
+    id_: DocumentId, stage: str, line: str, *, num_tokens: int, start: int, end: int, text: str
+) -> DocumentText:
+    """Returns a run of a document, with what its metadata line says."""
+    metadata = parse_metadata(line)
+    return DocumentText(
+        id=id_,
+        corpus=id_.corpus,
+        stage=stage,
+        source=source_of(metadata),
+        url=url_of(metadata),
+        num_tokens=num_tokens,
+        start=start,
+        end=end,
+        text=text,
+        metadata=metadata,
+    )
 
 
 def _field(metadata: Mapping[str, Any], name: str) -> str:

@@ -8,9 +8,11 @@ characters, high from 0.7 and medium from 0.5 (olmo-ui, ``calculate-relevance-sc
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from coordinator.requests import TraceRequest
+from coordinator.results import Relevance
 from coordinator.steps.bm25 import bm25_scores
 from coordinator.steps.merge import MergedDocument
-from coordinator.values import Occurrence, Relevance, TraceRequest
+from coordinator.values import Occurrence
 
 _SCORE_PER_CHARACTER = 0.18
 _HIGH = 0.7

@@ -6,28 +6,27 @@ occurrences of a span are numbered by shard, then rank, and a seeded sample of t
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from operator import itemgetter
+from typing import NamedTuple
 
-from coordinator.errors import CoordinatorError, InvalidRequestError
+from coordinator.errors import InvalidRequestError, WindowMismatchError
 from coordinator.options import RequestLimits
 from coordinator.ports import ShardPort
 from coordinator.read_counts import NO_READS
-from coordinator.steps.fan_out import ask
-from coordinator.values import (
-    MaximalSpan,
-    Occurrence,
-    Query,
-    Retrieved,
-    ShardId,
-    ShardWindows,
-    TraceOptions,
-    Window,
-    WindowQuery,
-)
+from coordinator.requests import TraceOptions
+from coordinator.steps.fan_out import Answer, ask_each
+from coordinator.values import MaximalSpan, Occurrence, Query, Retrieved, ShardId, ShardWindows, WindowQuery
 
 
-class WindowMismatchError(CoordinatorError):
-    """A shard returned a window that does not hold the span it was asked for: it serves another index."""
+class Drawn(NamedTuple):
+    """An occurrence to show: its place among all that were drawn, its span's number, and where it stands."""
+
+    place: int
+    span: int
+    shard: ShardId
+    rank: int
 
 
 def draw(span: MaximalSpan, options: TraceOptions) -> list[tuple[ShardId, int]]:
@@ -44,21 +43,11 @@ def draw(span: MaximalSpan, options: TraceOptions) -> list[tuple[ShardId, int]]:
     return [_occurrence(span, number) for number in numbers]
 
 
-async def retrieve(
-    query: Query,
-    spans: Sequence[MaximalSpan],
-    shards: Sequence[ShardPort],
-    options: TraceOptions,
-    limits: RequestLimits,
-    deadline_s: float,
-) -> Retrieved:
-    """Returns the windows of the drawn occurrences, by span and then in drawn order.
-
-    One call goes to each shard that holds a drawn occurrence; those of a shard that does not answer are left out.
+def draw_all(spans: Sequence[MaximalSpan], options: TraceOptions, limits: RequestLimits) -> dict[ShardId, list[Drawn]]:
+    """Returns the drawn occurrences of all spans, by span and then in drawn order, for each shard that holds some.
 
     Raises:
-        InvalidRequestError: more windows are asked for than ``limits.max_windows``.
-        WindowMismatchError: a shard's window does not hold its span.
+        InvalidRequestError: they are more than ``limits.max_windows``.
     """
     drawn = [(number, *place) for number, span in enumerate(spans) for place in draw(span, options)]
     if len(drawn) > limits.max_windows:
@@ -66,35 +55,79 @@ async def retrieve(
             f"the trace would read {len(drawn)} windows, the limit is {limits.max_windows}; "
             "lower max_occurrences_per_span or max_span_density"
         )
-    places: dict[ShardId, list[int]] = defaultdict(list)
-    for index, (_, shard, _) in enumerate(drawn):
-        places[shard].append(index)
+    by_shard: dict[ShardId, list[Drawn]] = defaultdict(list)
+    for place, (number, shard, rank) in enumerate(drawn):
+        by_shard[shard].append(Drawn(place, number, shard, rank))
+    return by_shard
 
-    def window_query(shard: ShardId) -> WindowQuery:
-        chosen = [drawn[index] for index in places[shard]]
-        return WindowQuery(
-            ranks=tuple(rank for _, _, rank in chosen),
-            lengths=tuple(spans[number].end - spans[number].start for number, _, _ in chosen),
+
+async def retrieve_each(
+    query: Query,
+    spans: Sequence[MaximalSpan],
+    drawn: dict[ShardId, list[Drawn]],
+    shards: Sequence[ShardPort],
+    options: TraceOptions,
+    deadline_s: float,
+) -> AsyncGenerator[tuple[Sequence[Drawn], Retrieved], None]:
+    """Yields, for each shard that holds drawn occurrences, which were asked for and what it answered, as they come.
+
+    Those of a shard that does not answer, or not with the windows that were asked for, are left out.
+    """
+    token_ids = tuple(query.token_ids.tolist())
+    texts = [token_ids[span.start : span.end] for span in spans]
+    asked = [shard for shard in shards if shard.shard in drawn]
+
+    async def fetch(shard: ShardPort) -> ShardWindows:
+        chosen = drawn[shard.shard]
+        wanted = WindowQuery(
+            ranks=tuple(one.rank for one in chosen),
+            token_ids=tuple(texts[one.span] for one in chosen),
             context_tokens=options.context_tokens,
             snippet_tokens=options.snippet_tokens,
         )
+        found = await shard.get_windows(wanted, deadline_s)
+        check_windows(shard.shard, wanted, found)
+        return found
 
-    async def fetch(shard: ShardPort) -> tuple[ShardId, ShardWindows]:
-        return shard.shard, await shard.get_windows(window_query(shard.shard), deadline_s)
+    async with aclosing(ask_each(asked, fetch, deadline_s)) as outcomes:
+        async for outcome in outcomes:
+            if isinstance(outcome, Answer):
+                chosen, found = drawn[asked[outcome.place].shard], outcome.value
+                occurrences = tuple(
+                    Occurrence(one.span, window) for one, window in zip(chosen, found.windows, strict=True)
+                )
+                yield chosen, Retrieved(occurrences, reads=found.reads)
+            else:
+                yield (), Retrieved(failed=(outcome,))
 
-    asked = [shard for shard in shards if shard.shard in places]
-    answers, failed = await ask(asked, fetch, deadline_s)
-    windows = {
-        index: window for shard, found in answers for index, window in zip(places[shard], found.windows, strict=True)
-    }
-    token_ids = tuple(query.token_ids.tolist())
-    occurrences = []
-    for index, (number, shard, _) in enumerate(drawn):
-        if index in windows:
-            _check_window(token_ids, spans[number], shard, windows[index])
-            occurrences.append(Occurrence(number, windows[index]))
-    reads = sum((found.reads for _, found in answers), NO_READS)
-    return Retrieved(tuple(occurrences), tuple(failed), reads)
+
+def gathered(parts: Sequence[tuple[Sequence[Drawn], Retrieved]]) -> Retrieved:
+    """Returns what all shards answered: occurrences by span and then in drawn order, whichever shard was first."""
+    placed = [
+        (one.place, occurrence)
+        for chosen, part in parts
+        for one, occurrence in zip(chosen, part.occurrences, strict=True)
+    ]
+    placed.sort(key=itemgetter(0))
+    return Retrieved(
+        occurrences=tuple(occurrence for _, occurrence in placed),
+        failed=tuple(sorted((one for _, part in parts for one in part.failed), key=lambda one: one.shard)),
+        reads=sum((part.reads for _, part in parts), NO_READS),
+    )
+
+
+def check_windows(shard: ShardId, wanted: WindowQuery, found: ShardWindows) -> None:
+    """Checks that every window holds the tokens that stand at its rank.
+
+    Raises:
+        WindowMismatchError: one does not, so the shard's files are not those of its index.
+    """
+    for token_ids, window in zip(wanted.token_ids, found.windows, strict=True):
+        if window.match_token_ids != token_ids:
+            raise WindowMismatchError(
+                f"shard {shard}: the window at token {window.match_start} of document {window.document} does not hold "
+                f"the {len(token_ids)} tokens that its rank points to; are its files as they were published?"
+            )
 
 
 def _occurrence(span: MaximalSpan, number: int) -> tuple[ShardId, int]:
@@ -105,11 +138,3 @@ def _occurrence(span: MaximalSpan, number: int) -> tuple[ShardId, int]:
             return interval.shard, interval.start + number
         number -= size
     raise AssertionError("a span's count is the sum of its intervals")
-
-
-def _check_window(token_ids: tuple[int, ...], span: MaximalSpan, shard: ShardId, window: Window) -> None:
-    if window.match_token_ids != token_ids[span.start : span.end]:
-        raise WindowMismatchError(
-            f"shard {shard}: the window at token {window.match_start} of document {window.document} does not hold the "
-            f"span of {span.end - span.start} tokens that its ranks point to; does it serve another index?"
-        )

@@ -2,7 +2,7 @@
 
 import time
 
-from coordinator.values import Timings
+from coordinator.results import Timings
 
 
 class Stopwatch:

@@ -7,7 +7,8 @@ returns the longest *allowed* match and their union is exact.
 import numpy as np
 
 from coordinator.errors import InvalidRequestError
-from coordinator.values import Query, TraceOptions
+from coordinator.requests import TraceOptions
+from coordinator.values import Query
 from index_format.tokenizer import Tokenizer
 
 

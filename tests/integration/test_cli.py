@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 
 import headwater
 from coordinator.api.json_codec import from_json
-from coordinator.values import Trace
+from coordinator.results import Trace
 from headwater.cli import cli
 from tests.tiny_index import byte_level_tokenizer, write_index
 

@@ -57,7 +57,7 @@ def test_index_has_three_shards_and_the_metadata_of_its_documents(
     assert "in 3 shards" in said
     with headwater.open(tmp_path / "demo" / "index") as index:
         assert index.describe().num_shards == NUM_SHARDS
-        document = index.document("1:0")
+        document = index.document("default:1:0")
     assert document.text == small_corpus[1].text
     assert document.metadata["metadata"]["source"] == "Handbook"
     assert document.metadata["metadata"]["title"] == "page-1"

@@ -14,7 +14,9 @@ import pytest
 import headwater
 import suffix_engine
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError
-from coordinator.values import DocumentId, Query, ShardId, ShardMatches, Trace, TraceOptions
+from coordinator.requests import TraceOptions
+from coordinator.results import Trace
+from coordinator.values import DocumentId, Query, ShardId, ShardMatches
 from headwater.embedded_shard import EmbeddedShard
 from index_format.errors import IndexFormatError, IndexNotFoundError, ManifestError, TokenizerError
 from tests.tiny_index import byte_level_tokenizer, write_index
@@ -89,10 +91,10 @@ def test_count_adds_up_the_shards(index: headwater.EmbeddedIndex) -> None:
 
 
 def test_document_is_read_by_its_id_in_either_form(index: headwater.EmbeddedIndex) -> None:
-    text = index.document("1:0")
+    text = index.document("default:1:0")
     assert text.text == TEXTS[2]
-    assert text == index.document(DocumentId(ShardId(1), 0))
-    part = index.document("1:0", start=3, max_tokens=2)
+    assert text == index.document(DocumentId("default", 1, 0))
+    part = index.document("default:1:0", start=3, max_tokens=2)
     assert (part.start, part.end) == (3, 5)
     assert part.text in TEXTS[2]
     assert part.metadata["metadata"] == {"source": "tiny"}
@@ -106,7 +108,7 @@ def test_document_that_is_not_there_is_not_found(index: headwater.EmbeddedIndex,
 
 def test_start_past_the_document_is_not_found(index: headwater.EmbeddedIndex) -> None:
     with pytest.raises(DocumentNotFoundError, match="1:0"):
-        index.document("1:0", start=100_000)
+        index.document("default:1:0", start=100_000)
 
 
 def test_description_says_what_the_shards_hold(index: headwater.EmbeddedIndex) -> None:

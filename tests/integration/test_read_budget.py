@@ -13,7 +13,7 @@ import pytest
 import headwater
 import indexing
 from coordinator.read_counts import NO_READS, TraceStats
-from coordinator.values import TraceRequest
+from coordinator.requests import TraceRequest
 from index_format.manifest import IndexManifest
 from tests import running_servers
 from tests.shared_data import shared_file

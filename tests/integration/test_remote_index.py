@@ -23,7 +23,8 @@ from coordinator.errors import (
     NoShardAnsweredError,
     ShardUnavailableError,
 )
-from coordinator.values import Trace, TraceOptions
+from coordinator.requests import TraceOptions
+from coordinator.results import Trace
 from headwater.remote import RemoteIndex
 from protos.coordinator.v1 import coordinator_pb2_grpc
 from tests.running_servers import coordinator, shard_server, unused_address
@@ -74,7 +75,7 @@ def ask(directory: Path, index: Path, question: Callable[[RemoteIndex], Any], lo
 def test_every_call_returns_what_the_embedded_index_returns(index: Path, tmp_path: Path) -> None:
     def questions(asked: Any) -> list[Any]:
         trace = replace(asked.trace(ANSWER, "Who?", OPTIONS), timings=None)
-        return [trace, asked.count("lazy dog"), asked.document("0:0", 2, 3), asked.describe()]
+        return [trace, asked.count("lazy dog"), asked.document("default:0:0", 2, 3), asked.describe()]
 
     with headwater.open(index) as opened:
         assert ask(tmp_path, index, questions) == questions(opened)
@@ -90,10 +91,10 @@ def test_every_call_returns_what_the_embedded_index_returns(index: Path, tmp_pat
         (lambda remote: remote.trace("a", timeout_s=0), InvalidRequestError, "timeout is 0 s"),
         (lambda remote: remote.count(" "), InvalidRequestError, "text is empty"),
         (lambda remote: remote.count("\ud800"), InvalidRequestError, "lone surrogate"),
-        (lambda remote: remote.document("0:9"), DocumentNotFoundError, "shard 0"),
+        (lambda remote: remote.document("default:0:9"), DocumentNotFoundError, "shard 0"),
         (lambda remote: remote.document("0"), InvalidRequestError, "expected 'shard:number'"),
-        (lambda remote: remote.document("0:0", -1), InvalidRequestError, "start -1"),
-        (lambda remote: remote.document("0:0", 0, 10**6), InvalidRequestError, "max_tokens is 1000000"),
+        (lambda remote: remote.document("default:0:0", -1), InvalidRequestError, "start -1"),
+        (lambda remote: remote.document("default:0:0", 0, 10**6), InvalidRequestError, "max_tokens is 1000000"),
     ],
 )
 def test_an_error_arrives_as_the_error_it_was(
@@ -107,7 +108,7 @@ def test_errors_that_share_a_status_are_told_apart(index: Path, tmp_path: Path) 
     with pytest.raises(NoShardAnsweredError, match="no shard answered"):
         ask(tmp_path, index, lambda remote: remote.trace(ANSWER), lost=[0, 1])
     with pytest.raises(ShardUnavailableError, match="UNAVAILABLE"):
-        ask(tmp_path, index, lambda remote: remote.document("1:0"), lost=[1])
+        ask(tmp_path, index, lambda remote: remote.document("default:1:0"), lost=[1])
 
 
 def test_a_lost_shard_is_named_in_counts_and_descriptions(index: Path, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ import pytest
 import headwater
 from coordinator.api.json_codec import to_json
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
-from coordinator.values import Trace, TraceOptions
+from coordinator.requests import TraceOptions
+from coordinator.results import Trace
 from headwater.local_cluster import LocalCluster, LocalClusterError
 from tests.running_servers import shard_server, unused_address, write_placement
 from tests.tiny_index import byte_level_tokenizer, write_index
@@ -83,23 +84,23 @@ def run_the_examples_of_the_page(cluster: LocalCluster) -> None:
 def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path) -> None:
     with headwater.open(index) as opened:
         expected, described = untimed(opened.trace(ANSWER, "What?", OPTIONS)), opened.describe()
-        counted, document = opened.count("the lazy dog"), opened.document("1:0")
+        counted, document = opened.count("the lazy dog"), opened.document("default:1:0")
     with LocalCluster(index) as cluster, headwater.connect(cluster.grpc_target) as remote:
         assert untimed(remote.trace(ANSWER, "What?", OPTIONS)) == expected
         assert remote.count("the lazy dog") == counted
-        assert remote.document("1:0") == document
+        assert remote.document("default:1:0") == document
         assert remote.describe() == described
         with pytest.raises(InvalidRequestError, match="answer is empty"):
             remote.trace(" ")
         with pytest.raises(DocumentNotFoundError, match="there is no shard 9"):
-            remote.document("9:0")
+            remote.document("default:9:0")
 
         body = {"answer": ANSWER, "prompt": "What?", "options": {"max_span_density": 1.0}}
         status, traced = http(f"{cluster.http_url}/v1/trace", body)
         assert (status, traced | {"timings": None}) == (200, to_json(expected))
         status, refused = http(f"{cluster.http_url}/v1/trace", {"answer": ""})
         assert (status, refused["type"]) == (400, "invalid-request")
-        assert http(f"{cluster.http_url}/v1/documents/1:0") == (200, to_json(document))
+        assert http(f"{cluster.http_url}/v1/documents/default:1:0") == (200, to_json(document))
         assert http(f"{cluster.http_url}/healthz") == (200, {"status": "serving"})
         run_the_examples_of_the_page(cluster)
 

@@ -9,7 +9,9 @@ import pytest
 
 import headwater
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, NoShardAnsweredError, ShardUnavailableError
-from coordinator.values import DocumentId, ShardId, Trace, TraceOptions, TraceRequest
+from coordinator.requests import TraceOptions, TraceRequest
+from coordinator.results import Trace
+from coordinator.values import DocumentId, ShardId
 from tests.running_servers import coordinator, shard_server, unused_address
 from tests.tiny_index import byte_level_tokenizer, write_index
 
@@ -111,11 +113,11 @@ def test_without_any_shard_a_trace_says_why(index: Path, tmp_path: Path) -> None
 def test_documents_come_from_their_shard(index: Path, tmp_path: Path) -> None:
     async def run() -> tuple[Any, ...]:
         async with shard_server(index) as address, coordinator(tmp_path, index, [address] * 2) as served:
-            document = await served.get_document(DocumentId(ShardId(1), 1))
-            end = await served.get_document(DocumentId(ShardId(1), 1), start=document.num_tokens)
+            document = await served.get_document(DocumentId("default", 1, 1))
+            end = await served.get_document(DocumentId("default", 1, 1), start=document.num_tokens)
             errors = [
                 await asyncio.gather(served.get_document(id_, start), return_exceptions=True)
-                for id_, start in ((DocumentId(ShardId(1), 7), 0), (DocumentId(ShardId(1), 1), 10_000))
+                for id_, start in ((DocumentId("default", 1, 7), 0), (DocumentId("default", 1, 1), 10_000))
             ]
             return document, end, errors
 
@@ -130,7 +132,7 @@ def test_documents_come_from_their_shard(index: Path, tmp_path: Path) -> None:
 def test_a_document_of_a_lost_shard_is_unavailable_not_missing(index: Path, tmp_path: Path) -> None:
     async def run() -> None:
         async with shard_server(index, [0]) as first, coordinator(tmp_path, index, [first, unused_address()]) as served:
-            await served.get_document(DocumentId(ShardId(1), 0))
+            await served.get_document(DocumentId("default", 1, 0))
 
     with pytest.raises(ShardUnavailableError, match="UNAVAILABLE"):
         asyncio.run(run())

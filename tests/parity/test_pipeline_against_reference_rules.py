@@ -14,7 +14,7 @@ import zstandard
 
 import headwater
 import suffix_engine
-from coordinator.values import Trace
+from coordinator.results import Trace
 from index_format.layout import TOKENIZER_FILE, shard_folder
 from index_format.tokenizer import JsonTokenizer
 from tests import oracle, reference_rules

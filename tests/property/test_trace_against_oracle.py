@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headwater
-from coordinator.values import Trace, TraceOptions
+from coordinator.requests import TraceOptions
+from coordinator.results import Trace
 from headwater.embedded import EmbeddedIndex
 from index_format.tokenizer import ByteTokenizer, Tokenizer
 from tests import oracle

@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.requests import SpanRanking, TraceOptions
 from coordinator.steps.filter import allowed_spans, keep_spans
 from coordinator.steps.union import CorpusMatches, union
-from coordinator.values import MaximalSpan, Query, ShardId, ShardMatches, SpanRanking, TraceOptions
+from coordinator.values import MaximalSpan, Query, ShardId, ShardMatches
 from tests import oracle
 from tests.property import strategies
 from tests.property.strategies import Corpus, corpora, queries, splits
@@ -30,7 +31,7 @@ def answer_of(
     intervals = [oracle.find(text, table, query.tokens[m.start : m.end]) for m in matches]
     counts = oracle.unigram_counts(documents, width)
     return ShardMatches(
-        shard=ShardId(number),
+        shard=ShardId("default", number),
         starts=np.array([m.start for m in matches], dtype=np.uint32),
         ends=np.array([m.end for m in matches], dtype=np.uint32),
         rank_starts=np.array([start for start, _ in intervals], dtype=np.uint64),

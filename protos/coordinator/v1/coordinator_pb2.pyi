@@ -49,6 +49,7 @@ class _Relevance:
 class _RelevanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Relevance.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RELEVANCE_UNSPECIFIED: _Relevance.ValueType  # 0
+    """Not known yet: only in a streamed trace, before its ranking."""
     RELEVANCE_LOW: _Relevance.ValueType  # 1
     RELEVANCE_MEDIUM: _Relevance.ValueType  # 2
     RELEVANCE_HIGH: _Relevance.ValueType  # 3
@@ -56,6 +57,7 @@ class _RelevanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Relevance.V
 class Relevance(_Relevance, metaclass=_RelevanceEnumTypeWrapper): ...
 
 RELEVANCE_UNSPECIFIED: Relevance.ValueType  # 0
+"""Not known yet: only in a streamed trace, before its ranking."""
 RELEVANCE_LOW: Relevance.ValueType  # 1
 RELEVANCE_MEDIUM: Relevance.ValueType  # 2
 RELEVANCE_HIGH: Relevance.ValueType  # 3
@@ -69,15 +71,23 @@ class TraceRequest(_message.Message):
     PROMPT_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    CORPORA_FIELD_NUMBER: _builtins.int
+    REQUIRE_COMPLETE_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
-    """What the model wrote; the text that is traced. Never empty; at most Index.max_answer_chars characters."""
+    """What the model wrote; the text that is traced. Never empty; at most Description.max_answer_chars characters."""
     prompt: _builtins.str
     """What the model was asked. Not traced: it only weighs in the ranking of documents. May be empty."""
     timeout_ms: _builtins.int
     """Time to answer in, in milliseconds; 0 means the server's default."""
+    require_complete: _builtins.bool
+    """Whether an answer that misses a shard is the error UNAVAILABLE instead."""
     @_builtins.property
     def options(self) -> Global___TraceOptions:
         """How to trace; absent means every default."""
+
+    @_builtins.property
+    def corpora(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the corpora to search; empty means every one."""
 
     def __init__(
         self,
@@ -86,10 +96,12 @@ class TraceRequest(_message.Message):
         prompt: _builtins.str = ...,
         options: Global___TraceOptions | None = ...,
         timeout_ms: _builtins.int = ...,
+        corpora: _abc.Iterable[_builtins.str] | None = ...,
+        require_complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "options", b"options", "prompt", b"prompt", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "corpora", b"corpora", "options", b"options", "prompt", b"prompt", "require_complete", b"require_complete", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,6 +128,242 @@ class TraceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TraceResponse: _TypeAlias = TraceResponse  # noqa: Y015
+
+@_typing.final
+class TraceStreamRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    CORPORA_FIELD_NUMBER: _builtins.int
+    REQUIRE_COMPLETE_FIELD_NUMBER: _builtins.int
+    answer: _builtins.str
+    """What the model wrote; the text that is traced. Never empty; at most Description.max_answer_chars characters."""
+    prompt: _builtins.str
+    """What the model was asked. Not traced: it only weighs in the ranking of documents. May be empty."""
+    timeout_ms: _builtins.int
+    """Time to answer in, in milliseconds; 0 means the server's default."""
+    require_complete: _builtins.bool
+    """Whether an answer that misses a shard is the error UNAVAILABLE instead."""
+    @_builtins.property
+    def options(self) -> Global___TraceOptions:
+        """How to trace; absent means every default."""
+
+    @_builtins.property
+    def corpora(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the corpora to search; empty means every one."""
+
+    def __init__(
+        self,
+        *,
+        answer: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+        options: Global___TraceOptions | None = ...,
+        timeout_ms: _builtins.int = ...,
+        corpora: _abc.Iterable[_builtins.str] | None = ...,
+        require_complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "corpora", b"corpora", "options", b"options", "prompt", b"prompt", "require_complete", b"require_complete", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceStreamRequest: _TypeAlias = TraceStreamRequest  # noqa: Y015
+
+@_typing.final
+class TraceStreamResponse(_message.Message):
+    """One event of a trace: first spans, then documents any number of times, then the ranking. Together they are the
+    Trace of an equal TraceRequest.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPANS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    RANKING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spans(self) -> Global___TraceSpans: ...
+    @_builtins.property
+    def documents(self) -> Global___TraceDocuments: ...
+    @_builtins.property
+    def ranking(self) -> Global___TraceRanking: ...
+    def __init__(
+        self,
+        *,
+        spans: Global___TraceSpans | None = ...,
+        documents: Global___TraceDocuments | None = ...,
+        ranking: Global___TraceRanking | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "event", b"event", "ranking", b"ranking", "spans", b"spans"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "event", b"event", "ranking", b"ranking", "spans", b"spans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["spans", "documents", "ranking"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___TraceStreamResponse: _TypeAlias = TraceStreamResponse  # noqa: Y015
+
+@_typing.final
+class TraceSpans(_message.Message):
+    """What is known once the shards are searched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    MERGED_SPANS_FIELD_NUMBER: _builtins.int
+    NUM_MAXIMAL_SPANS_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    num_tokens: _builtins.int
+    """Tokens in the answer."""
+    num_maximal_spans: _builtins.int
+    """Maximal spans found, before only the rarest were kept."""
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """Kept spans, by start; their relevance and documents are not known yet."""
+
+    @_builtins.property
+    def merged_spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedSpan]:
+        """Kept spans that overlap, as one highlight each; their relevance and documents are not known yet."""
+
+    @_builtins.property
+    def coverage(self) -> Global___Coverage:
+        """What was searched."""
+
+    def __init__(
+        self,
+        *,
+        num_tokens: _builtins.int = ...,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        merged_spans: _abc.Iterable[Global___MergedSpan] | None = ...,
+        num_maximal_spans: _builtins.int = ...,
+        coverage: Global___Coverage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceSpans: _TypeAlias = TraceSpans  # noqa: Y015
+
+@_typing.final
+class TraceDocuments(_message.Message):
+    """Documents of one shard. Never empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """In no order; their score and relevance are not known yet."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceDocuments: _TypeAlias = TraceDocuments  # noqa: Y015
+
+@_typing.final
+class TraceRanking(_message.Message):
+    """What only the end of a trace can tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    SPAN_RELEVANCES_FIELD_NUMBER: _builtins.int
+    MERGED_SPAN_RELEVANCES_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    TIMINGS_FIELD_NUMBER: _builtins.int
+    STATS_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
+    cached: _builtins.bool
+    """Whether the trace was made for an earlier, equal request."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___DocumentRank]:
+        """All documents that were sent, most relevant first."""
+
+    @_builtins.property
+    def span_relevances(self) -> _containers.RepeatedScalarFieldContainer[Global___Relevance.ValueType]:
+        """Relevance of TraceSpans.spans, in their order."""
+
+    @_builtins.property
+    def merged_span_relevances(self) -> _containers.RepeatedScalarFieldContainer[Global___Relevance.ValueType]:
+        """Relevance of TraceSpans.merged_spans, in their order."""
+
+    @_builtins.property
+    def coverage(self) -> Global___Coverage:
+        """What was searched and shown."""
+
+    @_builtins.property
+    def timings(self) -> Global___Timings:
+        """Wall time of each step."""
+
+    @_builtins.property
+    def stats(self) -> Global___TraceStats:
+        """What was asked of the disks."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___DocumentRank] | None = ...,
+        span_relevances: _abc.Iterable[Global___Relevance.ValueType] | None = ...,
+        merged_span_relevances: _abc.Iterable[Global___Relevance.ValueType] | None = ...,
+        coverage: Global___Coverage | None = ...,
+        timings: Global___Timings | None = ...,
+        stats: Global___TraceStats | None = ...,
+        cached: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "coverage", b"coverage", "documents", b"documents", "merged_span_relevances", b"merged_span_relevances", "span_relevances", b"span_relevances", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceRanking: _TypeAlias = TraceRanking  # noqa: Y015
+
+@_typing.final
+class DocumentRank(_message.Message):
+    """The place of one document in the ranking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    RELEVANCE_SCORE_FIELD_NUMBER: _builtins.int
+    RELEVANCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """As Document.id."""
+    score: _builtins.float
+    """As in Document."""
+    relevance_score: _builtins.float
+    relevance: Global___Relevance.ValueType
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        score: _builtins.float = ...,
+        relevance_score: _builtins.float = ...,
+        relevance: Global___Relevance.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "relevance", b"relevance", "relevance_score", b"relevance_score", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentRank: _TypeAlias = DocumentRank  # noqa: Y015
 
 @_typing.final
 class TraceOptions(_message.Message):
@@ -250,16 +498,16 @@ class Trace(_message.Message):
     NUM_MAXIMAL_SPANS_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
-    INDEX_ID_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
     """The text that was traced, unchanged: every start_char and end_char of spans counts in it."""
     num_tokens: _builtins.int
     """Tokens in the answer."""
     num_maximal_spans: _builtins.int
     """Maximal spans found, before only the rarest were kept."""
-    index_id: _builtins.str
-    """Identifies the content of the index."""
+    cached: _builtins.bool
+    """Whether the trace was made for an earlier, equal request; timings and stats are of then."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
         """Kept spans, by start. Empty if nothing was found."""
@@ -295,12 +543,12 @@ class Trace(_message.Message):
         num_maximal_spans: _builtins.int = ...,
         coverage: Global___Coverage | None = ...,
         timings: Global___Timings | None = ...,
-        index_id: _builtins.str = ...,
         stats: Global___TraceStats | None = ...,
+        cached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "coverage", b"coverage", "documents", b"documents", "index_id", b"index_id", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cached", b"cached", "coverage", b"coverage", "documents", b"documents", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -431,8 +679,10 @@ class Document(_message.Message):
     RELEVANCE_FIELD_NUMBER: _builtins.int
     SNIPPETS_FIELD_NUMBER: _builtins.int
     SPANS_FIELD_NUMBER: _builtins.int
+    CORPUS_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """"shard:number"."""
+    """"corpus:shard:number"."""
     source: _builtins.str
     """Where the document came from, as its metadata says; may be empty."""
     url: _builtins.str
@@ -451,6 +701,10 @@ class Document(_message.Message):
     relevance_score: _builtins.float
     """The score scaled to 0..1 by the answer's length."""
     relevance: Global___Relevance.ValueType
+    corpus: _builtins.str
+    """Name of its corpus."""
+    stage: _builtins.str
+    """Stage of training that used the corpus; may be empty."""
     @_builtins.property
     def snippets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Snippet]:
         """One for every different passage retrieved, never empty."""
@@ -475,10 +729,12 @@ class Document(_message.Message):
         relevance: Global___Relevance.ValueType = ...,
         snippets: _abc.Iterable[Global___Snippet] | None = ...,
         spans: _abc.Iterable[_builtins.int] | None = ...,
+        corpus: _builtins.str = ...,
+        stage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "relevance", b"relevance", "relevance_score", b"relevance_score", "score", b"score", "snippets", b"snippets", "source", b"source", "spans", b"spans", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "relevance", b"relevance", "relevance_score", b"relevance_score", "score", b"score", "snippets", b"snippets", "source", b"source", "spans", b"spans", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -525,43 +781,87 @@ Global___Snippet: _TypeAlias = Snippet  # noqa: Y015
 
 @_typing.final
 class Coverage(_message.Message):
-    """What was searched."""
+    """What was searched, over all corpora that were asked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SHARDS_ASKED_FIELD_NUMBER: _builtins.int
-    SHARDS_ANSWERED_FIELD_NUMBER: _builtins.int
-    TOKENS_SEARCHED_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
-    FAILED_SHARDS_FIELD_NUMBER: _builtins.int
-    shards_asked: _builtins.int
-    """Shards of the index."""
-    shards_answered: _builtins.int
-    """Shards that answered."""
-    tokens_searched: _builtins.int
-    """Positions in the shards that answered, separators included."""
+    COUNTS_ARE_LOWER_BOUNDS_FIELD_NUMBER: _builtins.int
+    SHARE_SEARCHED_FIELD_NUMBER: _builtins.int
+    CORPORA_FIELD_NUMBER: _builtins.int
     complete: _builtins.bool
-    """Whether every shard answered every question; if not, counts are lower bounds."""
+    """Whether every shard answered every question."""
+    counts_are_lower_bounds: _builtins.bool
+    """Whether a shard was not searched, so that what it holds is not counted."""
+    share_searched: _builtins.float
+    """Share of the positions that were searched, 0 to 1."""
     @_builtins.property
-    def failed_shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedShard]:
-        """Those that did not, by number."""
+    def corpora(self) -> _containers.RepeatedCompositeFieldContainer[Global___CorpusCoverage]:
+        """The same by corpus, in the order in which they are served."""
 
     def __init__(
         self,
         *,
-        shards_asked: _builtins.int = ...,
-        shards_answered: _builtins.int = ...,
-        tokens_searched: _builtins.int = ...,
         complete: _builtins.bool = ...,
-        failed_shards: _abc.Iterable[Global___FailedShard] | None = ...,
+        counts_are_lower_bounds: _builtins.bool = ...,
+        share_searched: _builtins.float = ...,
+        corpora: _abc.Iterable[Global___CorpusCoverage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "failed_shards", b"failed_shards", "shards_answered", b"shards_answered", "shards_asked", b"shards_asked", "tokens_searched", b"tokens_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "corpora", b"corpora", "counts_are_lower_bounds", b"counts_are_lower_bounds", "share_searched", b"share_searched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Coverage: _TypeAlias = Coverage  # noqa: Y015
+
+@_typing.final
+class CorpusCoverage(_message.Message):
+    """What was searched of one corpus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORPUS_FIELD_NUMBER: _builtins.int
+    INDEX_ID_FIELD_NUMBER: _builtins.int
+    SHARDS_ASKED_FIELD_NUMBER: _builtins.int
+    SHARDS_ANSWERED_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    TOKENS_SEARCHED_FIELD_NUMBER: _builtins.int
+    FAILED_SHARDS_FIELD_NUMBER: _builtins.int
+    corpus: _builtins.str
+    """Its name."""
+    index_id: _builtins.str
+    """Identifies the content that was searched: its generation."""
+    shards_asked: _builtins.int
+    """Shards of its index."""
+    shards_answered: _builtins.int
+    """Shards that answered every question."""
+    num_tokens: _builtins.int
+    """Positions in all its shards, separators included."""
+    tokens_searched: _builtins.int
+    """Positions in the shards that were searched."""
+    @_builtins.property
+    def failed_shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedShard]:
+        """Those that did not answer."""
+
+    def __init__(
+        self,
+        *,
+        corpus: _builtins.str = ...,
+        index_id: _builtins.str = ...,
+        shards_asked: _builtins.int = ...,
+        shards_answered: _builtins.int = ...,
+        num_tokens: _builtins.int = ...,
+        tokens_searched: _builtins.int = ...,
+        failed_shards: _abc.Iterable[Global___FailedShard] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "failed_shards", b"failed_shards", "index_id", b"index_id", "num_tokens", b"num_tokens", "shards_answered", b"shards_answered", "shards_asked", b"shards_asked", "tokens_searched", b"tokens_searched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorpusCoverage: _TypeAlias = CorpusCoverage  # noqa: Y015
 
 @_typing.final
 class FailedShard(_message.Message):
@@ -569,14 +869,14 @@ class FailedShard(_message.Message):
 
     SHARD_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    shard: _builtins.int
-    """Number of the shard in its index."""
+    shard: _builtins.str
+    """"corpus:number"."""
     reason: _builtins.str
     """Why it did not answer. Names no content."""
     def __init__(
         self,
         *,
-        shard: _builtins.int = ...,
+        shard: _builtins.str = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -709,19 +1009,29 @@ class CountRequest(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    CORPORA_FIELD_NUMBER: _builtins.int
+    REQUIRE_COMPLETE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text to count, tokenized as an answer is. Never empty."""
     timeout_ms: _builtins.int
     """Time to answer in, in milliseconds; 0 means the server's default."""
+    require_complete: _builtins.bool
+    """Whether a count that misses a shard is the error UNAVAILABLE instead."""
+    @_builtins.property
+    def corpora(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the corpora to search; empty means every one."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         timeout_ms: _builtins.int = ...,
+        corpora: _abc.Iterable[_builtins.str] | None = ...,
+        require_complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpora", b"corpora", "require_complete", b"require_complete", "text", b"text", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -737,7 +1047,7 @@ class CountResponse(_message.Message):
     num_tokens: _builtins.int
     """Tokens in the text."""
     count: _builtins.int
-    """Occurrences in the shards that answered."""
+    """Occurrences in the shards that answered; Coverage.counts_are_lower_bounds says whether there may be more."""
     @_builtins.property
     def coverage(self) -> Global___Coverage:
         """What was searched."""
@@ -766,7 +1076,7 @@ class GetDocumentRequest(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """"shard:number", as Document.id."""
+    """"corpus:shard:number", as Document.id."""
     start: _builtins.int
     """First token wanted, 0 <= start <= num_tokens."""
     max_tokens: _builtins.int
@@ -799,8 +1109,12 @@ class GetDocumentResponse(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     METADATA_JSON_FIELD_NUMBER: _builtins.int
+    CORPUS_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """"shard:number"."""
+    """"corpus:shard:number"."""
     num_tokens: _builtins.int
     """Tokens in the document."""
     start: _builtins.int
@@ -810,6 +1124,14 @@ class GetDocumentResponse(_message.Message):
     """Their text."""
     metadata_json: _builtins.str
     """Its metadata: one JSON object."""
+    corpus: _builtins.str
+    """Name of its corpus."""
+    stage: _builtins.str
+    """Stage of training that used the corpus; may be empty."""
+    source: _builtins.str
+    """Where the document came from, as its metadata says; may be empty."""
+    url: _builtins.str
+    """Its address, as its metadata says; may be empty."""
     def __init__(
         self,
         *,
@@ -819,10 +1141,14 @@ class GetDocumentResponse(_message.Message):
         end: _builtins.int = ...,
         text: _builtins.str = ...,
         metadata_json: _builtins.str = ...,
+        corpus: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        source: _builtins.str = ...,
+        url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "start", b"start", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "source", b"source", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -852,53 +1178,98 @@ Global___DescribeRequest: _TypeAlias = DescribeRequest  # noqa: Y015
 class DescribeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    INDEX_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def index(self) -> Global___Index:
+    def description(self) -> Global___Description:
         """What is served. Always set, unless the status is an error."""
 
     def __init__(
         self,
         *,
-        index: Global___Index | None = ...,
+        description: Global___Description | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeResponse: _TypeAlias = DescribeResponse  # noqa: Y015
 
 @_typing.final
-class Index(_message.Message):
-    """What is served: the index's totals over the shards in reach, and the limits on a request."""
+class Description(_message.Message):
+    """What is served, and the limits on a request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    INDEX_ID_FIELD_NUMBER: _builtins.int
-    SOURCE_FIELD_NUMBER: _builtins.int
+    CORPORA_FIELD_NUMBER: _builtins.int
+    MAX_ANSWER_CHARS_FIELD_NUMBER: _builtins.int
+    MAX_PROMPT_CHARS_FIELD_NUMBER: _builtins.int
+    MAX_DOCUMENT_TOKENS_FIELD_NUMBER: _builtins.int
+    max_answer_chars: _builtins.int
+    """Longest answer that is traced, in characters."""
+    max_prompt_chars: _builtins.int
+    """Longest prompt, in characters."""
+    max_document_tokens: _builtins.int
+    """Most tokens of a document in one response."""
+    @_builtins.property
+    def corpora(self) -> _containers.RepeatedCompositeFieldContainer[Global___CorpusDescription]:
+        """The corpora, in the order in which they are served."""
+
+    def __init__(
+        self,
+        *,
+        corpora: _abc.Iterable[Global___CorpusDescription] | None = ...,
+        max_answer_chars: _builtins.int = ...,
+        max_prompt_chars: _builtins.int = ...,
+        max_document_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpora", b"corpora", "max_answer_chars", b"max_answer_chars", "max_document_tokens", b"max_document_tokens", "max_prompt_chars", b"max_prompt_chars"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Description: _TypeAlias = Description  # noqa: Y015
+
+@_typing.final
+class CorpusDescription(_message.Message):
+    """One corpus that is served: what its index says, and what its shards say now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    INDEX_ID_FIELD_NUMBER: _builtins.int
     TOKENIZER_SHA256_FIELD_NUMBER: _builtins.int
     TOKEN_WIDTH_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_DOCUMENTS_FIELD_NUMBER: _builtins.int
     NUM_SHARDS_FIELD_NUMBER: _builtins.int
     SHARDS_FIELD_NUMBER: _builtins.int
     FAILED_SHARDS_FIELD_NUMBER: _builtins.int
-    MAX_ANSWER_CHARS_FIELD_NUMBER: _builtins.int
-    index_id: _builtins.str
-    """Identifies the content of the index."""
+    name: _builtins.str
+    """Identifies the corpus in requests and document ids."""
+    display_name: _builtins.str
+    """What a page shows."""
+    stage: _builtins.str
+    """Stage of training that used it; may be empty."""
     source: _builtins.str
     """Where its documents came from; may be empty."""
-    stage: _builtins.str
-    """The stage of training that they were used in; may be empty."""
+    index_id: _builtins.str
+    """Identifies the content of its index: its generation."""
     tokenizer_sha256: _builtins.str
-    """Content hash of the tokenizer, 64 hexadecimal digits."""
+    """Content hash of the tokenizer, 64 hexadecimal digits. The same for all corpora."""
     token_width: _builtins.int
     """Bytes a token: 1, 2 or 4."""
+    num_tokens: _builtins.int
+    """Positions in all its shards, separators included."""
+    num_documents: _builtins.int
+    """Documents in all its shards."""
     num_shards: _builtins.int
-    """Shards of the index."""
-    max_answer_chars: _builtins.int
-    """Longest answer that is traced, in characters."""
+    """Shards of its index."""
     @_builtins.property
     def shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shard]:
         """The shards that answered, by number."""
@@ -910,23 +1281,26 @@ class Index(_message.Message):
     def __init__(
         self,
         *,
-        index_id: _builtins.str = ...,
-        source: _builtins.str = ...,
+        name: _builtins.str = ...,
+        display_name: _builtins.str = ...,
         stage: _builtins.str = ...,
+        source: _builtins.str = ...,
+        index_id: _builtins.str = ...,
         tokenizer_sha256: _builtins.str = ...,
         token_width: _builtins.int = ...,
+        num_tokens: _builtins.int = ...,
+        num_documents: _builtins.int = ...,
         num_shards: _builtins.int = ...,
         shards: _abc.Iterable[Global___Shard] | None = ...,
         failed_shards: _abc.Iterable[Global___FailedShard] | None = ...,
-        max_answer_chars: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_shards", b"failed_shards", "index_id", b"index_id", "max_answer_chars", b"max_answer_chars", "num_shards", b"num_shards", "shards", b"shards", "source", b"source", "stage", b"stage", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "failed_shards", b"failed_shards", "index_id", b"index_id", "name", b"name", "num_documents", b"num_documents", "num_shards", b"num_shards", "num_tokens", b"num_tokens", "shards", b"shards", "source", b"source", "stage", b"stage", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Index: _TypeAlias = Index  # noqa: Y015
+Global___CorpusDescription: _TypeAlias = CorpusDescription  # noqa: Y015
 
 @_typing.final
 class Shard(_message.Message):
@@ -939,8 +1313,10 @@ class Shard(_message.Message):
     TOKENIZER_SHA256_FIELD_NUMBER: _builtins.int
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
     NUM_DOCUMENTS_FIELD_NUMBER: _builtins.int
-    shard: _builtins.int
-    """Number of the shard in its index."""
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    USABLE_REPLICAS_FIELD_NUMBER: _builtins.int
+    shard: _builtins.str
+    """"corpus:number"."""
     index_id: _builtins.str
     """Identifies the content of the index that it belongs to."""
     format_version: _builtins.int
@@ -953,20 +1329,26 @@ class Shard(_message.Message):
     """Positions in the shard, separators included."""
     num_documents: _builtins.int
     """Documents in the shard."""
+    replicas: _builtins.int
+    """Servers that are to hold it."""
+    usable_replicas: _builtins.int
+    """Servers that hold it and answer now."""
     def __init__(
         self,
         *,
-        shard: _builtins.int = ...,
+        shard: _builtins.str = ...,
         index_id: _builtins.str = ...,
         format_version: _builtins.int = ...,
         token_width: _builtins.int = ...,
         tokenizer_sha256: _builtins.str = ...,
         num_tokens: _builtins.int = ...,
         num_documents: _builtins.int = ...,
+        replicas: _builtins.int = ...,
+        usable_replicas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format_version", b"format_version", "index_id", b"index_id", "num_documents", b"num_documents", "num_tokens", b"num_tokens", "shard", b"shard", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format_version", b"format_version", "index_id", b"index_id", "num_documents", b"num_documents", "num_tokens", b"num_tokens", "replicas", b"replicas", "shard", b"shard", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256", "usable_replicas", b"usable_replicas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

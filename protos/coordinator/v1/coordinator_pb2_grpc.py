@@ -33,8 +33,13 @@ class CoordinatorServiceStub:
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered), RESOURCE_EXHAUSTED (too many requests at once), FAILED_PRECONDITION (index and shards do not agree).
+    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
+    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
+    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
     A shard that fails while others answer is no error: the response's coverage names it.
+
+    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
+    limited by; "traceparent" continues a distributed trace (W3C).
     """
 
     def __init__(self, channel):
@@ -47,6 +52,11 @@ class CoordinatorServiceStub:
                 '/protos.coordinator.v1.CoordinatorService/Trace',
                 request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceRequest.SerializeToString,
                 response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceResponse.FromString,
+                _registered_method=True)
+        self.TraceStream = channel.unary_stream(
+                '/protos.coordinator.v1.CoordinatorService/TraceStream',
+                request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceStreamRequest.SerializeToString,
+                response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceStreamResponse.FromString,
                 _registered_method=True)
         self.Count = channel.unary_unary(
                 '/protos.coordinator.v1.CoordinatorService/Count',
@@ -73,12 +83,24 @@ class CoordinatorServiceServicer:
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered), RESOURCE_EXHAUSTED (too many requests at once), FAILED_PRECONDITION (index and shards do not agree).
+    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
+    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
+    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
     A shard that fails while others answer is no error: the response's coverage names it.
+
+    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
+    limited by; "traceparent" continues a distributed trace (W3C).
     """
 
     def Trace(self, request, context):
-        """Finds the passages of an answer that occur word for word in the corpus, and the documents that hold them.
+        """Finds the passages of an answer that occur word for word in the corpora, and the documents that hold them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TraceStream(self, request, context):
+        """The same trace as it comes about: the spans, the documents of each shard, the ranking.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +135,11 @@ def add_CoordinatorServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceRequest.FromString,
                     response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceResponse.SerializeToString,
             ),
+            'TraceStream': grpc.unary_stream_rpc_method_handler(
+                    servicer.TraceStream,
+                    request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceStreamRequest.FromString,
+                    response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceStreamResponse.SerializeToString,
+            ),
             'Count': grpc.unary_unary_rpc_method_handler(
                     servicer.Count,
                     request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.CountRequest.FromString,
@@ -144,8 +171,13 @@ class CoordinatorService:
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered), RESOURCE_EXHAUSTED (too many requests at once), FAILED_PRECONDITION (index and shards do not agree).
+    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
+    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
+    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
     A shard that fails while others answer is no error: the response's coverage names it.
+
+    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
+    limited by; "traceparent" continues a distributed trace (W3C).
     """
 
     @staticmethod
@@ -165,6 +197,33 @@ class CoordinatorService:
             '/protos.coordinator.v1.CoordinatorService/Trace',
             protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceRequest.SerializeToString,
             protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TraceStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/protos.coordinator.v1.CoordinatorService/TraceStream',
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceStreamRequest.SerializeToString,
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.TraceStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

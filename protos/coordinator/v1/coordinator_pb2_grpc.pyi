@@ -34,8 +34,13 @@ class CoordinatorServiceStub:
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered), RESOURCE_EXHAUSTED (too many requests at once), FAILED_PRECONDITION (index and shards do not agree).
+    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
+    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
+    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
     A shard that fails while others answer is no error: the response's coverage names it.
+
+    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
+    limited by; "traceparent" continues a distributed trace (W3C).
     """
 
     @_typing.overload
@@ -43,7 +48,9 @@ class CoordinatorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CoordinatorServiceAsyncStub: ...
     Trace: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.TraceRequest, _coordinator_pb2.TraceResponse]
-    """Finds the passages of an answer that occur word for word in the corpus, and the documents that hold them."""
+    """Finds the passages of an answer that occur word for word in the corpora, and the documents that hold them."""
+    TraceStream: _grpc.UnaryStreamMultiCallable[_coordinator_pb2.TraceStreamRequest, _coordinator_pb2.TraceStreamResponse]
+    """The same trace as it comes about: the spans, the documents of each shard, the ranking."""
     Count: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.CountRequest, _coordinator_pb2.CountResponse]
     """Counts the occurrences of a text."""
     GetDocument: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.GetDocumentRequest, _coordinator_pb2.GetDocumentResponse]
@@ -60,13 +67,20 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered), RESOURCE_EXHAUSTED (too many requests at once), FAILED_PRECONDITION (index and shards do not agree).
+    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
+    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
+    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
     A shard that fails while others answer is no error: the response's coverage names it.
+
+    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
+    limited by; "traceparent" continues a distributed trace (W3C).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Trace: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.TraceRequest, _coordinator_pb2.TraceResponse]  # type: ignore[assignment]
-    """Finds the passages of an answer that occur word for word in the corpus, and the documents that hold them."""
+    """Finds the passages of an answer that occur word for word in the corpora, and the documents that hold them."""
+    TraceStream: _aio.UnaryStreamMultiCallable[_coordinator_pb2.TraceStreamRequest, _coordinator_pb2.TraceStreamResponse]  # type: ignore[assignment]
+    """The same trace as it comes about: the spans, the documents of each shard, the ranking."""
     Count: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.CountRequest, _coordinator_pb2.CountResponse]  # type: ignore[assignment]
     """Counts the occurrences of a text."""
     GetDocument: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.GetDocumentRequest, _coordinator_pb2.GetDocumentResponse]  # type: ignore[assignment]
@@ -82,8 +96,13 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered), RESOURCE_EXHAUSTED (too many requests at once), FAILED_PRECONDITION (index and shards do not agree).
+    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
+    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
+    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
     A shard that fails while others answer is no error: the response's coverage names it.
+
+    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
+    limited by; "traceparent" continues a distributed trace (W3C).
     """
 
     @_abc_1.abstractmethod
@@ -92,7 +111,15 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coordinator_pb2.TraceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coordinator_pb2.TraceResponse, _abc.Awaitable[_coordinator_pb2.TraceResponse]]:
-        """Finds the passages of an answer that occur word for word in the corpus, and the documents that hold them."""
+        """Finds the passages of an answer that occur word for word in the corpora, and the documents that hold them."""
+
+    @_abc_1.abstractmethod
+    def TraceStream(
+        self,
+        request: _coordinator_pb2.TraceStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_coordinator_pb2.TraceStreamResponse], _abc.AsyncIterator[_coordinator_pb2.TraceStreamResponse]]:
+        """The same trace as it comes about: the spans, the documents of each shard, the ranking."""
 
     @_abc_1.abstractmethod
     def Count(

@@ -2,7 +2,7 @@ import pytest
 
 from coordinator.errors import InvalidRequestError
 from coordinator.options import RequestLimits, check_document_range, check_request
-from coordinator.values import TraceOptions, TraceRequest
+from coordinator.requests import TraceOptions, TraceRequest
 
 LIMITS = RequestLimits(max_answer_chars=100, max_prompt_chars=200)
 

@@ -5,19 +5,8 @@ from dataclasses import replace
 import pytest
 
 from coordinator.read_counts import ReadCounts, TraceStats
-from coordinator.values import (
-    Coverage,
-    Document,
-    DocumentId,
-    FailedShard,
-    MergedSpan,
-    Relevance,
-    ShardId,
-    Snippet,
-    Span,
-    Timings,
-    Trace,
-)
+from coordinator.results import Coverage, Document, MergedSpan, Relevance, Snippet, Span, Timings, Trace
+from coordinator.values import DocumentId, FailedShard, ShardId
 
 ANSWER = "A list is a mutable sequence of items.\nUse a tuple when nothing may change; it is a hashable value, too."
 
@@ -120,7 +109,7 @@ def trace() -> Trace:
 
 @pytest.fixture
 def incomplete_trace(trace: Trace) -> Trace:
-    failed = (FailedShard(ShardId(2), "no answer within 0.5 s"),)
+    failed = (FailedShard(ShardId("default", 2), "no answer within 0.5 s"),)
     return replace(trace, coverage=Coverage(3, 2, 3_100_000, complete=False, failed_shards=failed))
 
 
@@ -142,5 +131,5 @@ def hostile_trace(trace: Trace) -> Trace:
         trace,
         answer=trace.answer + attack,
         documents=(document, *trace.documents[1:]),
-        coverage=replace(trace.coverage, complete=False, failed_shards=(FailedShard(ShardId(0), attack),)),
+        coverage=replace(trace.coverage, complete=False, failed_shards=(FailedShard(ShardId("default", 0), attack),)),
     )

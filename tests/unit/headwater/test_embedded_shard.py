@@ -32,7 +32,9 @@ def test_shards_that_stall_fail_together_at_the_deadline() -> None:
     engine = StalledEngine()
     with ThreadPoolExecutor(NUM_SHARDS) as executor:
         shards = [
-            EmbeddedShard(ShardId(number), cast(suffix_engine.ShardIndex, engine), cast(IndexManifest, None), executor)
+            EmbeddedShard(
+                ShardId("default", number), cast(suffix_engine.ShardIndex, engine), cast(IndexManifest, None), executor
+            )
             for number in range(NUM_SHARDS)
         ]
         began = time.monotonic()

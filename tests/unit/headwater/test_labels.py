@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.values import Trace
+from coordinator.results import Trace
 from headwater.labels import covered_share, document_path, document_title, longest, plural, span_labels, trimmed
 
 

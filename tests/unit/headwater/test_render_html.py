@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.values import MergedSpan, Relevance, Trace
+from coordinator.results import MergedSpan, Relevance, Trace
 from headwater.plain_text import visible
 from headwater.render_html import check_report_place, render_report, write_report
 

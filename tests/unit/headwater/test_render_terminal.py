@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from coordinator.values import Trace
+from coordinator.results import Trace
 from headwater.render_terminal import print_trace
 
 GOLDEN = """

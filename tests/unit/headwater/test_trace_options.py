@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from coordinator.values import SpanRanking, TraceOptions
+from coordinator.requests import SpanRanking, TraceOptions
 from headwater.trace_options import to_trace_options, trace_options
 
 

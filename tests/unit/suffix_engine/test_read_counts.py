@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coordinator.requests import TraceOptions
 from coordinator.steps.tokenize import tokenize
-from coordinator.values import TraceOptions
 from index_format.layout import DIRECTORY, TOKENIZER_FILE, shard_folder
 from index_format.tokenizer import JsonTokenizer
 from suffix_engine import ReadCounts, ShardIndex, ThreadPool, Vocabulary, accelerate_shard

@@ -7,30 +7,25 @@ import pytest
 from coordinator.api import codec
 from coordinator.errors import InvalidRequestError
 from coordinator.read_counts import ReadCounts, TraceStats
-from coordinator.values import (
+from coordinator.requests import SpanRanking, TraceOptions, TraceRequest
+from coordinator.results import (
     Count,
     Coverage,
     Document,
-    DocumentId,
     DocumentText,
-    FailedShard,
     IndexDescription,
     MergedSpan,
     Relevance,
-    ShardDescription,
-    ShardId,
     Snippet,
     Span,
-    SpanRanking,
     Timings,
     Trace,
-    TraceOptions,
-    TraceRequest,
 )
+from coordinator.values import DocumentId, FailedShard, ShardDescription, ShardId
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 METADATA = {"source": "naïve", "list": [1, None, {"deep": 2.5}]}
-COVERAGE = Coverage(3, 2, 2**40, False, (FailedShard(ShardId(1), "127.0.0.1:7002: UNAVAILABLE: refused"),))
+COVERAGE = Coverage(3, 2, 2**40, False, (FailedShard(ShardId("default", 1), "127.0.0.1:7002: UNAVAILABLE: refused"),))
 TRACE = Trace(
     answer="a naïve 🦊",
     num_tokens=7,
@@ -38,7 +33,7 @@ TRACE = Trace(
     merged_spans=(MergedSpan(1, 3, 2, 7, "naïve", Relevance.MEDIUM, (0,), (0,)),),
     documents=(
         Document(
-            id=DocumentId(ShardId(3), 2**40),
+            id=DocumentId("default", 3, 2**40),
             source="wiki",
             url="https://example.org",
             metadata=METADATA,
@@ -80,12 +75,12 @@ def test_a_count_comes_back_the_same() -> None:
 
 
 def test_a_document_comes_back_the_same() -> None:
-    document = DocumentText(DocumentId(ShardId(0), 7), 10, 2, 4, "b c", METADATA)
+    document = DocumentText(DocumentId("default", 0, 7), 10, 2, 4, "b c", METADATA)
     assert codec.decode_document_text(through_bytes(codec.encode_document_text(document))) == document  # type: ignore[arg-type]
 
 
 def test_an_index_description_comes_back_the_same() -> None:
-    shard = ShardDescription(ShardId(0), "id", 1, 2, "f" * 64, 2**40, 2**30)
+    shard = ShardDescription(ShardId("default", 0), "id", 1, 2, "f" * 64, 2**40, 2**30)
     index = IndexDescription("id", "web", "pre", "f" * 64, 2, 2, (shard,), COVERAGE.failed_shards, 50_000)
     assert codec.decode_index(through_bytes(codec.encode_index(index))) == index  # type: ignore[arg-type]
 

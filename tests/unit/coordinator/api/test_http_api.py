@@ -9,15 +9,9 @@ import pytest
 
 from coordinator.api.http_api import create_api
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, InvalidRequestError, NoShardAnsweredError
-from coordinator.values import (
-    Count,
-    Coverage,
-    DocumentId,
-    DocumentText,
-    SpanRanking,
-    TraceOptions,
-    TraceRequest,
-)
+from coordinator.requests import SpanRanking, TraceOptions, TraceRequest
+from coordinator.results import Count, Coverage, DocumentText
+from coordinator.values import DocumentId
 
 COVERAGE = Coverage(1, 1, 10, True, ())
 
@@ -112,9 +106,9 @@ def test_a_count_is_answered_as_json() -> None:
 
 
 def test_a_document_is_named_in_the_path() -> None:
-    recorder = Recorder(DocumentText(DocumentId(1, 2), 9, 3, 4, "x", {}))  # type: ignore[arg-type]
-    reply = call(recorder, "GET", "/v1/documents/1:2?start=3&max_tokens=1&timeout_ms=5")
-    assert recorder.asked == [DocumentId(1, 2), 3, 1, 5]  # type: ignore[arg-type]
+    recorder = Recorder(DocumentText(DocumentId("default", 1, 2), 9, 3, 4, "x", {}))  # type: ignore[arg-type]
+    reply = call(recorder, "GET", "/v1/documents/default:1:2?start=3&max_tokens=1&timeout_ms=5")
+    assert recorder.asked == [DocumentId("default", 1, 2), 3, 1, 5]  # type: ignore[arg-type]
     assert reply.body["id"] == "1:2"
 
 

@@ -9,21 +9,9 @@ import pytest
 from coordinator.api.json_codec import dumps, from_json, parse_document_id, to_json
 from coordinator.errors import InvalidRequestError
 from coordinator.read_counts import ReadCounts, TraceStats
-from coordinator.values import (
-    Coverage,
-    Document,
-    DocumentId,
-    FailedShard,
-    MergedSpan,
-    Relevance,
-    ShardId,
-    Snippet,
-    Span,
-    SpanRanking,
-    Timings,
-    Trace,
-    TraceOptions,
-)
+from coordinator.requests import SpanRanking, TraceOptions
+from coordinator.results import Coverage, Document, MergedSpan, Relevance, Snippet, Span, Timings, Trace
+from coordinator.values import DocumentId, FailedShard, ShardId
 
 TRACE = Trace(
     answer="Ünïted \x1b one",
@@ -32,7 +20,7 @@ TRACE = Trace(
     merged_spans=(MergedSpan(1, 3, 0, 4, "Ünïted", Relevance.HIGH, (0,), (0,)),),
     documents=(
         Document(
-            id=DocumentId(ShardId(2), 17),
+            id=DocumentId("default", 2, 17),
             source="book",
             url="",
             metadata={"path": "a.txt", "metadata": {"tags": ["x", None, 1.5, True]}},
@@ -48,7 +36,7 @@ TRACE = Trace(
         ),
     ),
     num_maximal_spans=3,
-    coverage=Coverage(2, 1, 99, complete=False, failed_shards=(FailedShard(ShardId(1), "gone"),)),
+    coverage=Coverage(2, 1, 99, complete=False, failed_shards=(FailedShard(ShardId("default", 1), "gone"),)),
     timings=Timings(1, 2.5, 3, 4, 5, 15.5),
     stats=TraceStats(5, 2.6, ReadCounts(1, 2, 3, 4, 2**40), ReadCounts(5, 6, 7, 8, 9)),
     index_id="abc",
@@ -72,7 +60,7 @@ def test_names_and_their_order_are_those_of_the_values() -> None:
 
 def test_document_id_is_shard_colon_number() -> None:
     assert to_json(TRACE)["documents"][0]["id"] == "2:17"
-    assert parse_document_id("2:17") == DocumentId(ShardId(2), 17)
+    assert parse_document_id("2:17") == DocumentId("default", 2, 17)
 
 
 @pytest.mark.parametrize("text", ["", "2", "2:", ":17", "a:1", "-1:2", "1:2:3", "1: 2", "¹:2"])

@@ -11,7 +11,7 @@ from coordinator.values import ShardDescription, ShardId
 from index_format.manifest import IndexManifest
 
 INDEX = IndexManifest(1, "id", 2, 2, 100, 10, "tokenizer.json", "f" * 64, 300, "", "", "")
-SHARD = ShardDescription(ShardId(0), "id", 1, 2, "f" * 64, 50, 5)
+SHARD = ShardDescription(ShardId("default", 0), "id", 1, 2, "f" * 64, 50, 5)
 
 
 def write(path: Path, content: str) -> Path:

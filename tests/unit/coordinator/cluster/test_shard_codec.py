@@ -11,7 +11,7 @@ from coordinator.read_counts import ReadCounts
 from coordinator.values import DocumentId, Query, ShardId, Window, WindowQuery
 from protos.shard.v1 import shard_pb2 as pb
 
-SHARD = ShardId(3)
+SHARD = ShardId("default", 3)
 QUERY = Query(
     text="a b c",
     token_ids=np.array([7, 8, 70_000], dtype=np.uint32),

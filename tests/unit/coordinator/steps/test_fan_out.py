@@ -11,7 +11,7 @@ class Shard:
     """A shard that answers as its test says."""
 
     def __init__(self, number, behaviour):
-        self.shard = ShardId(number)
+        self.shard = ShardId("default", number)
         self._behaviour = behaviour
         self.was_cancelled = False
 

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
+from coordinator.requests import SpanRanking, TraceOptions
 from coordinator.steps.filter import allowed_spans, keep_spans
 from coordinator.steps.union import union
-from coordinator.values import Query, ShardId, ShardMatches, SpanRanking, TraceOptions
+from coordinator.values import Query, ShardId, ShardMatches
 
 
 def query_of(num_tokens):
@@ -23,7 +24,7 @@ def shard_matches(number, matches, num_query_tokens, unigrams=None):
     starts, ends, ranks, counts = (list(column) for column in zip(*matches, strict=True)) if matches else ([],) * 4
     rank_starts = np.array(ranks, dtype=np.uint64)
     return ShardMatches(
-        shard=ShardId(number),
+        shard=ShardId("default", number),
         starts=np.array(starts, dtype=np.uint32),
         ends=np.array(ends, dtype=np.uint32),
         rank_starts=rank_starts,

@@ -10,7 +10,7 @@ def occurrence(span, number, text="some text round it", match=(5, 9), snippet=(0
     return Occurrence(
         span,
         Window(
-            document=DocumentId(ShardId(0), number),
+            document=DocumentId("default", 0, number),
             document_tokens=50,
             start=10,
             end=20,

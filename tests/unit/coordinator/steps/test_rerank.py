@@ -1,8 +1,9 @@
 import pytest
 
+from coordinator.requests import TraceRequest
+from coordinator.results import Relevance
 from coordinator.steps.merge import merge_documents
 from coordinator.steps.rerank import highest, relevance_level, rerank
-from coordinator.values import Relevance, TraceRequest
 from tests.unit.coordinator.steps.test_merge import occurrence
 
 REQUEST = TraceRequest(answer="green turtles swim", prompt="What do turtles do?")

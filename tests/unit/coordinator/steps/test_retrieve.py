@@ -6,8 +6,9 @@ import pytest
 
 from coordinator.errors import InvalidRequestError, ShardUnavailableError
 from coordinator.options import RequestLimits
+from coordinator.requests import TraceOptions
 from coordinator.steps.retrieve import WindowMismatchError, draw, retrieve
-from coordinator.values import DocumentId, MaximalSpan, Query, RankInterval, ShardId, ShardWindows, TraceOptions, Window
+from coordinator.values import DocumentId, MaximalSpan, Query, RankInterval, ShardId, ShardWindows, Window
 
 QUERY = Query(
     text="",
@@ -19,7 +20,7 @@ QUERY = Query(
 
 
 def span(start, end, *intervals):
-    found = tuple(RankInterval(ShardId(shard), low, high) for shard, low, high in intervals)
+    found = tuple(RankInterval(ShardId("default", shard), low, high) for shard, low, high in intervals)
     count = sum(interval.end - interval.start for interval in found)
     return MaximalSpan(start, end, count, found, -1.0)
 
@@ -28,7 +29,7 @@ class Shard:
     """A shard whose windows hold the right tokens unless the test says otherwise."""
 
     def __init__(self, number, *, fails=False, token_ids=None):
-        self.shard = ShardId(number)
+        self.shard = ShardId("default", number)
         self._fails = fails
         self._token_ids = token_ids
         self.asked = []

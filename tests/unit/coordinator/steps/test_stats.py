@@ -16,13 +16,13 @@ def query(num_starts: int) -> Query:
 
 
 def matches(shard: int, reads: ReadCounts) -> ShardMatches:
-    return ShardMatches(ShardId(shard), NONE, NONE, NO_RANKS, NO_RANKS, NO_RANKS, num_tokens=9, reads=reads)
+    return ShardMatches(ShardId("default", shard), NONE, NONE, NO_RANKS, NO_RANKS, NO_RANKS, num_tokens=9, reads=reads)
 
 
 def test_reads_of_the_shards_that_answered_are_summed() -> None:
     answers = Answers(
         (matches(0, ReadCounts(4, 5, 6, 0, 100)), matches(2, ReadCounts(1, 1, 3, 0, 20))),
-        (FailedShard(ShardId(1), "gone"),),
+        (FailedShard(ShardId("default", 1), "gone"),),
     )
     retrieved = Retrieved((), (), ReadCounts(1, 0, 2, 3, 50))
     assert trace_stats(query(4), answers, retrieved) == TraceStats(

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from coordinator.errors import InvalidRequestError
+from coordinator.requests import TraceOptions
 from coordinator.steps.tokenize import tokenize, whole_text
-from coordinator.values import TraceOptions
 from index_format.tokenizer import ByteTokenizer, JsonTokenizer
 from tests.shared_data import shared_tokenizer
 

@@ -1,0 +1,62 @@
+"""A corpus: one index, with the name and the stage of training that a cluster gives it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from coordinator.errors import ConfigurationError, InvalidRequestError
+from index_format.manifest import IndexManifest
+
+DEFAULT_NAME = "default"
+"""Name of the corpus where there is only one and nobody named it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """One index as a part of what is served.
+
+    Attributes:
+        name: Identifies the corpus in requests and document ids.
+        display_name: What a page shows.
+        stage: Stage of training that used it; may be empty.
+        index: The index's manifest.
+    """
+
+    name: str
+    display_name: str
+    stage: str
+    index: IndexManifest
+
+    @classmethod
+    def of_index(cls, index: IndexManifest, name: str = DEFAULT_NAME) -> "Corpus":
+        """Returns the corpus of an index that nobody described further."""
+        return cls(name, name, index.stage, index)
+
+
+def check_one_tokenizer(corpora: Sequence[Corpus]) -> None:
+    """Checks that one text is the same tokens in every corpus.
+
+    Raises:
+        ConfigurationError: two corpora have different tokenizers, or the same name; says which.
+    """
+    first = corpora[0]
+    for corpus in corpora[1:]:
+        if corpus.index.tokenizer_sha256 != first.index.tokenizer_sha256:
+            raise ConfigurationError(
+                f"corpus {corpus.name} has the tokenizer {corpus.index.tokenizer_sha256}, corpus {first.name} has "
+                f"{first.index.tokenizer_sha256}; corpora that are served together must share one"
+            )
+    names = [corpus.name for corpus in corpora]
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"corpora are named {', '.join(names)}; a name may stand only once")
+
+
+def chosen_corpora(wanted: Sequence[str], corpora: Mapping[str, Corpus]) -> tuple[Corpus, ...]:
+    """Returns the corpora that a request names, in the order in which they are served; all if it names none.
+
+    Raises:
+        InvalidRequestError: there is no corpus of a name.
+    """
+    for name in wanted:
+        if name not in corpora:
+            raise InvalidRequestError(f"there is no corpus {name!r}, expected some of {', '.join(corpora)}")
+    return tuple(corpus for corpus in corpora.values() if not wanted or corpus.name in wanted)
