@@ -1,7 +1,7 @@
 """Writes ``docs/configuration.md`` from the configuration classes: ``python -m headwater.configuration_page``."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -69,7 +69,9 @@ shards:
 _METRICS = """\
 ## Metrics of a shard server
 
-What `--metrics-listen` answers at `/metrics`. Nothing in it names a query or a document.
+What `--metrics-listen` answers at `/metrics`, besides `process_*` (processor time, memory, open files). Nothing in it
+names a query or a document. At the same address `/healthz` answers 200 while the process lives; `/readyz` answers 200
+while it serves, else 503 with the reason: it opens its shards, it stops, or a file is damaged.
 """
 
 _ADDRESSES = """\
@@ -130,11 +132,18 @@ def _default(field: FieldInfo) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    lowest = next((limit.ge for limit in field.metadata if hasattr(limit, "ge")), None)
-    highest = next((limit.le for limit in field.metadata if hasattr(limit, "le")), None)
-    if lowest is None:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    lowest, above, highest = (
+        next((getattr(limit, name) for limit in field.metadata if hasattr(limit, name)), None)
+        for name in ("ge", "gt", "le")
+    )
+    if lowest is None and above is None:
         return ""
-    return f"{lowest} to {highest}" if highest is not None else f"{lowest} or more"
+    least = f"more than {above}" if lowest is None else f"{lowest}"
+    if highest is None:
+        return least if lowest is None else f"{least} or more"
+    return f"{least} to {highest}" if above is None else f"{least}, at most {highest}"
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """The configuration of a shard server: default < YAML file < ``HEADWATER_SHARD_*`` variables < flags."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shard_server.errors import ConfigError
+from runtime.address import Address
 
 ENVIRONMENT_PREFIX = "HEADWATER_SHARD_"
 
@@ -21,20 +19,30 @@ class ShardServerConfig(BaseModel):
         description="Directory of the index: its manifest, its tokenizer and the folders of the shards."
     )
     shards: tuple[int, ...] = Field(
-        default=(), description="Numbers of the shards to serve. Empty: every shard of the index."
+        default=(),
+        description="Numbers of the shards to serve. Empty: every shard of the index.",
+        json_schema_extra={"flag": "--shard"},
     )
-    listen: str = Field(
+    listen: Address = Field(
         default="127.0.0.1:7001", description="Address to serve gRPC on, `host:port`. Port 0: any free one."
     )
-    metrics_listen: str | None = Field(
-        default=None, description="Address to serve Prometheus metrics on. Absent: nowhere."
+    metrics_listen: Address | None = Field(
+        default=None, description="Address to serve /metrics, /healthz and /readyz on. Absent: nowhere."
+    )
+    reflection: bool = Field(default=True, description="Whether gRPC reflection tells callers what the calls are.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level of what is logged; `debug` logs every call."
+    )
+    slow_call_s: float = Field(default=1.0, ge=0, description="Calls that take longer are logged, in seconds.")
+    otel_endpoint: str | None = Field(
+        default=None, description="Where OpenTelemetry goes: `http://collector:4317`. Absent: nowhere."
     )
     search_threads: int = Field(
         default=0, ge=0, le=1024, description="Threads that search, over all shards. 0: one a core."
     )
     max_running_calls: int = Field(default=8, ge=1, le=1024, description="Calls worked on at once.")
     max_queued_calls: int = Field(
-        default=64, ge=0, le=1024, description="Calls that wait, each in a thread; more get RESOURCE_EXHAUSTED."
+        default=64, ge=0, le=100_000, description="Calls that wait for their turn; more get RESOURCE_EXHAUSTED."
     )
     max_query_tokens: int = Field(default=250_000, ge=1, description="Longest query, in tokens.")
     max_windows: int = Field(default=4096, ge=1, description="Most windows in one call.")
@@ -42,24 +50,38 @@ class ShardServerConfig(BaseModel):
         default=4_000_000, ge=1, description="Most tokens in the windows of one call, together."
     )
     max_document_tokens: int = Field(default=100_000, ge=1, description="Most tokens of a document in one call.")
-    max_message_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=65_536, description="Largest message, either way, in bytes."
+    max_request_bytes: int = Field(default=4 * 1024 * 1024, ge=65_536, description="Largest request, in bytes.")
+    max_response_bytes: int = Field(default=64 * 1024 * 1024, ge=65_536, description="Largest answer, in bytes.")
+    request_timeout_s: float = Field(
+        default=5.0, gt=0, le=3600, description="Time that a caller has to send its request, in seconds."
+    )
+    idle_connection_s: float = Field(
+        default=300.0, ge=1, le=86_400, description="Connections without a call are closed after this, in seconds."
+    )
+    drain_notice_s: float = Field(
+        default=2.0,
+        ge=0,
+        le=3600,
+        description="Time from SIGTERM, when health turns NOT_SERVING, during which calls are still taken, in seconds.",
     )
     drain_s: float = Field(
-        default=10.0, ge=0, le=3600, description="Time that running calls get on SIGTERM, in seconds."
+        default=10.0, ge=0, le=3600, description="Time that running calls get after that, in seconds."
+    )
+    check_files: Literal["sizes", "checksums"] = Field(
+        default="sizes",
+        description="What is compared with the manifests before serving; `checksums` reads every file once.",
+    )
+    scrub_interval_s: float = Field(
+        default=0.0,
+        ge=0,
+        description="Time between two readings of all files that compare their checksums, in seconds. 0: never.",
+    )
+    scrub_mb_per_s: float = Field(
+        default=16.0, gt=0, le=100_000, description="How fast these readings go, in MB a second."
     )
     stop_with_stdin: bool = Field(
         default=False, description="Stop when standard input closes: for a parent that may die without a word."
     )
-
-    @field_validator("listen", "metrics_listen")
-    @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        if value is not None:
-            host, separator, port = value.rpartition(":")
-            if not separator or not host or not port.isdecimal() or int(port) > 65_535:
-                raise ValueError(f"{value!r} is not host:port with a port of 0 to 65535")
-        return value
 
     @field_validator("shards")
     @classmethod
@@ -67,55 +89,3 @@ class ShardServerConfig(BaseModel):
         if len(set(value)) != len(value) or min(value, default=0) < 0:
             raise ValueError(f"{list(value)} are not distinct shard numbers >= 0")
         return tuple(sorted(value))
-
-
-def load_config(
-    flags: Mapping[str, Any], environment: Mapping[str, str], config_file: Path | None
-) -> ShardServerConfig:
-    """Returns the configuration: each setting from the flags if there, else the environment, else the file.
-
-    Args:
-        flags: Settings given on the command line, by field name; those not given are absent.
-        environment: Environment variables. Lists are written with commas.
-        config_file: A YAML file of settings by field name.
-
-    Raises:
-        ConfigError: a setting is unknown, missing or out of range, or the file is unreadable.
-    """
-    settings = {**_from_file(config_file), **_from_environment(environment), **flags}
-    try:
-        return ShardServerConfig.model_validate(settings)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_explain(detail) for detail in error.errors())) from None
-
-
-def _explain(detail: Any) -> str:
-    name = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        return f"setting {name!r} is unknown, expected one of {', '.join(ShardServerConfig.model_fields)}"
-    if detail["type"] == "missing":
-        return f"setting {name!r} is missing; give --{name} or {ENVIRONMENT_PREFIX}{name.upper()}"
-    return f"setting {name!r} is {detail['input']!r}: {detail['msg']}"
-
-
-def _from_file(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot read the configuration ({error})") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected settings by name, found {type(content).__name__}")
-    return {str(name): value for name, value in content.items()}
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for variable, value in environment.items():
-        if variable.startswith(ENVIRONMENT_PREFIX):
-            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-            settings[name] = [part for part in value.split(",") if part] if name == "shards" else value
-    return settings

@@ -1,14 +1,16 @@
-"""What can go wrong in serving a shard, and the gRPC status that each fault becomes.
+"""What can go wrong in serving a shard, the gRPC status that each fault becomes, and what the metrics call it.
 
 ShardServerError
-|-- ConfigError            the operator: the configuration is wrong, or names what is not there
+|-- ConfigError            the operator: the configuration names what is not there
 |-- AddressInUseError      the operator: another process listens there
-|-- WrongShardError        the operator: the caller's placement and this server do not agree on index or shard
+|-- DamagedFileError       the operator: a file of the index is not what was published
+|-- WrongShardError        the operator: the caller's cluster file and this server do not agree on index or shard
 |-- RequestLimitError      the caller: a request is over a limit of this server
+|-- SlowRequestError       the caller: its request did not come in time
+|-- NoRequestError         the caller: it ended, or gRPC refused, the call before there was a request
 |-- DocumentMissingError   the caller: no such document, or nothing at that place in it
 |-- OverloadedError        nobody: the queue is full, try another replica or later
-|-- DeadlineError          nobody: the caller's time ran out before the work began
-`-- CallerGoneError        nobody: the caller cancelled before the work began
+`-- DeadlineError          nobody: the caller's time ran out before the work began
 """
 
 from collections.abc import Mapping
@@ -23,11 +25,15 @@ class ShardServerError(Exception):
 
 
 class ConfigError(ShardServerError):
-    """The configuration is wrong, or names what is not there."""
+    """The configuration names what is not there."""
 
 
 class AddressInUseError(ShardServerError):
     """The address to listen on cannot be bound."""
+
+
+class DamagedFileError(ShardServerError):
+    """The content of a file is not what its manifest says."""
 
 
 class WrongShardError(ShardServerError):
@@ -36,6 +42,14 @@ class WrongShardError(ShardServerError):
 
 class RequestLimitError(ShardServerError):
     """A request is over a limit of this server."""
+
+
+class SlowRequestError(ShardServerError):
+    """The caller opened a call and did not send its request in time."""
+
+
+class NoRequestError(ShardServerError):
+    """The call ended before there was a request: its caller went, or gRPC refused the message."""
 
 
 class DocumentMissingError(ShardServerError):
@@ -50,10 +64,6 @@ class DeadlineError(ShardServerError):
     """The caller's deadline passed before the work began."""
 
 
-class CallerGoneError(ShardServerError):
-    """The caller cancelled the call before the work began."""
-
-
 # The status of every fault; a subclass that is not listed takes that of its nearest base.
 STATUS: Mapping[type[Exception], grpc.StatusCode] = {
     EngineError: grpc.StatusCode.INTERNAL,
@@ -63,12 +73,25 @@ STATUS: Mapping[type[Exception], grpc.StatusCode] = {
     ShardServerError: grpc.StatusCode.INTERNAL,
     ConfigError: grpc.StatusCode.FAILED_PRECONDITION,
     AddressInUseError: grpc.StatusCode.FAILED_PRECONDITION,
+    DamagedFileError: grpc.StatusCode.DATA_LOSS,
     WrongShardError: grpc.StatusCode.FAILED_PRECONDITION,
     RequestLimitError: grpc.StatusCode.INVALID_ARGUMENT,
+    SlowRequestError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    NoRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     DocumentMissingError: grpc.StatusCode.NOT_FOUND,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineError: grpc.StatusCode.DEADLINE_EXCEEDED,
-    CallerGoneError: grpc.StatusCode.CANCELLED,
+}
+
+# Why a call was refused before the engine was asked, as the metrics say it.
+REFUSALS: Mapping[type[Exception], str] = {
+    OverloadedError: "queue_full",
+    DeadlineError: "deadline",
+    SlowRequestError: "slow_request",
+    NoRequestError: "no_request",
+    RequestLimitError: "limit",
+    WrongShardError: "wrong_shard",
+    DamagedFileError: "damaged_file",
 }
 
 

@@ -1,105 +1,139 @@
-"""The process: opens its shards, listens, and stops gently on SIGTERM, SIGINT or a closed standard input."""
+"""The gRPC server of a process: what it takes from the network, how it starts, and how it stops and loses no call."""
 
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import sys
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
+from runtime.address import join_address, split_address
+from shard_server.checksums import published_files
 from shard_server.config import ShardServerConfig
-from shard_server.errors import AddressInUseError
+from shard_server.errors import AddressInUseError, DamagedFileError
+from shard_server.health import Health
 from shard_server.metrics import Metrics
+from shard_server.scrub import Scrubber
 from shard_server.service import SERVICE, ShardService
-from shard_server.shards import OpenShards, open_shards
+from shard_server.shards import OpenShards
 
-# For calls that are refused, and for health and reflection.
-_SPARE_THREADS = 8
-# Calls that may wait for a thread to tell them that the queue is full; gRPC itself refuses more.
-_MOST_REFUSALS = 256
+# For a client to say that it speaks HTTP/2.
+_HANDSHAKE_MS = 5_000
+# Of one connection: more calls than ever wait here, and few enough that a caller who sends nothing costs little.
+_MOST_STREAMS = 1_000
 
 _log = logging.getLogger(__name__)
 
 
+class ShardServer:
+    """Serves open shards; made, started, drained and stopped in one event loop."""
+
+    def __init__(self, config: ShardServerConfig, shards: OpenShards, metrics: Metrics, health_: Health):
+        """Binds the address.
+
+        Raises:
+            AddressInUseError: it cannot be bound.
+        """
+        self._config = config
+        self._shards = shards
+        self._health = health_
+        self._loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(config.max_running_calls, thread_name_prefix="shard-call")
+        self._service = ShardService(shards, config, metrics, self._pool)
+        self._server = grpc.aio.server(options=_server_options(config))
+        self._server.add_generic_rpc_handlers((self._service.handler(), health_.handler()))
+        if config.reflection:
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self.address = _bind(self._server, config.listen)
+        self._scrubber = Scrubber(
+            lambda: published_files(config.index, shards.index, shards.by_number),
+            interval_s=config.scrub_interval_s,
+            mb_per_s=config.scrub_mb_per_s,
+            metrics=metrics,
+            on_damage=self._heard_of_damage,
+        )
+
+    async def start(self) -> None:
+        """Takes calls; then health turns SERVING."""
+        await self._server.start()
+        self._health.serve(index_id=self._shards.index.index_id, shards=list(self._shards.by_number))
+        if self._config.scrub_interval_s:
+            self._scrubber.start()
+
+    async def drain(self) -> None:
+        """Turns health NOT_SERVING and goes on answering for ``drain_notice_s``, so that watchers go elsewhere."""
+        self._health.refuse("stopping")
+        await asyncio.sleep(self._config.drain_notice_s)
+
+    async def stop(self) -> None:
+        """Takes no more calls and returns when those that run are done, or ``drain_s`` is over."""
+        self._health.refuse("stopping")
+        if self._config.scrub_interval_s:
+            await asyncio.to_thread(self._scrubber.close)
+        # Or the streams of the watchers would use up the time.
+        self._health.close()
+        await self._server.stop(self._config.drain_s)
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def _heard_of_damage(self, damage: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process stops already
+            self._loop.call_soon_threadsafe(self._quarantine, damage)
+
+    def _quarantine(self, damage: str) -> None:
+        """Answers nothing any more: an answer may be wrong. The process stays, for whoever looks at it."""
+        self._service.refuse_all(DamagedFileError(damage))
+        self._health.refuse(damage)
+
+
 @contextlib.asynccontextmanager
-async def serving(config: ShardServerConfig, shards: OpenShards) -> AsyncIterator[str]:
-    """Serves while the block runs; gives it the address, with the port that was chosen.
+async def serving(config: ShardServerConfig, shards: OpenShards, metrics: Metrics | None = None) -> AsyncIterator[str]:
+    """Serves while the block runs, and gives the address, with the port that was chosen.
 
-    On leaving, health turns NOT_SERVING, no call is taken any more, and those that run get ``drain_s``.
-
-    Raises:
-        AddressInUseError: an address cannot be bound.
-    """
-    metrics = Metrics()
-    for number, shard in shards.by_number.items():
-        metrics.serve_shard(number, shard.num_tokens)
-    service = ShardService(shards, config, metrics)
-    most_calls = config.max_running_calls + config.max_queued_calls
-    # A thread is started when a call finds none idle.
-    threads = ThreadPoolExecutor(most_calls + _SPARE_THREADS, thread_name_prefix="shard-call")
-    server = grpc.server(threads, options=_server_options(config), maximum_concurrent_rpcs=most_calls + _MOST_REFUSALS)
-    server.add_generic_rpc_handlers((service.handler(),))
-    health_servicer = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    address = _bind(server, config.listen)
-    with _metrics_server(config, metrics):
-        server.start()
-        for name in ("", SERVICE):
-            health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-        try:
-            yield address
-        finally:
-            health_servicer.enter_graceful_shutdown()
-            await asyncio.to_thread(server.stop(config.drain_s).wait)
-            threads.shutdown()
-
-
-async def run(config: ShardServerConfig) -> None:
-    """Opens the shards, serves them and returns when the process was told to stop.
-
-    Writes one line ``listening on host:port`` to standard output once calls are answered.
+    On leaving, no call is taken any more, and those that run get ``drain_s``.
 
     Raises:
-        ShardServerError, IndexFormatError, EngineError: the server cannot start.
+        AddressInUseError: the address cannot be bound.
     """
-    shards = open_shards(config)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if config.stop_with_stdin:
-        _set_when_stdin_closes(stop, loop)
-    async with serving(config, shards) as address:
-        sys.stdout.write(f"listening on {address}\n")
-        sys.stdout.flush()
-        _log.info("serving", extra={"address": address, "shards": list(shards.by_number)})
-        await stop.wait()
-        _log.info("stopping", extra={"drain_s": config.drain_s})
+    server = ShardServer(config, shards, metrics or Metrics(), new_health(config))
+    await server.start()
+    try:
+        yield server.address
+    finally:
+        await server.stop()
+
+
+def new_health(config: ShardServerConfig) -> Health:
+    """Returns the health of a process that does not serve yet."""
+    return Health((SERVICE,), config.request_timeout_s)
 
 
 def _server_options(config: ShardServerConfig) -> list[tuple[str, int]]:
     return [
         # Without this, a second server on the port would silently take half of the calls.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", config.max_message_bytes),
-        ("grpc.max_send_message_length", config.max_message_bytes),
-        # The coordinator pings every 10 s to notice a frozen server; the default of 300 s would drop it.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.max_receive_message_length", config.max_request_bytes),
+        ("grpc.max_send_message_length", config.max_response_bytes),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+        ("grpc.max_concurrent_streams", _MOST_STREAMS),
+        ("grpc.max_connection_idle_ms", round(config.idle_connection_s * 1000)),
+        # A coordinator pings every second, also without a call, to notice a frozen server; the default of one ping in
+        # 300 s would drop it. Some pings come in a bunch when the network, or this process, stood still.
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
+        ("grpc.http2.max_ping_strikes", 10),
+        # The other way round: watchers whose machine is gone are not kept.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 10_000),
     ]
 
 
-def _bind(server: grpc.Server, listen: str) -> str:
-    host, _, _ = listen.rpartition(":")
+def _bind(server: grpc.aio.Server, listen: str) -> str:
+    host, _ = split_address(listen)
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
@@ -107,36 +141,4 @@ def _bind(server: grpc.Server, listen: str) -> str:
             f"{listen}: cannot listen there, the port is in use or the address is not of this machine; "
             "choose another with --listen"
         ) from error
-    return f"{host}:{port}"
-
-
-@contextlib.contextmanager
-def _metrics_server(config: ShardServerConfig, metrics: Metrics) -> Iterator[None]:
-    if config.metrics_listen is None:
-        yield
-        return
-    host, _, port = config.metrics_listen.rpartition(":")
-    try:
-        server, thread = start_http_server(int(port), host.strip("[]"), registry=metrics.registry)
-    except OSError as error:
-        raise AddressInUseError(
-            f"{config.metrics_listen}: cannot serve metrics there ({error.strerror}); "
-            "choose another address with --metrics-listen"
-        ) from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def _set_when_stdin_closes(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    def wait() -> None:
-        # Not through sys.stdin: a thread that waits in it holds a lock that the interpreter wants when it exits.
-        while os.read(0, 4096):
-            pass
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the process stops already
-            loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=wait, name="stdin", daemon=True).start()
+    return join_address(host, port)

@@ -1,32 +1,35 @@
-"""The gRPC service of a shard server: admits a call, waits for its turn, answers it.
+"""The gRPC service of a shard server: takes a request, waits for its turn, answers it.
 
-Every call has a thread of the gRPC server from its arrival on: an event loop that hands each call to a pool takes half
-as much time again.
+The event loop only takes, queues and sends; what reads a request, searches and writes an answer runs in a bounded pool.
+So a caller that sends slowly, or nothing at all, costs a task and never a thread.
 """
 
+import asyncio
 import logging
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from protos.shard.v1 import shard_pb2
+from runtime import request_id, telemetry
 from shard_server import codec
 from shard_server.config import ShardServerConfig
 from shard_server.errors import (
-    CallerGoneError,
+    REFUSALS,
     DeadlineError,
-    OverloadedError,
     RequestLimitError,
     ShardServerError,
     status_of,
 )
+from shard_server.incoming import Context, receive_request
 from shard_server.metrics import Metrics
 from shard_server.shards import OpenShards
+from shard_server.turns import Turns
 from suffix_engine import EngineError
 
 SERVICE = shard_pb2.DESCRIPTOR.services_by_name["ShardService"].full_name
@@ -48,108 +51,133 @@ _RPCS = {
 }
 
 
-class _Turns:
-    """Lets a number of calls run at once, first come, first served."""
+@dataclass(slots=True)
+class _Call:
+    """What is known of one call by the time it ends."""
 
-    def __init__(self, most: int) -> None:
-        self._free = most
-        self._waiting: deque[object] = deque()
-        self._changed = threading.Condition()
-
-    def wait(self, context: grpc.ServicerContext) -> None:
-        """Waits until the call may run; `end` must follow.
-
-        Raises:
-            DeadlineError: its deadline passed meanwhile.
-            CallerGoneError: its caller went away.
-        """
-        # Of a call without a deadline gRPC says that centuries remain, which no lock can wait.
-        ends = time.monotonic() + min(context.time_remaining(), threading.TIMEOUT_MAX / 2)
-        is_over = not context.add_callback(self._wake)
-        call = object()
-        with self._changed:
-            self._waiting.append(call)
-            try:
-                while True:
-                    if is_over or not context.is_active():
-                        raise CallerGoneError("the caller went away while the call waited")
-                    if self._free and self._waiting[0] is call:
-                        break
-                    if (left := ends - time.monotonic()) <= 0:
-                        raise DeadlineError("the deadline passed while the call waited")
-                    self._changed.wait(left)
-                self._free -= 1
-            finally:
-                self._waiting.remove(call)
-                self._changed.notify_all()
-
-    def end(self) -> None:
-        """Gives the turn to the next call."""
-        with self._changed:
-            self._free += 1
-            self._changed.notify_all()
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+    rpc: str
+    arrived: float
+    shard: str = ""
+    queue_s: float = 0.0
+    status: grpc.StatusCode = grpc.StatusCode.OK
 
 
 class ShardService:
     """Answers the calls of `ShardService` (protos/shard/v1) with some open shards."""
 
-    def __init__(self, shards: OpenShards, config: ShardServerConfig, metrics: Metrics):
+    def __init__(self, shards: OpenShards, config: ShardServerConfig, metrics: Metrics, pool: Executor):
+        """Makes the service; ``pool`` needs as many threads as calls run at once."""
         self._shards = shards
         self._config = config
         self._metrics = metrics
-        self._admitted = threading.BoundedSemaphore(config.max_running_calls + config.max_queued_calls)
-        self._turns = _Turns(config.max_running_calls)
+        self._pool = pool
+        self._turns = Turns(config.max_running_calls, config.max_queued_calls)
+        self._refusal: ShardServerError | None = None
+        metrics.watch(lambda: self._turns.num_running, lambda: self._turns.num_waiting)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
-        """Returns what to add to a ``grpc.server``, whose threads must be more than the calls that this admits."""
-        methods = {name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, rpc)) for name, rpc in _RPCS.items()}
+        """Returns what to add to a ``grpc.aio.server``.
+
+        To gRPC the requests are streams, which are the same bytes on the wire: so the time to send one is limited here.
+        """
+        methods = {
+            name: grpc.stream_unary_rpc_method_handler(self._behaviour(name, rpc)) for name, rpc in _RPCS.items()
+        }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    def _behaviour(self, name: str, rpc: _Rpc) -> Callable[[bytes, "grpc.ServicerContext"], bytes]:
-        def behave(request: bytes, context: grpc.ServicerContext) -> bytes:
-            arrived = time.monotonic()
-            status = grpc.StatusCode.OK
-            try:
-                return self._run(rpc, request, context)
-            except (EngineError, ShardServerError) as error:
-                status = status_of(error)
-                context.abort(status, str(error))
-            except Exception:  # the process edge: what is left is a bug of ours
-                status = grpc.StatusCode.INTERNAL
-                _log.exception("call failed", extra={"rpc": name})
-                context.abort(status, "the shard server failed; its log says why")
-            finally:
-                self._metrics.observe(name, status, time.monotonic() - arrived)
+    def refuse_all(self, error: ShardServerError) -> None:
+        """Answers every call from now on with ``error``."""
+        self._refusal = error
+
+    def _behaviour(self, name: str, rpc: _Rpc) -> Callable[[object, Context], Awaitable[bytes]]:
+        otel_name = f"{SERVICE}/{name}"
+        attributes = {"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": name}
+
+        async def behave(_messages: object, context: Context) -> bytes:
+            call = _Call(name, time.perf_counter())
+            metadata = context.invocation_metadata() or ()
+            id_ = next((value for key, value in metadata if key == request_id.METADATA_KEY), None)
+            with (
+                request_id.serving_request(request_id.accepted_or_new(id_)),
+                telemetry.otel_span(otel_name, kind="server", attributes=attributes, parent=metadata),
+            ):
+                try:
+                    return await self._serve(call, rpc, context)
+                finally:
+                    self._finish(call)
 
         return behave
 
-    def _run(self, rpc: _Rpc, request: bytes, context: grpc.ServicerContext) -> bytes:
-        """Returns the serialized answer, once it is this call's turn."""
-        if not self._admitted.acquire(blocking=False):
-            raise OverloadedError(
-                f"{self._config.max_running_calls} calls run and {self._config.max_queued_calls} wait"
-            )
+    async def _serve(self, call: _Call, rpc: _Rpc, context: Context) -> bytes:
+        """Returns the serialized answer, or ends the call with the status of what went wrong."""
         try:
-            with self._metrics.unfinished.track_inprogress():
-                self._turns.wait(context)
-                try:
-                    return self._answer(rpc, request)
-                finally:
-                    self._turns.end()
-        finally:
-            self._admitted.release()
+            if self._refusal is not None:
+                raise self._refusal
+            content = await receive_request(context, self._config.request_timeout_s)
+            await self._wait_for_turn(call, context)
+            return await self._run(call, rpc, content)
+        except (EngineError, ShardServerError) as error:
+            call.status = status_of(error)
+            if (reason := REFUSALS.get(type(error))) is not None:
+                self._metrics.refuse(reason)
+            details = str(error)
+        except asyncio.CancelledError:
+            is_late = context.time_remaining() == 0
+            call.status = grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
+            raise
+        except Exception:  # the process edge: what is left is a bug of ours
+            call.status = grpc.StatusCode.INTERNAL
+            _log.exception("call failed", extra={"rpc": call.rpc})
+            details = "the shard server failed; its log says why"
+        await context.abort(call.status, details)
 
-    def _answer(self, rpc: _Rpc, content: bytes) -> bytes:
+    async def _wait_for_turn(self, call: _Call, context: Context) -> None:
+        began = time.perf_counter()
         try:
-            request = rpc.request.FromString(content)
+            async with asyncio.timeout(context.time_remaining()):
+                await self._turns.wait()
+        except TimeoutError:
+            raise DeadlineError("the deadline passed while the call waited") from None
+        call.queue_s = time.perf_counter() - began
+        self._metrics.waited(call.queue_s)
+
+    async def _run(self, call: _Call, rpc: _Rpc, content: bytes) -> bytes:
+        """Returns the answer from the pool; the turn ends with the work, also when the caller goes before."""
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._answer, call, rpc, content)
+        work.add_done_callback(lambda _: self._turns.end())
+        return await asyncio.shield(work)
+
+    def _answer(self, call: _Call, rpc: _Rpc, content: bytes) -> bytes:
+        try:
+            request: Any = rpc.request.FromString(content)
         except DecodeError as error:
             raise RequestLimitError(f"request is not a {rpc.request.DESCRIPTOR.full_name} ({error})") from error
+        shard = getattr(request, "shard", None)
+        call.shard = str(shard) if shard in self._shards.by_number else ""
         response = rpc.answer(request, self._shards, self._config)
         if rpc.counts_reads:
             self._metrics.add_reads(response.reads)
         answer: bytes = response.SerializeToString()
         return answer
+
+    def _finish(self, call: _Call) -> None:
+        seconds = time.perf_counter() - call.arrived
+        self._metrics.observe(call.rpc, call.status, call.shard, seconds)
+        if telemetry.is_on():
+            telemetry.set_attributes(
+                {
+                    "rpc.grpc.status_code": call.status.value[0],
+                    "headwater.shard": call.shard,
+                    "headwater.queue_ms": call.queue_s * 1000,
+                }
+            )
+        level = logging.WARNING if seconds > self._config.slow_call_s else logging.DEBUG
+        if _log.isEnabledFor(level):
+            fields = {
+                "rpc": call.rpc,
+                "status": call.status.name,
+                "shard": call.shard,
+                "seconds": round(seconds, 6),
+                "queue_s": round(call.queue_s, 6),
+            }
+            _log.log(level, "slow call" if level == logging.WARNING else "call", extra=fields)

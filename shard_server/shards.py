@@ -1,5 +1,6 @@
-"""Opens the shards that a server holds, after checking manifests, file sizes and the tokenizer."""
+"""Opens the shards that a server holds, after checking manifests, files and the tokenizer, and warms them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,12 @@ from index_format.errors import ManifestError
 from index_format.layout import shard_folder
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer
+from shard_server.checksums import check_files, published_files
 from shard_server.config import ShardServerConfig
 from shard_server.errors import ConfigError, WrongShardError
+
+# A query of token 0, which every vocabulary has, that a match may start with.
+_FIRST_TOKEN = _FIRST_START = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,11 @@ class OpenShards:
 
 
 def open_shards(config: ShardServerConfig) -> OpenShards:
-    """Returns the configured shards, opened.
+    """Returns the configured shards, opened: directories are in memory, and each has answered a search.
 
     Raises:
         ConfigError: the index has no such shard.
+        DamagedFileError: checksums are asked for, and one is not the published one.
         IndexFormatError: the index, a shard or the tokenizer is missing or not what its manifest says.
         EngineError: the files of a shard are not a shard.
     """
@@ -49,6 +55,8 @@ def open_shards(config: ShardServerConfig) -> OpenShards:
         raise ConfigError(
             f"{config.index}: asked for shard {numbers[-1]}, the index has shards 0 to {index.num_shards - 1}"
         )
+    if config.check_files == "checksums":
+        check_files(published_files(config.index, index, numbers), os.cpu_count() or 1)
     vocabulary = _vocabulary(config.index, index)
     pool = suffix_engine.ThreadPool(config.search_threads)
     shards = {}
@@ -64,6 +72,7 @@ def open_shards(config: ShardServerConfig) -> OpenShards:
                 f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
                 f"the manifest says {published[0]} in {published[1]}"
             )
+        shard.longest_matches(_FIRST_TOKEN, _FIRST_START, b"")
         shards[number] = shard
     return OpenShards(index, shards)
 
