@@ -1,0 +1,165 @@
+"""The cluster that the suite maltreats: 3 shards x 2 replicas behind fault proxies, and a coordinator on Ray."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+import yaml
+
+from bench.errors import BenchError
+from bench.faults.coordinator_process import CoordinatorProcess
+from bench.faults.indexes import NUM_SHARDS, Indexes
+from bench.faults.namespaces import Namespace
+from bench.faults.proxy import FaultProxy, ProxyThread
+from bench.faults.shard_replica import ShardReplica
+from coordinator.local.free_ports import free_ports
+from index_format.manifest import IndexManifest
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from protos.coordinator.v1 import coordinator_pb2_grpc
+
+CORPUS = "made-up"
+REPLICAS = 2
+COORDINATOR_REPLICAS = 2
+# In a namespace, if there is one; reached without a proxy, so that the coordinator's own connection is cut.
+NAMESPACED = (2, 1)
+_SETTLE_S = 30.0
+_POLL_S = 0.05
+
+
+class FaultCluster:
+    """Everything that runs, while the ``with`` block does.
+
+    Attributes:
+        coordinator: The coordinator.
+        replicas: The shard servers, by shard and then replica.
+        proxies: The links to them, in the same order; None where there is no proxy.
+        namespace: The namespace of the replica `NAMESPACED`, if the machine allows it.
+        indexes: What is served.
+    """
+
+    def __init__(self, indexes: Indexes, namespace: Namespace | None, settings: Mapping[str, str]):
+        """Takes what to serve; nothing is started yet.
+
+        Args:
+            indexes: A copy for each replica.
+            namespace: A namespace that exists, for one of the replicas.
+            settings: Settings of the coordinator, by environment variable.
+        """
+        self.indexes = indexes
+        self.namespace = namespace
+        self._settings = dict(settings)
+        self._stack = ExitStack()
+        self._never = threading.Event()
+        self._served = ""
+        self.replicas: list[list[ShardReplica]] = []
+        self.proxies: list[list[FaultProxy | None]] = []
+        self.links: ProxyThread
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        # Ray and HAProxy put sockets some 80 characters deeper, and the path of one has at most 97 characters.
+        self._directory = Path(tempfile.mkdtemp(prefix="hw-", dir="/tmp"))
+        self._stack.callback(shutil.rmtree, self._directory, ignore_errors=True)
+        self.links = self._stack.enter_context(ProxyThread())
+        self.replicas = self.start_replicas(self.indexes.copies, in_namespace=True)
+        self.proxies = [[self._proxy(replica) for replica in replicas] for replicas in self.replicas]
+        self._cluster_file = self._directory / "cluster.yaml"
+        self.serve(self.indexes.copies[0], self.addresses())
+        self.coordinator = CoordinatorProcess(
+            self._cluster_file, self._directory, replicas=COORDINATOR_REPLICAS, settings=self._settings
+        )
+        self._stack.callback(self.coordinator.end)
+        self.coordinator.wait_until_ready()
+        self._channel = self._stack.enter_context(grpc.insecure_channel(self.coordinator.target))
+        self._stub = coordinator_pb2_grpc.CoordinatorServiceStub(self._channel)
+
+    def start_replicas(self, indexes: Sequence[Path], *, in_namespace: bool = False) -> list[list[ShardReplica]]:
+        """Starts a server of every shard for each directory, and returns them by shard once they answer."""
+        ports = iter(free_ports(NUM_SHARDS * len(indexes)))
+        started: list[list[ShardReplica]] = []
+        for shard in range(NUM_SHARDS):
+            started.append([])
+            for number, index in enumerate(indexes):
+                space = self.namespace if in_namespace and (shard, number) == NAMESPACED else None
+                host, prefix = (space.address, space.command(())) if space is not None else ("127.0.0.1", [])
+                replica = ShardReplica(shard, number, index, f"{host}:{next(ports)}", self._directory, prefix=prefix)
+                self._stack.callback(replica.end)
+                replica.start()
+                started[-1].append(replica)
+        for replicas in started:
+            for replica in replicas:
+                replica.wait_until_ready()
+        return started
+
+    def addresses(self) -> list[list[str]]:
+        """Returns where the coordinator finds the replicas that it started with, by shard: at their proxies."""
+        return [
+            [proxy.address if proxy is not None else replica.listen for replica, proxy in zip(row, links, strict=True)]
+            for row, links in zip(self.replicas, self.proxies, strict=True)
+        ]
+
+    def serve(self, index: Path, addresses: Sequence[Sequence[str]]) -> None:
+        """Writes the cluster file: an index, and the replicas of its shards. `settle` waits until it is followed."""
+        self._served = IndexManifest.load(index).index_id
+        shards = [{"shard": shard, "replicas": list(replicas)} for shard, replicas in enumerate(addresses)]
+        content = {"corpora": [{"name": CORPUS, "index": str(index), "shards": shards}]}
+        beside = self._cluster_file.with_suffix(".new")
+        beside.write_text(yaml.safe_dump(content))
+        beside.replace(self._cluster_file)
+
+    def settle(self) -> None:
+        """Returns once the cluster is as the cluster file says: every replica usable, every coordinator told.
+
+        Raises:
+            BenchError: it did not become so.
+        """
+        deadline = time.monotonic() + _SETTLE_S
+        good, found = 0, "no answer"
+        while good < 10 * COORDINATOR_REPLICAS:
+            if time.monotonic() > deadline:
+                raise BenchError(f"the cluster did not settle within {_SETTLE_S:.0f} s: {found}")
+            found = self._state()
+            good = good + 1 if not found else 0
+            if found:
+                self._never.wait(_POLL_S)
+
+    def _state(self) -> str:
+        """Returns what is amiss, or nothing."""
+        try:
+            described = self._stub.Describe(pb.DescribeRequest(timeout_ms=2_000), timeout=4.0).description
+        except grpc.RpcError as error:
+            return f"{error.code().name}: {error.details()}"
+        [corpus] = described.corpora
+        if corpus.index_id != self._served:
+            return f"index {corpus.index_id} is served, expected {self._served}"
+        unusable = [shard.shard for shard in corpus.shards if shard.usable_replicas < shard.replicas]
+        if corpus.failed_shards or unusable:
+            return (
+                f"shards without all replicas: {unusable}, without any: {[one.shard for one in corpus.failed_shards]}"
+            )
+        replicas = len(self.coordinator.replicas())
+        return "" if replicas == COORDINATOR_REPLICAS else f"{replicas} replicas of the coordinator"
+
+    def _proxy(self, replica: ShardReplica) -> FaultProxy | None:
+        if not replica.listen.startswith("127.0.0.1:"):
+            return None
+        return self.links.open(replica.endpoint)

@@ -1,0 +1,35 @@
+"""The index is replaced by its next generation under traffic, and back: no request may notice."""
+
+import time
+from collections.abc import Sequence
+
+from bench.faults.cluster import REPLICAS, FaultCluster
+from bench.faults.scenario import Scenario
+from bench.faults.timeline import Timeline
+
+_BETWEEN_S = 1.0
+
+
+def swap_and_back(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Starts servers of the next generation, points the cluster file at them, stops the old; then the same back."""
+    first, second = cluster.indexes.copies, cluster.indexes.next_generation
+    old = cluster.replicas
+    timeline.strike()
+    new = cluster.start_replicas([second] * REPLICAS)
+    cluster.serve(second, [[replica.listen for replica in replicas] for replicas in new])
+    cluster.settle()
+    for replica in [replica for replicas in old for replica in replicas]:
+        replica.stop()
+    time.sleep(_BETWEEN_S)
+
+    timeline.strike()
+    for replica in [replica for replicas in old for replica in replicas]:
+        replica.restart()
+    cluster.serve(first[0], cluster.addresses())
+    cluster.settle()
+    for replica in [replica for replicas in new for replica in replicas]:
+        replica.stop()
+    return ()
+
+
+SCENARIOS = (Scenario("index generation swapped, and back", swap_and_back),)

@@ -1,0 +1,67 @@
+"""What befalls shard servers: killed, frozen, all of one shard lost, restarted in turn."""
+
+import time
+from collections.abc import Sequence
+
+from bench.faults.cluster import CORPUS, FaultCluster
+from bench.faults.scenario import Scenario
+from bench.faults.timeline import Timeline
+
+_DOWN_S = 4.0
+# A frozen server has to be noticed by its silence.
+_FROZEN_S = 6.0
+# A coordinator looks for a lost server every two seconds at the longest (cluster/shard_client.py).
+_RETURN_GRACE_S = 3.0
+
+
+def kill_one(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Kills a replica by SIGKILL, and starts it again."""
+    replica = cluster.replicas[0][0]
+    timeline.strike()
+    replica.kill()
+    time.sleep(_DOWN_S)
+    replica.restart()
+    return ()
+
+
+def freeze_one(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Freezes a replica by SIGSTOP, and lets it go on."""
+    replica = cluster.replicas[1][0]
+    timeline.strike()
+    replica.freeze()
+    time.sleep(_FROZEN_S)
+    timeline.strike()
+    replica.thaw()
+    return ()
+
+
+def lose_a_shard(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Kills every replica of a shard, and brings back one, then the other."""
+    replicas = cluster.replicas[1]
+    with timeline.outage({f"{CORPUS}:1"}, _RETURN_GRACE_S):
+        for replica in replicas:
+            replica.kill()
+        time.sleep(_DOWN_S)
+        replicas[1].restart()
+    time.sleep(_RETURN_GRACE_S)
+    replicas[0].restart()
+    return ()
+
+
+def restart_in_turn(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Stops every shard server gently and starts it again, each once the one before is back."""
+    for replicas in cluster.replicas:
+        for replica in replicas:
+            timeline.strike()
+            replica.stop()
+            replica.restart()
+            cluster.settle()
+    return ()
+
+
+SCENARIOS = (
+    Scenario("replica killed (SIGKILL)", kill_one),
+    Scenario("replica frozen (SIGSTOP)", freeze_one),
+    Scenario("all replicas of a shard killed, one brought back", lose_a_shard),
+    Scenario("every shard server restarted in turn", restart_in_turn),
+)
