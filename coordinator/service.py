@@ -3,6 +3,8 @@
 The Serve application and plain gRPC and HTTP servers in tests are shells round this class.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Self
 
 from coordinator.cluster.placement import Connections, connect, load_placement
@@ -10,8 +12,9 @@ from coordinator.config import CoordinatorConfig
 from coordinator.corpus import Corpus
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
+from coordinator.readiness import Readiness
 from coordinator.requests import CountRequest, TraceRequest
-from coordinator.results import Count, Description, DocumentText, Trace
+from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
 from coordinator.values import DocumentId
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import open_tokenizer
@@ -55,6 +58,12 @@ class Coordinator:
         """Returns the trace of an answer. Raises as `Pipeline.trace` does."""
         return await self._pipeline.trace(request, self._deadline_s(timeout_ms))
 
+    async def trace_stream(self, request: TraceRequest, timeout_ms: int = 0) -> AsyncGenerator[TraceEvent, None]:
+        """Yields the trace of an answer as it comes about. Closing it stops the work. Raises as `Pipeline.stream`."""
+        async with aclosing(self._pipeline.stream(request, self._deadline_s(timeout_ms))) as events:
+            async for event in events:
+                yield event
+
     async def count(self, request: CountRequest, timeout_ms: int = 0) -> Count:
         """Returns how often a text occurs. Raises as `Pipeline.count` does."""
         return await self._pipeline.count(request, self._deadline_s(timeout_ms))
@@ -69,6 +78,10 @@ class Coordinator:
     async def describe(self, timeout_ms: int = 0) -> Description:
         """Returns what is served. Raises as `Pipeline.describe` does."""
         return await self._pipeline.describe(self._deadline_s(timeout_ms))
+
+    def readiness(self) -> Readiness:
+        """Returns whether requests should be sent here. Asks no shard, costs nothing."""
+        return Readiness(ready=True)
 
     def _deadline_s(self, timeout_ms: int) -> float:
         wanted = timeout_ms or self._config.default_timeout_ms
