@@ -35,7 +35,7 @@ def test_a_golden_index_gives_its_documents_back(directory, version, shards):
     with headwater.open(directory) as index:
         for shard, texts in enumerate(shards):
             for number, text in enumerate(texts):
-                assert index.document(f"{shard}:{number}", max_tokens=10_000).text == text
+                assert index.document(f"default:{shard}:{number}", max_tokens=10_000).text == text
 
 
 @pytest.mark.parametrize(("directory", "version", "shards"), INDEXES, ids=NAMES)

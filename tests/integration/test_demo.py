@@ -56,7 +56,7 @@ def test_index_has_three_shards_and_the_metadata_of_its_documents(
     assert "6 documents" in said
     assert "in 3 shards" in said
     with headwater.open(tmp_path / "demo" / "index") as index:
-        assert index.describe().num_shards == NUM_SHARDS
+        assert index.describe().corpora[0].num_shards == NUM_SHARDS
         document = index.document("default:1:0")
     assert document.text == small_corpus[1].text
     assert document.metadata["metadata"]["source"] == "Handbook"
@@ -82,7 +82,7 @@ def test_index_of_another_corpus_is_built_anew(tmp_path: Path, small_corpus: lis
     small_corpus.append(CorpusDocument("Sets are new here.", "Handbook", "sets", "", "sets.txt"))
     assert "up to date" not in prepare(tmp_path)
     with headwater.open(tmp_path / "index") as index:
-        assert sum(shard.num_documents for shard in index.describe().shards) == 7
+        assert sum(shard.num_documents for shard in index.describe().corpora[0].shards) == 7
 
 
 def test_damaged_index_is_built_anew(tmp_path: Path, small_corpus: list[CorpusDocument]) -> None:

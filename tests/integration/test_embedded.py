@@ -16,7 +16,7 @@ import suffix_engine
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
-from coordinator.values import DocumentId, Query, ShardId, ShardMatches
+from coordinator.values import DocumentId, Query, ShardMatches
 from headwater.embedded_shard import EmbeddedShard
 from index_format.errors import IndexFormatError, IndexNotFoundError, ManifestError, TokenizerError
 from tests.tiny_index import byte_level_tokenizer, write_index
@@ -100,22 +100,22 @@ def test_document_is_read_by_its_id_in_either_form(index: headwater.EmbeddedInde
     assert part.metadata["metadata"] == {"source": "tiny"}
 
 
-@pytest.mark.parametrize("document", ["0:2", "2:0", "1:99999999999"])
+@pytest.mark.parametrize("document", ["default:0:2", "default:2:0", "default:1:99999999999", "other:0:0"])
 def test_document_that_is_not_there_is_not_found(index: headwater.EmbeddedIndex, document: str) -> None:
     with pytest.raises(DocumentNotFoundError, match=document):
         index.document(document)
 
 
 def test_start_past_the_document_is_not_found(index: headwater.EmbeddedIndex) -> None:
-    with pytest.raises(DocumentNotFoundError, match="1:0"):
+    with pytest.raises(DocumentNotFoundError, match="default:1:0"):
         index.document("default:1:0", start=100_000)
 
 
 def test_description_says_what_the_shards_hold(index: headwater.EmbeddedIndex) -> None:
-    description = index.describe()
-    assert description.num_shards == 2
-    assert [shard.num_documents for shard in description.shards] == [2, 2]
-    assert description.failed_shards == ()
+    (corpus,) = index.describe().corpora
+    assert (corpus.name, corpus.stage, corpus.num_shards) == ("default", "test", 2)
+    assert [(str(shard.shard), shard.num_documents) for shard in corpus.shards] == [("default:0", 2), ("default:1", 2)]
+    assert corpus.failed_shards == ()
 
 
 @pytest.mark.parametrize("answer", ["", " \n\t "])

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from coordinator.read_counts import ReadCounts, TraceStats
-from coordinator.results import Coverage, Document, MergedSpan, Relevance, Snippet, Span, Timings, Trace
+from coordinator.results import (
+    CorpusCoverage,
+    Coverage,
+    Document,
+    MergedSpan,
+    Relevance,
+    Snippet,
+    Span,
+    Timings,
+    Trace,
+)
 from coordinator.values import DocumentId, FailedShard, ShardId
 
 ANSWER = "A list is a mutable sequence of items.\nUse a tuple when nothing may change; it is a hashable value, too."
@@ -28,7 +38,9 @@ def _snippet(text: str, passage: str, span: int, start: int, length: int) -> Sni
 
 def _document(number: int, source: str, url: str, metadata: dict, score: float, level: Relevance, **fields):
     return Document(
-        id=DocumentId(ShardId(number % 2), number),
+        id=DocumentId("default", number % 2, number),
+        corpus="default",
+        stage="pre-training",
         source=source,
         url=url,
         metadata=metadata,
@@ -40,6 +52,13 @@ def _document(number: int, source: str, url: str, metadata: dict, score: float, 
         relevance=level,
         **fields,
     )
+
+
+def _coverage(*parts: CorpusCoverage) -> Coverage:
+    """Returns the coverage of these corpora, of which no shard was lost after the search."""
+    complete = all(part.shards_answered == part.shards_asked for part in parts)
+    searched, num_tokens = sum(part.tokens_searched for part in parts), sum(part.num_tokens for part in parts)
+    return Coverage(complete, not complete, searched / num_tokens, parts)
 
 
 @pytest.fixture
@@ -100,17 +119,17 @@ def trace() -> Trace:
         merged_spans=merged,
         documents=documents,
         num_maximal_spans=9,
-        coverage=Coverage(3, 3, 4_812_345, complete=True, failed_shards=()),
+        coverage=_coverage(CorpusCoverage("default", "3f9a12cd00112233", 3, 3, 4_812_345, 4_812_345, ())),
         timings=Timings(0.4, 4.1, 0.2, 5.0, 2.6, 12.3),
         stats=TraceStats(22, 2.5, ReadCounts(60, 66, 39, 0, 675_840), ReadCounts(3, 0, 4, 8, 61_440)),
-        index_id="3f9a12cd00112233",
     )
 
 
 @pytest.fixture
 def incomplete_trace(trace: Trace) -> Trace:
     failed = (FailedShard(ShardId("default", 2), "no answer within 0.5 s"),)
-    return replace(trace, coverage=Coverage(3, 2, 3_100_000, complete=False, failed_shards=failed))
+    part = CorpusCoverage("default", "3f9a12cd00112233", 3, 2, 4_812_345, 3_100_000, failed)
+    return replace(trace, coverage=_coverage(part))
 
 
 @pytest.fixture
@@ -131,5 +150,12 @@ def hostile_trace(trace: Trace) -> Trace:
         trace,
         answer=trace.answer + attack,
         documents=(document, *trace.documents[1:]),
-        coverage=replace(trace.coverage, complete=False, failed_shards=(FailedShard(ShardId("default", 0), attack),)),
+        coverage=_coverage(
+            replace(
+                trace.coverage.corpora[0],
+                shards_answered=2,
+                tokens_searched=9,
+                failed_shards=(FailedShard(ShardId("default", 0), attack),),
+            )
+        ),
     )

@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import suffix_engine
+from coordinator.corpus import Corpus
 from coordinator.steps.fan_out import ask
 from coordinator.values import ShardId
 from headwater.embedded_shard import EmbeddedShard
 from index_format.manifest import IndexManifest
 
 NUM_SHARDS = 4
+CORPUS = Corpus("pre", "Pre-training", "pre-training", cast(IndexManifest, None))
 
 
 class StalledEngine:
@@ -32,9 +34,7 @@ def test_shards_that_stall_fail_together_at_the_deadline() -> None:
     engine = StalledEngine()
     with ThreadPoolExecutor(NUM_SHARDS) as executor:
         shards = [
-            EmbeddedShard(
-                ShardId("default", number), cast(suffix_engine.ShardIndex, engine), cast(IndexManifest, None), executor
-            )
+            EmbeddedShard(CORPUS, number, cast(suffix_engine.ShardIndex, engine), executor)
             for number in range(NUM_SHARDS)
         ]
         began = time.monotonic()
@@ -42,5 +42,5 @@ def test_shards_that_stall_fail_together_at_the_deadline() -> None:
         elapsed = time.monotonic() - began
         engine.go_on.set()
     assert answers == []
-    assert [one.shard for one in failed] == list(range(NUM_SHARDS))
+    assert [one.shard for one in failed] == [ShardId("pre", number) for number in range(NUM_SHARDS)]
     assert 0.3 <= elapsed < 0.3 * 3

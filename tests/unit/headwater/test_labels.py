@@ -34,7 +34,7 @@ def test_title_is_the_best_name_in_the_metadata(trace: Trace, metadata: dict, ti
 
 
 def test_document_without_any_name_is_called_by_its_id(trace: Trace) -> None:
-    assert document_title(replace(trace.documents[0], metadata={}, url="")) == "document 0:0"
+    assert document_title(replace(trace.documents[0], metadata={}, url="")) == "document default:0:0"
 
 
 def test_path_is_empty_when_the_index_does_not_say(trace: Trace) -> None:

@@ -130,7 +130,7 @@ def test_incomplete_coverage_is_an_alert(incomplete_trace: Trace) -> None:
     page = render_report(incomplete_trace)
     assert 'role="alert"' in page
     assert "Incomplete: 2 of 3 shards answered" in page
-    assert "Shard 2: no answer within 0.5 s" in page
+    assert "Shard default:2: no answer within 0.5 s" in page
 
 
 def test_answer_without_spans_says_so(trace: Trace) -> None:

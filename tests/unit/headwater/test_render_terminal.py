@@ -29,17 +29,17 @@ DOCUMENTS  most relevant first
 
   1  HIGH   ━━━━━━━━━─ 0.91  Lists  Handbook
      https://example.org/lists
-     document 0:0, tokens 4 to 10 of 1,200, spans 1a, 1b
+     document default:0:0, tokens 4 to 10 of 1,200, spans 1a, 1b
      │ In short, a list ⟦is a mutable sequence of⟧ items. It grows at its end.
 
   2  MEDIUM ━━━━━━──── 0.55  notes/frozen.txt:7
-     document 1:1, tokens 1 to 4 of 1,201, spans 1a, 2
+     document default:1:1, tokens 1 to 4 of 1,201, spans 1a, 2
      │ where ⟦nothing may change⟧
      │ once it was made,
      │ a frozen thing
 
-  3  LOW    ────────── 0.04  document 0:2  Glossary
-     document 0:2, tokens 3 to 6 of 1,202, span 3
+  3  LOW    ────────── 0.04  document default:0:2  Glossary
+     document default:0:2, tokens 3 to 6 of 1,202, span 3
      │ Every key is ⟦a hashable value⟧ in this table.
 
 Searched 4,812,345 tokens in 3 of 3 shards, index 3f9a12cd00112233
@@ -111,7 +111,7 @@ def test_ascii_terminal_gets_ascii_only(trace: Trace) -> None:
 def test_incomplete_coverage_is_loud_and_names_the_shard(incomplete_trace: Trace) -> None:
     first, second = rendered(incomplete_trace).strip().splitlines()[:2]
     assert first.startswith("!! INCOMPLETE: 2 of 3 shards answered.")
-    assert "!! shard 2: no answer within 0.5 s" in rendered(incomplete_trace)
+    assert "!! shard default:2: no answer within 0.5 s" in rendered(incomplete_trace)
     assert "lower bounds" in first + second
 
 

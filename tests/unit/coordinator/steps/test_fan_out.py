@@ -34,15 +34,15 @@ def run(shards, deadline_s=5.0):
 def test_every_shard_is_answered_or_failed_in_shard_order():
     shards = [Shard(0, "answer"), Shard(1, ShardUnavailableError("host: refused")), Shard(2, "answer")]
     answers, failed = run(shards)
-    assert answers == ["answer of 0", "answer of 2"]
-    assert [(shard.shard, shard.reason) for shard in failed] == [(1, "host: refused")]
+    assert answers == ["answer of default:0", "answer of default:2"]
+    assert [(shard.shard, shard.reason) for shard in failed] == [(ShardId("default", 1), "host: refused")]
 
 
 def test_a_shard_that_hangs_fails_at_the_deadline_and_is_cancelled():
     shards = [Shard(0, "hang"), Shard(1, "answer")]
     answers, failed = run(shards, deadline_s=0.05)
-    assert answers == ["answer of 1"]
-    assert [(shard.shard, shard.reason) for shard in failed] == [(0, "no answer within 0.05 s")]
+    assert answers == ["answer of default:1"]
+    assert [(shard.shard, shard.reason) for shard in failed] == [(ShardId("default", 0), "no answer within 0.05 s")]
     assert shards[0].was_cancelled
 
 

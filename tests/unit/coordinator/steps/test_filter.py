@@ -46,7 +46,7 @@ def triples(matches):
 
 
 def places(matches, number):
-    return [(interval.shard, interval.start, interval.end) for interval in matches.intervals(np.array([number]))[0]]
+    return [(str(shard), start, end) for shard, start, end in matches.intervals(np.array([number]))[0]]
 
 
 def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():
@@ -60,8 +60,8 @@ def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():
     assert triples(matches) == [(0, 3, 6), (2, 5, 1), (5, 6, 9)]
     assert matches.unigram_counts.tolist() == [3, 0, 0, 0, 0, 8]
     assert matches.num_tokens == 200
-    assert places(matches, 0) == [(0, 50, 54), (1, 10, 12)]
-    assert places(matches, 1) == [(0, 60, 61)]
+    assert places(matches, 0) == [("default:0", 50, 54), ("default:1", 10, 12)]
+    assert places(matches, 1) == [("default:0", 60, 61)]
 
 
 def test_union_of_nothing_is_nothing():
@@ -74,7 +74,7 @@ def test_union_of_nothing_is_nothing():
 
 def test_intervals_of_a_span_are_those_of_the_shards_that_hold_it():
     matches = union(query_of(3), [shard_matches(0, [(1, 2, 7, 3)], 3), shard_matches(1, [], 3)])
-    assert places(matches, 0) == [(0, 7, 10)]
+    assert places(matches, 0) == [("default:0", 7, 10)]
 
 
 def test_a_span_inside_another_is_dropped_and_one_that_overlaps_is_kept():

@@ -1,5 +1,5 @@
 from coordinator.steps.merge import merge_documents, merge_spans
-from coordinator.values import DocumentId, MaximalSpan, Occurrence, ShardId, Window
+from coordinator.values import DocumentId, MaximalSpan, Occurrence, Window
 
 
 def spans(*ranges):

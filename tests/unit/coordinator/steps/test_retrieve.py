@@ -7,8 +7,17 @@ import pytest
 from coordinator.errors import InvalidRequestError, ShardUnavailableError
 from coordinator.options import RequestLimits
 from coordinator.requests import TraceOptions
-from coordinator.steps.retrieve import WindowMismatchError, draw, retrieve
-from coordinator.values import DocumentId, MaximalSpan, Query, RankInterval, ShardId, ShardWindows, Window
+from coordinator.steps.retrieve import draw, draw_all, gathered, retrieve_each
+from coordinator.values import (
+    DocumentId,
+    FailedShard,
+    MaximalSpan,
+    Query,
+    RankInterval,
+    ShardId,
+    ShardWindows,
+    Window,
+)
 
 QUERY = Query(
     text="",
@@ -17,6 +26,10 @@ QUERY = Query(
     word_starts=np.arange(3, dtype=np.uint32),
     cuts=np.zeros(0, dtype=np.uint32),
 )
+
+
+def at(shard, rank):
+    return ShardId("default", shard), rank
 
 
 def span(start, end, *intervals):
@@ -28,22 +41,25 @@ def span(start, end, *intervals):
 class Shard:
     """A shard whose windows hold the right tokens unless the test says otherwise."""
 
-    def __init__(self, number, *, fails=False, token_ids=None):
+    def __init__(self, number, *, fails=False, token_ids=None, waits_for=None):
         self.shard = ShardId("default", number)
         self._fails = fails
         self._token_ids = token_ids
+        self._waits_for = waits_for
         self.asked = []
 
     async def get_windows(self, windows, deadline_s):
         if self._fails:
             raise ShardUnavailableError("gone")
         self.asked.append(windows)
+        if self._waits_for is not None:
+            await self._waits_for.wait()
         places = zip(windows.ranks, windows.lengths, strict=True)
         return ShardWindows(tuple(self._window(rank, length) for rank, length in places))
 
     def _window(self, rank, length):
         return Window(
-            document=DocumentId(self.shard, rank),
+            document=DocumentId(*self.shard, rank),
             document_tokens=100,
             start=0,
             end=10,
@@ -56,12 +72,31 @@ class Shard:
         )
 
 
-def run(spans, shards, options=None, limits=None):
-    return asyncio.run(retrieve(QUERY, spans, shards, options or TraceOptions(), limits or RequestLimits(), 1.0))
+def parts_of(spans, shards):
+    """Returns what each shard answered, in the order in which the answers came."""
+
+    async def collect():
+        return [part async for part in parts_as_they_come(spans, shards)]
+
+    return asyncio.run(collect())
+
+
+def parts_as_they_come(spans, shards):
+    options = TraceOptions()
+    return retrieve_each(QUERY, spans, draw_all(spans, options, RequestLimits()), shards, options, 10.0)
+
+
+def run(spans, shards):
+    return gathered(parts_of(spans, shards))
 
 
 def test_few_occurrences_are_all_shown_by_shard_then_rank():
-    assert draw(span(0, 1, (0, 5, 7), (2, 90, 92)), TraceOptions()) == [(0, 5), (0, 6), (2, 90), (2, 91)]
+    assert draw(span(0, 1, (0, 5, 7), (2, 90, 92)), TraceOptions()) == [
+        at(0, 5),
+        at(0, 6),
+        at(2, 90),
+        at(2, 91),
+    ]
 
 
 def test_many_are_sampled_as_olmotrace_samples_the_list_of_them():
@@ -96,14 +131,34 @@ def test_a_shard_that_holds_no_drawn_occurrence_is_not_asked():
 def test_the_occurrences_of_a_failed_shard_are_left_out_and_the_shard_is_named():
     found = run([span(0, 1, (0, 1, 2), (1, 6, 7))], [Shard(0, fails=True), Shard(1)])
     assert [o.window.document.shard for o in found.occurrences] == [1]
-    assert [(shard.shard, shard.reason) for shard in found.failed] == [(0, "gone")]
+    assert found.failed == (FailedShard(ShardId("default", 0), "gone"),)
 
 
-def test_a_window_without_its_span_is_an_error_that_names_the_shard():
-    with pytest.raises(WindowMismatchError, match="shard 3"):
-        run([span(0, 2, (3, 0, 1))], [Shard(3, token_ids=[7, 9])])
+def test_a_shard_whose_windows_do_not_hold_their_tokens_is_failed_and_shows_nothing():
+    found = run([span(0, 2, (1, 6, 7), (3, 0, 1))], [Shard(1), Shard(3, token_ids=[7, 9])])
+    assert [o.window.document.shard for o in found.occurrences] == [1]
+    (failed,) = found.failed
+    assert failed.shard == ShardId("default", 3)
+    assert failed.reason.startswith("shard default:3: the window at token 3 of document default:3:0 does not hold")
+
+
+def test_what_a_shard_answers_is_there_before_a_slower_shard_answers():
+    spans = [span(0, 1, (0, 1, 2), (1, 6, 7))]
+
+    async def collect():
+        one_is_there = asyncio.Event()
+        parts = []
+        async for part in parts_as_they_come(spans, [Shard(0, waits_for=one_is_there), Shard(1)]):
+            parts.append(part)
+            one_is_there.set()
+        return parts
+
+    parts = asyncio.run(collect())
+    assert [[o.window.document.shard for o in part.occurrences] for _, part in parts] == [[1], [0]]
+    assert [o.window.document.shard for o in gathered(parts).occurrences] == [0, 1]
 
 
 def test_a_trace_that_would_read_too_many_windows_is_refused():
+    spans = [span(0, 1, (0, 0, 10))] * 2
     with pytest.raises(InvalidRequestError, match="would read 20 windows, the limit is 19"):
-        run([span(0, 1, (0, 0, 10))] * 2, [Shard(0)], limits=RequestLimits(max_windows=19))
+        draw_all(spans, TraceOptions(), RequestLimits(max_windows=19))
