@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench import cold, disk, parity, projection, reads, remote_profile, size, sort, throughput, trace
 from bench.errors import BenchError
+from bench.faults import suite as faults
 from bench.machine import conditions, load_average
 from bench.options import BenchOptions
 from bench.report import Report, show, write_json
@@ -22,6 +23,7 @@ _FILE_COLUMNS = 160
 _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "cold": cold.run,
     "disk": disk.run,
+    "faults": faults.run,
     "parity": parity.run,
     "projection": projection.run,
     "reads": reads.run,

@@ -110,6 +110,12 @@ class FaultCluster:
                 replica.wait_until_ready()
         return started
 
+    def replica_like(self, replica: ShardReplica, settings: Mapping[str, str]) -> ShardReplica:
+        """Returns a server that is not started yet, of the same shard at the same address, with other settings."""
+        other = replica.with_settings(settings)
+        self._stack.callback(other.end)
+        return other
+
     def addresses(self) -> list[list[str]]:
         """Returns where the coordinator finds the replicas that it started with, by shard: at their proxies."""
         return [
