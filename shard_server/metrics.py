@@ -60,6 +60,11 @@ class Metrics:
             registry=self.registry,
         )
         self._ready = Gauge("headwater_shard_ready", "1 while health says SERVING, else 0.", registry=self.registry)
+        self.restarts = Counter(
+            "headwater_shard_grpc_restarts_total",
+            "Times that the gRPC server gave up on a malformed call and was started again.",
+            registry=self.registry,
+        )
         self.scrubbed_bytes = Counter(
             "headwater_shard_scrubbed_bytes_total",
             "Bytes read again to compare checksums.",

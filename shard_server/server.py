@@ -24,6 +24,9 @@ from shard_server.shards import OpenShards
 _HANDSHAKE_MS = 5_000
 # Of one connection: more calls than ever wait here, and few enough that a caller who sends nothing costs little.
 _MOST_STREAMS = 1_000
+# How often the server is looked after, and tried to be bound again.
+_LOOK_S = 0.05
+_REBIND_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -40,15 +43,13 @@ class ShardServer:
         self._config = config
         self._shards = shards
         self._health = health_
+        self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(config.max_running_calls, thread_name_prefix="shard-call")
         self._service = ShardService(shards, config, metrics, self._pool)
-        self._server = grpc.aio.server(options=_server_options(config))
-        self._server.add_generic_rpc_handlers((self._service.handler(), health_.handler()))
-        if config.reflection:
-            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
-        self.address = _bind(self._server, config.listen)
+        self._server, self.address = self._bound(config.listen)
+        self._retired: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
         self._scrubber = Scrubber(
             lambda: published_files(config.index, shards.index, shards.by_number),
             interval_s=config.scrub_interval_s,
@@ -60,6 +61,7 @@ class ShardServer:
     async def start(self) -> None:
         """Takes calls; then health turns SERVING."""
         await self._server.start()
+        self._watch = asyncio.create_task(self._watch_over())
         self._health.serve(index_id=self._shards.index.index_id, shards=list(self._shards.by_number))
         if self._config.scrub_interval_s:
             self._scrubber.start()
@@ -74,10 +76,48 @@ class ShardServer:
         self._health.refuse("stopping")
         if self._config.scrub_interval_s:
             await asyncio.to_thread(self._scrubber.close)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         # Or the streams of the watchers would use up the time.
         self._health.close()
-        await self._server.stop(self._config.drain_s)
+        await asyncio.gather(self._server.stop(self._config.drain_s), *self._retired)
         await asyncio.to_thread(self._pool.shutdown)
+
+    def _bound(self, listen: str) -> tuple[grpc.aio.Server, str]:
+        server = grpc.aio.server(options=_server_options(self._config))
+        server.add_generic_rpc_handlers((self._service.handler(), self._health.handler()))
+        if self._config.reflection:
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        return server, _bind(server, listen)
+
+    async def _watch_over(self) -> None:
+        """Puts a new gRPC server in the place of one that gave up.
+
+        That of grpcio 1.85.1 takes no more calls after the first one whose method is not UTF-8, and says so to nobody.
+        Calls that run then are not lost.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if _is_running(self._server):
+                continue
+            self._metrics.restarts.inc()
+            self._retired.append(asyncio.create_task(self._server.stop(self._config.drain_s)))
+            self._server = await self._bound_again()
+            await self._server.start()
+            _log.error("gRPC server gave up on a malformed call; started again", extra={"address": self.address})
+
+    async def _bound_again(self) -> grpc.aio.Server:
+        ends = self._loop.time() + _REBIND_S
+        while True:
+            try:
+                return self._bound(self.address)[0]
+            except AddressInUseError:  # the old one is just closing it
+                if self._loop.time() > ends:
+                    self._health.refuse("the address to listen on was lost")
+                    raise
+                await asyncio.sleep(_LOOK_S / 10)
 
     def _heard_of_damage(self, damage: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process stops already
@@ -117,6 +157,8 @@ def _server_options(config: ShardServerConfig) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", config.max_request_bytes),
         ("grpc.max_send_message_length", config.max_response_bytes),
+        # Of the algorithms only identity: a small request cannot unpack to a large one.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.max_concurrent_streams", _MOST_STREAMS),
         ("grpc.max_connection_idle_ms", round(config.idle_connection_s * 1000)),
@@ -130,6 +172,11 @@ def _server_options(config: ShardServerConfig) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.ping_timeout_ms", 10_000),
     ]
+
+
+def _is_running(server: grpc.aio.Server) -> bool:
+    # There is no public way to ask: `wait_for_termination` waits for every open call first.
+    return bool(server._server.is_running())  # type: ignore[attr-defined]
 
 
 def _bind(server: grpc.aio.Server, listen: str) -> str:
