@@ -68,7 +68,7 @@ def damage_of(file: PublishedFile, pause: Callable[[int], None] = lambda _: None
     try:
         found = _sha256_of(file.path, pause)
     except OSError as error:
-        return f"{file.path}: cannot be read ({error.strerror})"
+        return None if _is_published(file, None) else f"{file.path}: cannot be read ({error.strerror})"
     if found == file.sha256 or _is_published(file, found):
         return None
     advice = "copy it again from where it was built, or from another replica"
@@ -77,8 +77,8 @@ def damage_of(file: PublishedFile, pause: Callable[[int], None] = lambda _: None
     return f"{file.path}: content has sha256 {found}, {file.sha256} was published; {advice}"
 
 
-def _is_published(file: PublishedFile, found: str) -> bool:
-    """Returns whether the manifest on disk lists ``found``: sidecars may be built again while a shard is served."""
+def _is_published(file: PublishedFile, found: str | None) -> bool:
+    """Returns whether the manifest on disk agrees: sidecars may be built again, or taken away, while they are served."""
     if file.path.name not in SIDECARS:
         return False
     entry = ShardManifest.load(file.path.parent).files.get(file.path.name)

@@ -11,6 +11,8 @@ from index_format.errors import IndexFormatError
 from shard_server.checksums import PublishedFile, damage_of
 from shard_server.metrics import Metrics
 
+_SECOND_LOOK_S = 0.5
+
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +77,7 @@ class Scrubber:
         """Returns the first damage found."""
         began = time.monotonic()
         try:
-            for file in self._files():
+            for file in self._listed():
                 if (damage := damage_of(file, self._pause)) is not None:
                     return damage
         except IndexFormatError as error:
@@ -83,6 +85,16 @@ class Scrubber:
         self._metrics.scrubs.inc()
         _log.info("scrubbed", extra={"seconds": round(time.monotonic() - began, 3)})
         return None
+
+    def _listed(self) -> list[PublishedFile]:
+        try:
+            return list(self._files())
+        except IndexFormatError:
+            # A manifest may be read in the moment in which sidecars are built anew; damage is still there when looked
+            # at again.
+            if self._stop.wait(_SECOND_LOOK_S):
+                raise _Stopped from None
+            return list(self._files())
 
     def _pause(self, num_bytes: int) -> None:
         self._metrics.scrubbed_bytes.inc(num_bytes)

@@ -1,0 +1,42 @@
+"""Files are compared with what was published, in any size; the pause sees every byte."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from shard_server.checksums import PublishedFile, check_files, damage_of
+from shard_server.errors import DamagedFileError
+
+BLOCK = 1024 * 1024
+
+
+def publish(path: Path, content: bytes) -> PublishedFile:
+    path.write_bytes(content)
+    return PublishedFile(path, hashlib.sha256(content).hexdigest(), 0)
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK + 17])
+def test_a_file_of_any_size_is_read_whole(tmp_path: Path, size: int) -> None:
+    blocks: list[int] = []
+    file = publish(tmp_path / "f", bytes(i % 251 for i in range(size)))
+    assert damage_of(file, blocks.append) is None
+    assert sum(blocks) == size
+    assert max(blocks, default=0) <= BLOCK
+
+
+def test_a_changed_a_shorter_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    file = publish(tmp_path / "f", b"abc")
+    for content in (b"abd", b"ab"):
+        file.path.write_bytes(content)
+        assert f"{file.path}: content has sha256" in (damage_of(file) or "")
+    file.path.unlink()
+    assert damage_of(file) == f"{file.path}: cannot be read (No such file or directory)"
+
+
+def test_one_damaged_file_among_many_is_an_error(tmp_path: Path) -> None:
+    files = [publish(tmp_path / str(number), bytes([number])) for number in range(20)]
+    check_files(files, 3)
+    files[13].path.write_bytes(b"x")
+    with pytest.raises(DamagedFileError, match="/13: content"):
+        check_files(files, 3)
