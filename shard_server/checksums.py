@@ -78,7 +78,7 @@ def damage_of(file: PublishedFile, pause: Callable[[int], None] = lambda _: None
 
 
 def _is_published(file: PublishedFile, found: str | None) -> bool:
-    """Returns whether the manifest on disk agrees: sidecars may be built again, or taken away, while they are served."""
+    """Returns whether the manifest on disk agrees: sidecars may be built again, or taken away, while served."""
     if file.path.name not in SIDECARS:
         return False
     entry = ShardManifest.load(file.path.parent).files.get(file.path.name)
