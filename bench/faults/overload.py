@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.faults.cluster import FaultCluster
 from bench.faults.oracle import Oracle
 from bench.faults.outcomes import Outcome
-from bench.faults.timeline import FOREVER, Excuse, Timeline
+from bench.faults.timeline import Excuse, Timeline
 from bench.faults.traffic import Load, Traffic
 from bench.faults.verdict import Verdict, judge
 
@@ -53,9 +53,9 @@ def overload(cluster: FaultCluster, oracle: Oracle) -> Overload:
     )
     with Traffic(load) as traffic:
         began = time.monotonic()
-        timeline.excuses.append(Excuse(began, FOREVER, frozenset({_REFUSED})))
         time.sleep(_WARM_UP_S + _OVERLOAD_S)
         ended = time.monotonic()
+    timeline.excuses.append(Excuse(began, ended, frozenset({_REFUSED})))
     reached = goodput(traffic.outcomes, began + _WARM_UP_S, ended, oracle.is_right) / capacity
     # What the service owes once the load is gone: to answer at once.
     with Traffic(Load(cluster.coordinator.target, cluster.indexes.answers, rate=10.0)) as after:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from bench.faults.outcomes import HUNG, OK, Outcome
 
-FOREVER = float("inf")
-
 
 @dataclass(frozen=True, slots=True)
 class Excuse:
