@@ -1,0 +1,36 @@
+"""Whether the event loop of a coordinator keeps up: everything waits for it, so its lateness is worth a metric."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+_BEAT_S = 0.25
+# Longer than anything that may run on the loop, shorter than what makes an operator look.
+_LOST_AFTER_S = 10.0
+
+
+class LoopWatch:
+    """Beats on the event loop that it is made in, until it is closed."""
+
+    def __init__(self, on_beat: Callable[[float], None]):
+        """Calls ``on_beat`` some times a second with how late the loop was, in seconds."""
+        self._on_beat = on_beat
+        self._last_beat = monotonic()
+        self._task = asyncio.create_task(self._beat())
+
+    @property
+    def is_beating(self) -> bool:
+        """Whether the loop has run of late. May be asked from another thread."""
+        return not self._task.done() and monotonic() - self._last_beat < _LOST_AFTER_S
+
+    async def close(self) -> None:
+        """Stops."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while True:
+            began = monotonic()
+            await asyncio.sleep(_BEAT_S)
+            self._last_beat = monotonic()
+            self._on_beat(max(self._last_beat - began - _BEAT_S, 0.0))

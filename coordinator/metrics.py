@@ -1,0 +1,271 @@
+"""Every metric of a coordinator's process. No label holds what callers sent: neither texts nor names of clients."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from coordinator.cluster.observer import HedgeOutcome, ReloadOutcome, ReplicaState, Rpc
+from coordinator.read_counts import ReadCounts
+from coordinator.readiness import Readiness
+from coordinator.results import Coverage, Timings, Trace
+from coordinator.values import ShardId
+
+# A trace takes milliseconds from memory, and seconds from cold network disks.
+_REQUEST_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_STEP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+# Fewer: there is a row of them for every shard, call and status.
+_CALL_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
+_LAG_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
+_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999999, 1.0)
+_STATES: tuple[ReplicaState, ...] = ("usable", "ejected", "not_serving", "mismatched", "unreachable")
+_READ_FILES = ("table", "fan_out", "text", "documents")
+_STEPS = tuple(field.name.removesuffix("_ms") for field in fields(Timings) if field.name != "total_ms")
+
+
+class CoordinatorMetrics:
+    """The metrics of one process, in a registry of their own.
+
+    Observes the cluster (`coordinator.cluster.observer.ClusterObserver`), the queue and the cache of results.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._of_requests()
+        self._of_admission()
+        self._of_shards()
+        self._of_replicas()
+
+    def _of_requests(self) -> None:
+        self._request_seconds = self._histogram(
+            "request_seconds",
+            "Time from the arrival of a request to its answer, or to the last event of a stream, by method and gRPC "
+            "status (code).",
+            ("method", "code"),
+            _REQUEST_SECONDS,
+        )
+        self._in_flight = self._gauge("requests_in_flight", "Requests that are answered or wait, by method.", "method")
+        step_seconds = self._histogram(
+            "step_seconds", f"Time of each step of a trace: {', '.join(_STEPS)}.", ("step",), _STEP_SECONDS
+        )
+        self._step_seconds = {f"{step}_ms": step_seconds.labels(step) for step in _STEPS}
+        self._tokens = self._counter(
+            "answer_tokens_total", "Tokens of the answers that were traced; not of known ones."
+        )
+        self._searched_share = self._histogram(
+            "searched_share", "Share of the tokens asked for that an answer was searched in.", (), _SHARES
+        )
+        self._incomplete = self._counter(
+            "incomplete_answers_total", "Answers that missed a shard, by corpus that missed it.", "corpus"
+        )
+        reads = self._counter(
+            "reads_total", "Random reads that shards reported for answers, cached or not, by file.", "file"
+        )
+        self._reads = {file: reads.labels(file) for file in _READ_FILES}
+        self._read_bytes = self._counter("read_bytes_total", "Bytes of the pages that those reads touched.")
+        self._lag_seconds = self._histogram(
+            "event_loop_lag_seconds", "How much later than asked the event loop woke a timer.", (), _LAG_SECONDS
+        )
+
+    def _of_admission(self) -> None:
+        self._running = self._gauge("running_requests", "Requests that have their turn.")
+        self._queued = self._gauge("queued_requests", "Requests that wait for their turn.")
+        self._queue_seconds = self._histogram(
+            "queue_seconds", "Time that requests waited for their turn.", (), _STEP_SECONDS
+        )
+        self._refused = self._counter(
+            "refused_total",
+            "Requests refused before any work, by reason: queue_full, deadline (the wait would take too long), expired "
+            "(it did) or rate_limit.",
+            "reason",
+        )
+        self._limited_clients = self._gauge("rate_limit_clients", "Clients whose rate is remembered.")
+        self._cache = self._counter(
+            "cache_total",
+            "Traces looked for in the result cache, by outcome: hit, miss, or shared (with an equal request of that time).",
+            "outcome",
+        )
+        self._cache_bytes = self._gauge("cache_bytes", "Bytes in the result cache.")
+        self._cache_evictions = self._counter("cache_evictions_total", "Results that made room for newer ones.")
+
+    def _of_shards(self) -> None:
+        self._call_seconds = self._histogram(
+            "shard_call_seconds",
+            "Time of each try at a server, by shard, call (rpc) and gRPC status; CANCELLED: the coordinator gave up.",
+            ("corpus", "shard", "rpc", "status"),
+            _CALL_SECONDS,
+        )
+        self._hedges = self._counter(
+            "hedges_total",
+            "Slow calls that went to another replica too, by outcome: sent, won (answered first), refused (over the "
+            "budget).",
+            "rpc",
+            "outcome",
+        )
+        self._retries = self._counter(
+            "retries_total",
+            "Failed tries that went to another replica, by gRPC status or EJECTED (reason).",
+            "rpc",
+            "reason",
+        )
+        self._retries_refused = self._counter(
+            "retries_refused_total", "Failed tries that the budget did not allow to be tried again.", "rpc"
+        )
+
+    def _of_replicas(self) -> None:
+        self._replica_state = self._gauge(
+            "replica_state",
+            f"1 for the state that a replica is in, 0 for the others: {', '.join(_STATES)}.",
+            "corpus",
+            "shard",
+            "address",
+            "state",
+        )
+        self._ejections = self._counter(
+            "replica_ejections_total",
+            "Times that a replica was left out for a while, by gRPC status or SLOW (reason).",
+            "corpus",
+            "shard",
+            "address",
+            "reason",
+        )
+        self._ejection_reasons: set[str] = set()
+        self._searchable = self._gauge(
+            "searchable_share", "Share of a corpus's tokens whose shard has a usable replica.", "corpus"
+        )
+        self._ready = self._gauge("ready", "1 while requests should be sent here, else 0.")
+        self._index = self._gauge(
+            "index_info", "1, with the index that each corpus is answered from.", "corpus", "index_id"
+        )
+        self._reloads = self._counter(
+            "reloads_total",
+            "Changes of the cluster file or an index that were found, by outcome: applied, waiting (its servers cannot "
+            "search as much yet) or refused (it is wrong).",
+            "outcome",
+        )
+
+    def watch(
+        self,
+        *,
+        num_running: Callable[[], int],
+        num_waiting: Callable[[], int],
+        num_limited_clients: Callable[[], int],
+    ) -> None:
+        """Shows what these say whenever the metrics are asked for."""
+        self._running.set_function(num_running)
+        self._queued.set_function(num_waiting)
+        self._limited_clients.set_function(num_limited_clients)
+
+    def request_began(self, method: str) -> None:
+        """A request has come."""
+        self._in_flight.labels(method).inc()
+
+    def request_ended(self, method: str, code: str, seconds: float) -> None:
+        """It is answered, with a gRPC status of this name."""
+        self._in_flight.labels(method).dec()
+        self._request_seconds.labels(method, code).observe(seconds)
+
+    def traced(self, trace: Trace) -> None:
+        """A trace was made, not taken from the cache."""
+        for name, step in self._step_seconds.items():
+            step.observe(getattr(trace.timings, name) / 1000)
+        self._tokens.inc(trace.num_tokens)
+        for reads in (trace.stats.search_reads, trace.stats.retrieval_reads):
+            self._read(reads)
+
+    def covered(self, coverage: Coverage) -> None:
+        """An answer was searched in so much."""
+        self._searched_share.observe(coverage.share_searched)
+        for corpus in coverage.corpora:
+            if corpus.failed_shards:
+                self._incomplete.labels(corpus.corpus).inc()
+
+    def lagged(self, seconds: float) -> None:
+        """The event loop was late."""
+        self._lag_seconds.observe(seconds)
+
+    def readiness_changed(self, readiness: Readiness) -> None:
+        """So much can be searched now."""
+        self._ready.set(readiness.ready)
+        for corpus in readiness.corpora:
+            self._searchable.labels(corpus.corpus).set(corpus.share_searchable)
+
+    def waited(self, seconds: float) -> None:
+        """See `coordinator.admission.queue.QueueObserver`."""
+        self._queue_seconds.observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """See `coordinator.admission.queue.QueueObserver`; ``rate_limit`` is a reason too."""
+        self._refused.labels(reason).inc()
+
+    def cache_asked(self, outcome: str) -> None:
+        """A trace was a ``hit``, a ``miss``, or ``shared``."""
+        self._cache.labels(outcome).inc()
+
+    def cache_changed(self, size_bytes: int, num_evicted: int) -> None:
+        """See `coordinator.admission.result_cache.CacheObserver`."""
+        self._cache_bytes.set(size_bytes)
+        self._cache_evictions.inc(num_evicted)
+
+    def call_finished(self, shard: ShardId, rpc: Rpc, address: str, status: str, seconds: float) -> None:
+        """See `coordinator.cluster.observer.ClusterObserver`, as for all that follow."""
+        self._call_seconds.labels(shard.corpus, str(shard.number), rpc, status).observe(seconds)
+
+    def hedged(self, shard: ShardId, rpc: Rpc, outcome: HedgeOutcome) -> None:
+        """Counts a hedge."""
+        self._hedges.labels(rpc, outcome).inc()
+
+    def retried(self, shard: ShardId, rpc: Rpc, reason: str) -> None:
+        """Counts another try."""
+        self._retries.labels(rpc, reason).inc()
+
+    def retry_refused(self, shard: ShardId, rpc: Rpc) -> None:
+        """Counts a try that was not made."""
+        self._retries_refused.labels(rpc).inc()
+
+    def replica_changed(self, shard: ShardId, address: str, state: ReplicaState) -> None:
+        """Shows the state."""
+        for each in _STATES:
+            self._replica_state.labels(shard.corpus, str(shard.number), address, each).set(each == state)
+
+    def replica_removed(self, shard: ShardId, address: str) -> None:
+        """Shows it no more."""
+        for state in _STATES:
+            self._replica_state.remove(shard.corpus, str(shard.number), address, state)
+        for reason in self._ejection_reasons:
+            self._ejections.remove(shard.corpus, str(shard.number), address, reason)
+
+    def replica_ejected(self, shard: ShardId, address: str, reason: str, seconds: float) -> None:
+        """Counts an ejection."""
+        self._ejection_reasons.add(reason)
+        self._ejections.labels(shard.corpus, str(shard.number), address, reason).inc()
+
+    def reload_finished(self, outcome: ReloadOutcome) -> None:
+        """Counts a reload."""
+        self._reloads.labels(outcome).inc()
+
+    def generation_changed(self, index_ids: dict[str, str]) -> None:
+        """Shows what is answered from."""
+        self._index.clear()
+        self._searchable.clear()
+        for corpus, index_id in index_ids.items():
+            self._index.labels(corpus, index_id).set(1)
+
+    def _read(self, reads: ReadCounts) -> None:
+        for file, counter in self._reads.items():
+            counter.inc(getattr(reads, file))
+        self._read_bytes.inc(reads.size_bytes)
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"headwater_coordinator_{name}", documentation, labels, registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"headwater_coordinator_{name}", documentation, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, documentation: str, labels: tuple[str, ...], buckets: tuple[float, ...]
+    ) -> Histogram:
+        return Histogram(
+            f"headwater_coordinator_{name}", documentation, labels, buckets=buckets, registry=self.registry
+        )
