@@ -1,7 +1,7 @@
 """Compares the files of an index with the checksums that were published with them.
 
-Files are read in blocks past the processor's and the page cache's working set: what was not in the page cache leaves it
-again, so that reading an index of terabytes does not throw out the pages that searches live on.
+A block that was not in the page cache leaves it again once it is read, so that reading an index of terabytes does not
+throw out the pages that searches live on. (Pages that the engine has mapped stay, whatever is read round them.)
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from index_format.layout import SIDECARS, TOKENIZER_FILE, shard_folder
 from index_format.manifest import IndexManifest, ShardManifest, rebuild_advice
 from shard_server.errors import DamagedFileError
 
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)

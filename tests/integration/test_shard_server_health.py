@@ -80,3 +80,23 @@ def test_bytes_that_are_no_question_are_an_invalid_argument(index: Path) -> None
             return [(await status_of(check(b"\xff")))[0], (await status_of(watch(b"\xff").read()))[0]]
 
     assert asyncio.run(run()) == [grpc.StatusCode.INVALID_ARGUMENT] * 2
+
+
+def test_a_client_that_pings_every_second_without_a_call_keeps_its_connection(index: Path) -> None:
+    options = [
+        ("grpc.keepalive_time_ms", 800),
+        ("grpc.http2.ping_timeout_ms", 500),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]
+
+    async def run() -> None:
+        async with shard_server(index) as address, grpc.aio.insecure_channel(address, options=options) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            assert (await health.Check(asking_for(""))).status == SERVING
+            # A server with gRPC's own settings says "too many pings" to the third or fourth.
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(4.5):
+                    await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+
+    asyncio.run(run())

@@ -1,14 +1,16 @@
 """Files are compared with what was published, in any size; the pause sees every byte."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
+from bench.page_cache import resident_pages
 from shard_server.checksums import PublishedFile, check_files, damage_of
 from shard_server.errors import DamagedFileError
 
-BLOCK = 1024 * 1024
+BLOCK = 256 * 1024
 
 
 def publish(path: Path, content: bytes) -> PublishedFile:
@@ -40,3 +42,20 @@ def test_one_damaged_file_among_many_is_an_error(tmp_path: Path) -> None:
     files[13].path.write_bytes(b"x")
     with pytest.raises(DamagedFileError, match="/13: content"):
         check_files(files, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what is in the page cache")
+def test_reading_leaves_the_page_cache_as_it_was(tmp_path: Path) -> None:
+    file = publish(tmp_path / "f", bytes(8 * BLOCK))
+    with file.path.open("rb+") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        if resident_pages(tmp_path)[0] > 0:
+            pytest.skip("this file system keeps all its pages in memory")
+        os.pread(opened.fileno(), 2 * BLOCK, 2 * BLOCK)
+        before, _ = resident_pages(tmp_path)
+        assert damage_of(file) is None
+        after, pages = resident_pages(tmp_path)
+    assert before == pages // 4
+    assert after == before
