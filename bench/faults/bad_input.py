@@ -2,12 +2,14 @@
 
 import http.client
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import grpc
 import numpy as np
 
 from bench.faults.cluster import FaultCluster
+from bench.faults.raw_call import call_raw
 from bench.faults.scenario import Scenario
 from bench.faults.slow_loris import SlowLoris
 from bench.faults.timeline import Timeline
@@ -22,19 +24,23 @@ _OVERSIZED_BYTES = 80 * 1024 * 1024
 _LORIS_S = 10.0
 # A number of field 1 whose length runs past the end.
 _MALFORMED = b"\x0a\xff\xff\xff\x7f" + b"no protobuf"
+# grpcio 1.85 decodes it where nothing catches the error.
+_METHOD_NOT_UTF8 = b"/\xff\xfe/Trace"
 
 _CALLERS_FAULT = {"INVALID_ARGUMENT"}
 _TOO_LARGE = {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
 
 
 def malformed(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
-    """Sends bytes that are no message, and text that is no JSON, many times over."""
+    """Sends bytes that are no message, text that is no JSON, and methods that are no text, many times over."""
     timeline.strike()
     wrong = []
     for _ in range(20):
         wrong += _expect(cluster.coordinator.target, f"{_COORDINATOR}Trace", _MALFORMED, _CALLERS_FAULT)
         wrong += _expect(cluster.replicas[0][0].listen, f"{_SHARD}LongestMatches", _MALFORMED, _CALLERS_FAULT)
         wrong += _expect_http(cluster, b"{no json", {400, 422})
+        for endpoint in (_grpc_endpoint(cluster), cluster.replicas[0][0].endpoint):
+            call_raw(endpoint, _METHOD_NOT_UTF8)
     return tuple(dict.fromkeys(wrong))
 
 
@@ -81,16 +87,33 @@ def wrong_tokens(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
 def slow_loris(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     """Opens a hundred connections each to the coordinator, by gRPC and HTTP, and to the shard servers."""
     timeline.strike()
-    host, _, grpc_port = cluster.coordinator.target.rpartition(":")
-    http_port = cluster.coordinator.http_url.rpartition(":")[2]
-    servers = [replica.endpoint for replicas in cluster.replicas for replica in replicas]
-    with (
-        SlowLoris([(host, int(grpc_port))], 100, http2=True),
-        SlowLoris([(host, int(http_port))], 100, http2=False),
-        SlowLoris(servers, 100, http2=True),
-    ):
+    with _bothered(cluster):
         time.sleep(_LORIS_S)
     return ()
+
+
+def all_at_once(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Sends malformed messages and wrong token ids, while slow callers hold their connections."""
+    with _bothered(cluster):
+        return (*malformed(cluster, timeline), *wrong_tokens(cluster, timeline))
+
+
+@contextmanager
+def _bothered(cluster: FaultCluster) -> Iterator[None]:
+    host, grpc_port = _grpc_endpoint(cluster)
+    http_port = int(cluster.coordinator.http_url.rpartition(":")[2])
+    servers = [replica.endpoint for replicas in cluster.replicas for replica in replicas]
+    with (
+        SlowLoris([(host, grpc_port)], 100, http2=True),
+        SlowLoris([(host, http_port)], 100, http2=False),
+        SlowLoris(servers, 100, http2=True),
+    ):
+        yield
+
+
+def _grpc_endpoint(cluster: FaultCluster) -> tuple[str, int]:
+    host, _, port = cluster.coordinator.target.rpartition(":")
+    return host, int(port)
 
 
 def _expect(target: str, method: str, message: bytes, statuses: set[str]) -> list[str]:

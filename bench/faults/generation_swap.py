@@ -18,17 +18,16 @@ def swap_and_back(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     new = cluster.start_replicas([second] * REPLICAS)
     cluster.serve(second, [[replica.listen for replica in replicas] for replicas in new])
     cluster.settle()
-    for replica in [replica for replicas in old for replica in replicas]:
-        replica.stop()
+    cluster.stop_replicas(old)
     time.sleep(_BETWEEN_S)
 
     timeline.strike()
-    for replica in [replica for replicas in old for replica in replicas]:
-        replica.restart()
+    for replicas in old:
+        for replica in replicas:
+            replica.restart()
     cluster.serve(first[0], cluster.addresses())
     cluster.settle()
-    for replica in [replica for replicas in new for replica in replicas]:
-        replica.stop()
+    cluster.stop_replicas(new)
     return ()
 
 

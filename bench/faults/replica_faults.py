@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bench.faults.cluster import CORPUS, FaultCluster
 from bench.faults.scenario import Scenario
+from bench.faults.shard_replica import ShardReplica
 from bench.faults.timeline import Timeline
 
 _DOWN_S = 4.0
@@ -52,11 +53,22 @@ def restart_in_turn(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     """Stops every shard server gently and starts it again, each once the one before is back."""
     for replicas in cluster.replicas:
         for replica in replicas:
-            timeline.strike()
-            replica.stop()
-            replica.restart()
-            cluster.settle()
+            _restart(cluster, timeline, replica)
     return ()
+
+
+def restart_one_of_each(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Does the same with one server of every shard."""
+    for replicas in cluster.replicas:
+        _restart(cluster, timeline, replicas[0])
+    return ()
+
+
+def _restart(cluster: FaultCluster, timeline: Timeline, replica: ShardReplica) -> None:
+    timeline.strike()
+    replica.stop()
+    replica.restart()
+    cluster.settle()
 
 
 SCENARIOS = (

@@ -113,14 +113,21 @@ class ShardReplica:
         os.kill(self._running.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Stops the server as an operator does, by SIGTERM, and waits until it is gone.
+        """Stops the server as an operator does, by SIGTERM, and waits until it is gone. Raises as `finish_stop`."""
+        self.begin_stop()
+        self.finish_stop()
+
+    def begin_stop(self) -> None:
+        """Tells the server to stop; `finish_stop` waits for it."""
+        os.kill(self._running.pid, signal.SIGTERM)
+
+    def finish_stop(self) -> None:
+        """Waits until the server has stopped.
 
         Raises:
             BenchError: it did not stop in time; it is killed.
         """
-        server = self._running
-        os.kill(server.pid, signal.SIGTERM)
-        code = server.wait(_STOP_S)
+        code = self._running.wait(_STOP_S)
         self.kill()
         if code is None:
             raise BenchError(f"{self.name} had not stopped {_STOP_S:.0f} s after SIGTERM")

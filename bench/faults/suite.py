@@ -51,6 +51,15 @@ _SCENARIOS = (
     *corruption.SCENARIOS,
 )
 
+SHORT = (
+    Scenario("replica killed (SIGKILL)", replica_faults.kill_one),
+    Scenario("replica frozen (SIGSTOP)", replica_faults.freeze_one),
+    Scenario("a server of each shard restarted in turn", replica_faults.restart_one_of_each),
+    Scenario("index generation swapped, and back", generation_swap.swap_and_back),
+    Scenario("malformed messages, wrong tokens and slow-loris connections", bad_input.all_at_once),
+)
+"""What `make test` runs of it."""
+
 
 def run(options: BenchOptions, console: Console) -> Report:
     """Starts the cluster and does to it all that the suite knows."""

@@ -1,11 +1,14 @@
 """What the suite harms with: a flipped byte that is put back, slow callers, a corpus that is the same each time."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
 from bench.faults.corruption import flipped
+from bench.faults.raw_call import call_raw
 from bench.faults.slow_loris import SlowLoris
 from bench.faults.texts import Corpus
 
@@ -40,3 +43,19 @@ def test_the_corpus_is_the_same_each_time_and_answers_quote_both_generations() -
     assert len(quoted) == 4
     for documents in (first, second):
         assert any(passage in document for passage in quoted for document in documents)
+
+
+def test_a_call_by_hand_reaches_its_method() -> None:
+    asked: list[str] = []
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
+            asked.append(handler_call_details.method)
+
+    with ThreadPoolExecutor(1) as threads:
+        server = grpc.server(threads, handlers=[Handler()])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        call_raw(("127.0.0.1", port), b"/any/method")
+        server.stop(0).wait()
+    assert asked == ["/any/method"]
