@@ -5,19 +5,24 @@ import socket
 import struct
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_DATA, _HEADERS, _SETTINGS, _GOAWAY = 0, 1, 4, 7
 _END_STREAM, _END_HEADERS = 1, 4
 _EMPTY_MESSAGE = bytes(5)
 _TIMEOUT_S = 5.0
 
 
 def call_raw(endpoint: tuple[str, int], method: bytes) -> None:
-    """Calls a method by any bytes, with an empty message, and waits until the server has said something or hung up."""
+    """Calls a method by any bytes, with an empty message, and waits until the server has answered it or hung up."""
     content = _PREFACE + _frame(_SETTINGS, 0, 0) + _frame(_HEADERS, _END_HEADERS, 1, _head(method))
     content += _frame(_DATA, _END_STREAM, 1, _EMPTY_MESSAGE)
     with socket.create_connection(endpoint, timeout=_TIMEOUT_S) as connection, contextlib.suppress(OSError):
         connection.sendall(content)
-        connection.recv(4096)
+        with connection.makefile("rb") as answer:
+            while len(head := answer.read(9)) == 9:
+                kind, stream = head[3], struct.unpack(">I", head[5:])[0]
+                if stream == 1 or kind == _GOAWAY:
+                    return
+                answer.read(int.from_bytes(head[:3], "big"))
 
 
 def _head(method: bytes) -> bytes:
