@@ -32,16 +32,24 @@ _TOO_LARGE = {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
 
 
 def malformed(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
-    """Sends bytes that are no message, text that is no JSON, and methods that are no text, many times over."""
+    """Sends bytes that are no message, text that is no JSON, many times over."""
     timeline.strike()
     wrong = []
     for _ in range(20):
         wrong += _expect(cluster.coordinator.target, f"{_COORDINATOR}Trace", _MALFORMED, _CALLERS_FAULT)
         wrong += _expect(cluster.replicas[0][0].listen, f"{_SHARD}LongestMatches", _MALFORMED, _CALLERS_FAULT)
         wrong += _expect_http(cluster, b"{no json", {400, 422})
-        for endpoint in (_grpc_endpoint(cluster), cluster.replicas[0][0].endpoint):
-            call_raw(endpoint, _METHOD_NOT_UTF8)
     return tuple(dict.fromkeys(wrong))
+
+
+def unreadable_method(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Calls a method whose name is no text, on the coordinator and on a replica of each shard."""
+    timeline.strike()
+    for _ in range(5):
+        for endpoint in (_grpc_endpoint(cluster), *(replicas[0].endpoint for replicas in cluster.replicas)):
+            call_raw(endpoint, _METHOD_NOT_UTF8)
+        time.sleep(1.0)
+    return ()
 
 
 def oversized(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
@@ -148,6 +156,7 @@ def _complaint(what: str, size: int, found: object, wanted: set[str] | set[int])
 
 SCENARIOS = (
     Scenario("malformed messages", malformed),
+    Scenario("a method that is no text", unreadable_method),
     Scenario("oversized messages", oversized),
     Scenario("wrong token ids and ranks", wrong_tokens),
     Scenario("100 slow-loris connections to each face", slow_loris),

@@ -15,7 +15,7 @@ def call_raw(endpoint: tuple[str, int], method: bytes) -> None:
     """Calls a method by any bytes, with an empty message, and waits until the server has answered it or hung up."""
     content = _PREFACE + _frame(_SETTINGS, 0, 0) + _frame(_HEADERS, _END_HEADERS, 1, _head(method))
     content += _frame(_DATA, _END_STREAM, 1, _EMPTY_MESSAGE)
-    with socket.create_connection(endpoint, timeout=_TIMEOUT_S) as connection, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), socket.create_connection(endpoint, timeout=_TIMEOUT_S) as connection:
         connection.sendall(content)
         with connection.makefile("rb") as answer:
             while len(head := answer.read(9)) == 9:
