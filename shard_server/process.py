@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from prometheus_client import ProcessCollector
 
@@ -31,6 +33,7 @@ async def run(config: ShardServerConfig) -> None:
     Raises:
         RuntimeSetupError, ShardServerError, IndexFormatError, EngineError: the server cannot start.
     """
+    _take_all_file_descriptors()
     metrics, health = Metrics(), new_health(config)
     ProcessCollector(registry=metrics.registry)
     metrics.watch_ready(lambda: health.readiness.is_ready)
@@ -56,20 +59,29 @@ async def _serve(server: ShardServer, config: ShardServerConfig) -> None:
         await stop.wait()
         _log.info("stopping", extra={"notice_s": config.drain_notice_s, "drain_s": config.drain_s})
         if stop.is_by_signal:
-            await server.drain()
+            await _until_first(server.drain(), stop.wait_for_more())
     finally:
         await server.stop()
 
 
+async def _until_first(*waits: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class _Stop:
-    """What tells the process to stop."""
+    """What tells the process to stop, and then not to wait any longer: a second signal, or the end of its parent."""
 
     def __init__(self, with_stdin: bool):
         self.is_by_signal = False
         self._told = asyncio.Event()
+        self._told_more = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._signalled)
+            self._loop.add_signal_handler(number, self._tell, True)
         if with_stdin:
             threading.Thread(target=self._read_stdin, name="stdin", daemon=True).start()
 
@@ -77,16 +89,30 @@ class _Stop:
         """Returns when it is told."""
         await self._told.wait()
 
-    def _signalled(self) -> None:
-        self.is_by_signal = True
-        self._told.set()
+    async def wait_for_more(self) -> None:
+        """Returns when it is told again."""
+        await self._told_more.wait()
+
+    def _tell(self, is_signal: bool) -> None:
+        if self._told.is_set():
+            self._told_more.set()
+        else:
+            self.is_by_signal = is_signal
+            self._told.set()
 
     def _read_stdin(self) -> None:
         # Not through sys.stdin: a thread that waits in it holds a lock that the interpreter wants when it exits.
         while os.read(0, 4096):
             pass
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process stops already
-            self._loop.call_soon_threadsafe(self._told.set)
+            self._loop.call_soon_threadsafe(self._tell, False)
+
+
+def _take_all_file_descriptors() -> None:
+    """Raises the limit of open files, connections among them, to what this process is allowed; often 1,024 before."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems take less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager

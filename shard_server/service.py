@@ -41,13 +41,15 @@ class _Rpc(NamedTuple):
     request: type[Message]
     answer: Callable[[Any, OpenShards, ShardServerConfig], Any]
     counts_reads: bool = False
+    # Costs nothing, and must be answered also when searches wait: who connects asks it.
+    is_immediate: bool = False
 
 
 _RPCS = {
     "LongestMatches": _Rpc(shard_pb2.LongestMatchesRequest, codec.longest_matches, counts_reads=True),
     "GetWindows": _Rpc(shard_pb2.GetWindowsRequest, codec.get_windows, counts_reads=True),
     "GetDocument": _Rpc(shard_pb2.GetDocumentRequest, codec.get_document),
-    "Describe": _Rpc(shard_pb2.DescribeRequest, codec.describe),
+    "Describe": _Rpc(shard_pb2.DescribeRequest, codec.describe, is_immediate=True),
 }
 
 
@@ -113,7 +115,11 @@ class ShardService:
         try:
             if self._refusal is not None:
                 raise self._refusal
+            if not rpc.is_immediate:
+                self._turns.check_room()  # before the request is read: there may be much of it
             content = await receive_request(context, self._config.request_timeout_s)
+            if rpc.is_immediate:
+                return self._answer(call, rpc, content)
             await self._wait_for_turn(call, context)
             return await self._run(call, rpc, content)
         except (EngineError, ShardServerError) as error:

@@ -25,6 +25,15 @@ class Turns:
         """Calls that wait for it."""
         return len(self._waiting)
 
+    def check_room(self) -> None:
+        """Checks that one more call could run or wait.
+
+        Raises:
+            OverloadedError: too many wait already.
+        """
+        if self._running >= self._most_running and len(self._waiting) >= self._most_waiting:
+            raise OverloadedError(f"{self._running} calls run and {len(self._waiting)} wait")
+
     async def wait(self) -> None:
         """Returns when the call may run; `end` must follow.
 
@@ -34,8 +43,7 @@ class Turns:
         if self._running < self._most_running:
             self._running += 1
             return
-        if len(self._waiting) >= self._most_waiting:
-            raise OverloadedError(f"{self._running} calls run and {len(self._waiting)} wait")
+        self.check_room()
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = None
         try:

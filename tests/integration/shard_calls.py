@@ -48,6 +48,8 @@ class SlowShard:
     """A shard that reads a document until it is told to go on."""
 
     num_tokens = 10
+    num_documents = 1
+    token_width = 2
 
     def __init__(self) -> None:
         self.started = threading.Semaphore(0)

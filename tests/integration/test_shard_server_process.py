@@ -69,6 +69,22 @@ def test_the_process_stops_at_once_when_its_parent_closes_the_pipe(index: Path) 
         assert server.wait(20) == 0
 
 
+@pytest.mark.parametrize("more", ["signal", "pipe"])
+def test_a_process_that_drains_stops_at_once_when_it_is_told_again(index: Path, more: str) -> None:
+    probes = unused_address()
+    with process(index, "--drain-notice-s", "600", "--metrics-listen", probes) as (server, _):
+        server.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while get(probes, "/readyz")[0] == 200:
+            assert time.monotonic() < deadline
+        if more == "pipe":
+            assert server.stdin is not None
+            server.stdin.close()
+        else:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

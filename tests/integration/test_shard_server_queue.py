@@ -8,6 +8,7 @@ import grpc
 import pytest
 from prometheus_client import generate_latest
 
+from protos.shard.v1 import shard_pb2 as pb
 from shard_server.config import ShardServerConfig
 from shard_server.metrics import Metrics
 from shard_server.server import serving
@@ -45,6 +46,7 @@ def test_a_full_queue_answers_resource_exhausted_and_takes_work_again_afterwards
             calls = [stub.GetDocument(slow_document(queue.index)) for _ in range(2)]
             await queue.until("headwater_shard_waiting_calls 1.0")
             refused = await status_of(stub.GetDocument(slow_document(queue.index)))
+            assert (await stub.Describe(pb.DescribeRequest())).shards, "asked by whoever connects"
             queue.shard.go_on.set()
             texts = [(await call).text for call in calls]
             return refused, [*texts, (await stub.GetDocument(slow_document(queue.index))).text]
