@@ -58,5 +58,5 @@ def chosen_corpora(wanted: Sequence[str], corpora: Mapping[str, Corpus]) -> tupl
     """
     for name in wanted:
         if name not in corpora:
-            raise InvalidRequestError(f"there is no corpus {name!r}, expected some of {', '.join(corpora)}")
+            raise InvalidRequestError(f"there is no corpus {name!r}, expected some of {', '.join(corpora)}", "corpora")
     return tuple(corpus for corpus in corpora.values() if not wanted or corpus.name in wanted)

@@ -2,6 +2,7 @@
 
 CoordinatorError
 |-- InvalidRequestError      the caller: the request cannot be answered as it is
+|   `-- RequestTooLargeError the caller: the request, or its answer, has more bytes than a message may have
 |-- DocumentNotFoundError    the caller: no such document
 |-- ShardUnavailableError    nobody at once: a shard did not answer; a trace goes on without it
 |   `-- WindowMismatchError  the operator: a shard's files are not what its index says; as if it did not answer
@@ -14,11 +15,27 @@ CoordinatorError
 
 
 class CoordinatorError(Exception):
-    """The base of what the coordinator raises."""
+    """The base of what the coordinator raises.
+
+    ``request_id`` names the request in the coordinator's log where the error came from a coordinator; else it is empty.
+    """
+
+    request_id: str = ""
 
 
 class InvalidRequestError(CoordinatorError):
-    """A request cannot be answered as it is: empty, too long, or an option out of range."""
+    """A request cannot be answered as it is: empty, too long, or an option out of range.
+
+    ``field`` is the one field of the request that is at fault, as a path like ``options.seed``; else it is empty.
+    """
+
+    def __init__(self, message: str, field: str = ""):
+        super().__init__(message)
+        self.field = field
+
+
+class RequestTooLargeError(InvalidRequestError):
+    """A request, or the answer to it, has more bytes than one message may have."""
 
 
 class DocumentNotFoundError(CoordinatorError):

@@ -6,6 +6,7 @@ from coordinator.errors import InvalidRequestError
 from coordinator.requests import TraceOptions, TraceRequest
 
 _MAX_DELIMITERS = 64
+_DELIMITERS = "options.delimiters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +39,24 @@ def check_request(request: TraceRequest, limits: RequestLimits) -> None:
     check_text("answer", request.answer, limits)
     if len(request.prompt) > limits.max_prompt_chars:
         raise InvalidRequestError(
-            f"prompt has {len(request.prompt)} characters, the limit is {limits.max_prompt_chars}"
+            f"prompt has {len(request.prompt)} characters, the limit is {limits.max_prompt_chars}", field="prompt"
         )
     if not _is_encodable(request.prompt):
-        raise InvalidRequestError("prompt has a lone surrogate, which is no character")
+        raise InvalidRequestError("prompt has a lone surrogate, which is no character", field="prompt")
     _check_options(request.options, limits)
 
 
 def check_text(what: str, text: str, limits: RequestLimits) -> None:
     """Checks that a text to search is not blank and within the limit."""
     if not text.strip():
-        raise InvalidRequestError(f"{what} is empty or only white space, there is nothing to search for")
+        raise InvalidRequestError(f"{what} is empty or only white space, there is nothing to search for", field=what)
     if len(text) > limits.max_answer_chars:
         raise InvalidRequestError(
-            f"{what} has {len(text)} characters, the limit is {limits.max_answer_chars}; search it in parts"
+            f"{what} has {len(text)} characters, the limit is {limits.max_answer_chars}; search it in parts",
+            field=what,
         )
     if not _is_encodable(text):
-        raise InvalidRequestError(f"{what} has a lone surrogate, which is no character")
+        raise InvalidRequestError(f"{what} has a lone surrogate, which is no character", field=what)
 
 
 def check_document_range(start: int, max_tokens: int, limits: RequestLimits) -> None:
@@ -64,19 +66,24 @@ def check_document_range(start: int, max_tokens: int, limits: RequestLimits) -> 
 
 
 def _check_options(options: TraceOptions, limits: RequestLimits) -> None:
-    _check_range("min_span_tokens", options.min_span_tokens, 1, limits.max_answer_chars)
-    _check_range("max_count", options.max_count, 1, 2**63 - 1)
-    _check_range("max_occurrences_per_span", options.max_occurrences_per_span, 1, limits.max_occurrences_per_span)
-    _check_range("context_tokens", options.context_tokens, 0, limits.max_context_tokens)
-    _check_range("snippet_tokens", options.snippet_tokens, 0, options.context_tokens)
-    _check_range("seed", options.seed, 0, 2**63 - 1)
+    _check_range("options.min_span_tokens", options.min_span_tokens, 1, limits.max_answer_chars)
+    _check_range("options.max_count", options.max_count, 1, 2**63 - 1)
+    _check_range(
+        "options.max_occurrences_per_span", options.max_occurrences_per_span, 1, limits.max_occurrences_per_span
+    )
+    _check_range("options.context_tokens", options.context_tokens, 0, limits.max_context_tokens)
+    _check_range("options.snippet_tokens", options.snippet_tokens, 0, options.context_tokens)
+    _check_range("options.seed", options.seed, 0, 2**63 - 1)
     if len(options.delimiters) > _MAX_DELIMITERS:
-        raise InvalidRequestError(f"{len(options.delimiters)} delimiters, the limit is {_MAX_DELIMITERS}")
+        raise InvalidRequestError(f"{len(options.delimiters)} delimiters, the limit is {_MAX_DELIMITERS}", _DELIMITERS)
     for delimiter in options.delimiters:
         if not delimiter or not _is_encodable(delimiter):
-            raise InvalidRequestError(f"delimiter {delimiter!r} is empty or has a lone surrogate")
+            raise InvalidRequestError(f"delimiter {delimiter!r} is empty or has a lone surrogate", _DELIMITERS)
     if not 0.0 < options.max_span_density <= 1.0:
-        raise InvalidRequestError(f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1")
+        raise InvalidRequestError(
+            f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1",
+            field="options.max_span_density",
+        )
 
 
 def _is_encodable(text: str) -> bool:
@@ -87,6 +94,7 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _check_range(name: str, found: int, low: int, high: int) -> None:
+def _check_range(field: str, found: int, low: int, high: int) -> None:
     if not low <= found <= high:
-        raise InvalidRequestError(f"{name} is {found}, expected {low} to {high}")
+        name = field.rpartition(".")[2]
+        raise InvalidRequestError(f"{name} is {found}, expected {low} to {high}", field)

@@ -1,5 +1,6 @@
 """An index behind a coordinator: the same calls as on an embedded one, over gRPC, with the same values and errors."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
@@ -9,8 +10,9 @@ import grpc
 from coordinator.api import codec
 from coordinator.api.description_codec import decode_description
 from coordinator.api.event_codec import decode_event
+from coordinator.api.message_size import MAX_MESSAGE_BYTES
 from coordinator.api.request_codec import encode_count_request, encode_trace_request
-from coordinator.api.status import FAULTS, PROBLEM_METADATA
+from coordinator.api.rich_status import error_of
 from coordinator.cluster.connection_fault import connection_fault
 from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
@@ -26,12 +28,45 @@ DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_DOCUMENT_TOKENS = 2_000
 # The coordinator answers within the time it is given; the connection gets this much more for the way back.
 _MARGIN_S = 2.0
-_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+
+# Every call is a read, so one that reached no coordinator, or lost it, may be made again. Where the coordinator itself
+# says UNAVAILABLE it has tried all replicas and tells gRPC not to; when to come back after RESOURCE_EXHAUSTED is up to
+# the caller.
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{"service": pb.DESCRIPTOR.services_by_name["CoordinatorService"].full_name}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    # When calls fail in a row, more calls are the last thing that helps.
+    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
+}
+
+_CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    # What is kept to send again; a longer request is sent once only. The longest prompt and answer are 1 MB.
+    ("grpc.per_rpc_retry_buffer_size", 4 * 1024 * 1024),
+    # The default waits a second before it connects again, longer than all retries of a call, and 20 for a connection.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A coordinator whose machine is gone says nothing: while a call waits, ask whether it is there. Both are needed,
+    # and servers that are not told otherwise bear three such questions a call.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 3_000),
+)
 
 # What gRPC says of a server that speaks HTTP/2 without gRPC, and of one that speaks HTTP/1 alone.
 _SIGNS_OF_HTTP = ("Received http2 header with status", "http1.x server")
-
-_ERRORS = {fault.problem: error for error, fault in FAULTS.items()}
 
 
 class RemoteIndex:
@@ -40,13 +75,7 @@ class RemoteIndex:
     def __init__(self, target: str):
         """Connects to ``host:port`` at the first call (see `headwater.connect`)."""
         self._target = target
-        self._channel = grpc.insecure_channel(
-            target,
-            options=[
-                ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-            ],
-        )
+        self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
         self._stub = coordinator_pb2_grpc.CoordinatorServiceStub(self._channel)
 
     def trace(
@@ -165,6 +194,8 @@ class RemoteIndex:
 
     def _fault(self, error: grpc.RpcError, timeout_s: float) -> CoordinatorError:
         call = cast(grpc.Call, error)  # what a stub raises is both
+        if (told := error_of(call)) is not None:
+            return told
         status, details = call.code(), call.details() or ""
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
             return ShardUnavailableError(f"{self._target}: no answer within {timeout_s:.3g} s")
@@ -175,9 +206,6 @@ class RemoteIndex:
             )
         if status is grpc.StatusCode.UNAVAILABLE and (reason := connection_fault(details)):
             return ShardUnavailableError(f"{self._target}: no coordinator answers there ({reason})")
-        problem = str(dict(call.trailing_metadata() or ()).get(PROBLEM_METADATA, ""))
-        if problem in _ERRORS:
-            return _ERRORS[problem](details)
         return ShardUnavailableError(f"{self._target}: {status.name}: {details}")
 
 

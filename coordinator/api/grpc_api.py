@@ -1,62 +1,66 @@
 """The gRPC face of a coordinator. Runs under Ray Serve and under a plain ``grpc.aio`` server alike."""
 
-import logging
-from collections.abc import Awaitable, Sequence
-from typing import Protocol, TypeVar
-
-import grpc
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from coordinator.api import codec
 from coordinator.api.description_codec import encode_description
+from coordinator.api.event_codec import encode_event
+from coordinator.api.grpc_call import RpcContext, answer, answer_stream
 from coordinator.api.json_codec import parse_document_id
+from coordinator.api.message_size import check_answer, in_parts
 from coordinator.api.request_codec import decode_count_request, decode_trace_request
-from coordinator.api.status import INTERNAL, PROBLEM_METADATA, fault_of
-from coordinator.errors import CoordinatorError
 from coordinator.service import Coordinator
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
-_T = TypeVar("_T")
-_log = logging.getLogger(__name__)
-
-
-class RpcContext(Protocol):
-    """What is used of a call's context; Serve's has no more."""
-
-    def set_code(self, code: grpc.StatusCode) -> None:
-        """Sets the status."""
-
-    def set_details(self, details: str) -> None:
-        """Sets the status message."""
-
-    def set_trailing_metadata(self, trailing_metadata: Sequence[tuple[str, str]]) -> None:
-        """Sets what is sent after the response."""
+DEFAULT_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
 class GrpcApi:
     """Decodes a request, asks the coordinator, encodes the response. Methods are named as the service's."""
 
-    def __init__(self, coordinator: Coordinator):
+    def __init__(self, coordinator: Coordinator, max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES):
         self._coordinator = coordinator
+        self._max_request_bytes = max_request_bytes
 
     async def Trace(self, request: pb.TraceRequest, context: RpcContext) -> pb.TraceResponse:
         """See protos/coordinator/v1."""
-        return await _answer(self._trace(request), pb.TraceResponse(), context)
+        empty = pb.TraceResponse()
+        return await answer("Trace", request, self._trace, empty, context, self._max_request_bytes)
+
+    def TraceStream(
+        self, request: pb.TraceStreamRequest, context: RpcContext
+    ) -> AsyncGenerator[pb.TraceStreamResponse, None]:
+        """See protos/coordinator/v1."""
+        return answer_stream("TraceStream", request, self._trace_stream, context, self._max_request_bytes)
 
     async def Count(self, request: pb.CountRequest, context: RpcContext) -> pb.CountResponse:
         """See protos/coordinator/v1."""
-        return await _answer(self._count(request), pb.CountResponse(), context)
+        empty = pb.CountResponse()
+        return await answer("Count", request, self._count, empty, context, self._max_request_bytes)
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: RpcContext) -> pb.GetDocumentResponse:
         """See protos/coordinator/v1."""
-        return await _answer(self._get_document(request), pb.GetDocumentResponse(), context)
+        empty = pb.GetDocumentResponse()
+        return await answer("GetDocument", request, self._get_document, empty, context, self._max_request_bytes)
 
     async def Describe(self, request: pb.DescribeRequest, context: RpcContext) -> pb.DescribeResponse:
         """See protos/coordinator/v1."""
-        return await _answer(self._describe(request), pb.DescribeResponse(), context)
+        empty = pb.DescribeResponse()
+        return await answer("Describe", request, self._describe, empty, context, self._max_request_bytes)
 
     async def _trace(self, request: pb.TraceRequest) -> pb.TraceResponse:
         trace = await self._coordinator.trace(decode_trace_request(request), request.timeout_ms)
-        return codec.encode_trace(trace)
+        response = codec.encode_trace(trace)
+        check_answer(response, trace)
+        return response
+
+    async def _trace_stream(self, request: pb.TraceStreamRequest) -> AsyncGenerator[pb.TraceStreamResponse, None]:
+        wanted = decode_trace_request(request)
+        async with aclosing(self._coordinator.trace_stream(wanted, request.timeout_ms)) as events:
+            async for event in events:
+                for part in in_parts(event):
+                    yield encode_event(part)
 
     async def _count(self, request: pb.CountRequest) -> pb.CountResponse:
         return codec.encode_count(await self._coordinator.count(decode_count_request(request), request.timeout_ms))
@@ -70,23 +74,3 @@ class GrpcApi:
     async def _describe(self, request: pb.DescribeRequest) -> pb.DescribeResponse:
         description = await self._coordinator.describe(request.timeout_ms)
         return pb.DescribeResponse(description=encode_description(description))
-
-
-async def _answer(work: Awaitable[_T], empty: _T, context: RpcContext) -> _T:
-    """Returns the outcome of ``work``, or the status of its error and ``empty``.
-
-    Under Serve an error must be set on the context and returned from: its details are lost if it is raised.
-    """
-    try:
-        return await work
-    except CoordinatorError as error:
-        fault = fault_of(error)
-        context.set_code(fault.grpc_status)
-        context.set_details(str(error))
-        # Two errors can share a status; the problem tells a client which it is.
-        context.set_trailing_metadata([(PROBLEM_METADATA, fault.problem)])
-    except Exception:  # the process edge: what is left is a bug of ours
-        _log.exception("request failed")
-        context.set_code(INTERNAL.grpc_status)
-        context.set_details(f"{INTERNAL.title}; its log says why")
-    return empty

@@ -1,15 +1,30 @@
-"""The bodies of HTTP requests, and the JSON schemas of the responses."""
+"""The bodies of HTTP requests."""
 
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from coordinator.requests import SpanRanking, TraceOptions
-from coordinator.results import Count, Description, DocumentText, Trace
 
 _DEFAULTS = TraceOptions()
-_CORPORA = "Names of the corpora to search; empty: every one."
-_REQUIRE_COMPLETE = "Whether an answer that misses a shard is an error instead."
+_MOST = 2**63 - 1
+
+# Ranges stand in the schema only: they are checked with those of gRPC, in one place, by `coordinator.options`.
+_AT_LEAST_ONE: JsonDict = {"minimum": 1, "maximum": _MOST}
+_AT_LEAST_ZERO: JsonDict = {"minimum": 0, "maximum": _MOST}
+
+TimeoutMs = Annotated[
+    int,
+    Field(
+        ge=0,
+        description="Time to answer in, in milliseconds; 0: the server's default. More than its most is cut to that.",
+    ),
+]
+_Corpora = Annotated[tuple[str, ...], Field(description="Names of the corpora to search; empty: every one.")]
+_RequireComplete = Annotated[
+    bool, Field(description="Whether an answer that misses a shard is the error incomplete-answer instead.")
+]
 
 
 class TraceOptionsBody(BaseModel):
@@ -18,28 +33,47 @@ class TraceOptionsBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     delimiters: tuple[str, ...] = Field(
-        default=_DEFAULTS.delimiters, description="Texts of single tokens that a span holds only as its last token."
+        default=_DEFAULTS.delimiters,
+        description="Texts of single tokens that a span holds only as its last token; may be empty.",
+        json_schema_extra={"maxItems": 64},
     )
     allow_partial_words: bool = Field(
         default=_DEFAULTS.allow_partial_words, description="Whether spans may start and end inside words."
     )
-    min_span_tokens: int = Field(default=_DEFAULTS.min_span_tokens, description="Shortest span, in tokens.")
-    max_count: int = Field(default=_DEFAULTS.max_count, description="Spans that occur more often are dropped.")
-    max_span_density: float = Field(
-        default=_DEFAULTS.max_span_density, description="At most ceil(this x answer tokens) spans are kept."
+    min_span_tokens: int = Field(
+        default=_DEFAULTS.min_span_tokens, description="Shortest span, in tokens.", json_schema_extra=_AT_LEAST_ONE
     )
-    span_ranking: SpanRanking = Field(default=_DEFAULTS.span_ranking, description="Which spans are kept.")
+    max_count: int = Field(
+        default=_DEFAULTS.max_count,
+        description="Spans that occur more often are dropped.",
+        json_schema_extra=_AT_LEAST_ONE,
+    )
+    max_span_density: float = Field(
+        default=_DEFAULTS.max_span_density,
+        description="At most ceil(this x answer tokens) spans are kept.",
+        json_schema_extra={"exclusiveMinimum": 0, "maximum": 1},
+    )
+    span_ranking: SpanRanking = Field(
+        default=_DEFAULTS.span_ranking, description="Which spans are kept when there are more than that."
+    )
     max_occurrences_per_span: int = Field(
-        default=_DEFAULTS.max_occurrences_per_span, description="Occurrences drawn of each span."
+        default=_DEFAULTS.max_occurrences_per_span,
+        description="Occurrences drawn of each span.",
+        json_schema_extra=_AT_LEAST_ONE,
     )
     context_tokens: int = Field(
         default=_DEFAULTS.context_tokens,
         description="Tokens on each side of an occurrence that are read, ranked on and returned.",
+        json_schema_extra=_AT_LEAST_ZERO,
     )
     snippet_tokens: int = Field(
-        default=_DEFAULTS.snippet_tokens, description="Tokens on each side of an occurrence that a card shows."
+        default=_DEFAULTS.snippet_tokens,
+        description="Tokens on each side of an occurrence that a card shows, at most context_tokens.",
+        json_schema_extra=_AT_LEAST_ZERO,
     )
-    seed: int = Field(default=_DEFAULTS.seed, description="Seed of the draw of occurrences.")
+    seed: int = Field(
+        default=_DEFAULTS.seed, description="Seed of the draw of occurrences.", json_schema_extra=_AT_LEAST_ZERO
+    )
 
     def to_options(self) -> TraceOptions:
         """Returns the options; their ranges are checked where they are used."""
@@ -49,34 +83,40 @@ class TraceOptionsBody(BaseModel):
 class TraceBody(BaseModel):
     """An answer to trace."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "answer": "an answer to trace",
+                "prompt": "what was asked",
+                "options": {"max_span_density": 0.1},
+            }
+        },
+    )
 
-    answer: str = Field(description="What the model wrote.")
-    prompt: str = Field(default="", description="What it was asked. Not traced: it only weighs in the ranking.")
+    answer: str = Field(
+        description="What the model wrote: not blank, at most max_answer_chars characters (see /v1/describe)."
+    )
+    prompt: str = Field(
+        default="",
+        description="What it was asked: at most max_prompt_chars characters. Not traced, it only weighs in the ranking "
+        "of documents.",
+    )
     options: TraceOptionsBody = TraceOptionsBody()
-    corpora: tuple[str, ...] = Field(default=(), description=_CORPORA)
-    require_complete: bool = Field(default=False, description=_REQUIRE_COMPLETE)
-    timeout_ms: int = Field(default=0, ge=0, description="Time to answer in; 0: the server's default.")
+    corpora: _Corpora = ()
+    require_complete: _RequireComplete = False
+    timeout_ms: TimeoutMs = 0
 
 
 class CountBody(BaseModel):
     """A text to count."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": {"text": "a text"}})
 
-    text: str = Field(description="The text, tokenized as an answer is.")
-    corpora: tuple[str, ...] = Field(default=(), description=_CORPORA)
-    require_complete: bool = Field(default=False, description=_REQUIRE_COMPLETE)
-    timeout_ms: int = Field(default=0, ge=0, description="Time to answer in; 0: the server's default.")
-
-
-def response_schemas() -> dict[str, Any]:
-    """Returns the JSON schemas of the responses and of all that they hold, by name, for an OpenAPI page."""
-    schemas: dict[str, Any] = {}
-    for value in (Trace, Count, DocumentText, Description):
-        schema = TypeAdapter(value).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[value.__name__] = schema
-    schemas["DocumentId"] = {"type": "string", "pattern": r"^[a-z0-9_-]+:\d+:\d+$", "title": "DocumentId"}
-    schemas["ShardId"] = {"type": "string", "pattern": r"^[a-z0-9_-]+:\d+$", "title": "ShardId"}
-    return schemas
+    text: str = Field(
+        description="The text, tokenized as an answer is: not blank, at most max_answer_chars characters."
+    )
+    corpora: _Corpora = ()
+    require_complete: _RequireComplete = False
+    timeout_ms: TimeoutMs = 0

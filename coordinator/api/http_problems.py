@@ -1,8 +1,9 @@
-"""What a request that fails is answered with over HTTP: problems as in RFC 9457, and their OpenAPI description."""
+"""What a request that fails is answered with over HTTP: problems as in RFC 9457."""
 
 import json
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,69 +12,88 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from coordinator.api.status import INTERNAL, fault_of
-from coordinator.errors import CoordinatorError
+from coordinator.api import caller
+from coordinator.api.status import FAULTS, told
+from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
 
 _log = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-PROBLEM_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "title": "Problem",
-    "description": "Why a request was not answered (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "description": "Which error: stable, to tell them apart by."},
-        "title": {"type": "string", "description": "The error in words, the same for each of its type."},
-        "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "What was wrong with this request, and what to do."},
-    },
-}
 _MAX_HEADER_CHARS = 100
 
 
-def problem(status: HTTPStatus, kind: str, title: str, detail: str) -> Response:
-    """Returns a problem."""
-    content = {"type": kind, "title": title, "status": status.value, "detail": detail}
-    return Response(json.dumps(content), status, media_type=PROBLEM_MEDIA_TYPE)
+def problem_of(error: Exception) -> dict[str, Any]:
+    """Returns the problem that tells an error; of a bug of ours, which is logged here, only that it was one."""
+    if not isinstance(error, CoordinatorError):
+        _log.error("request failed", exc_info=error)
+    what = told(error)
+    problem: dict[str, Any] = {
+        "type": what.fault.problem,
+        "title": what.fault.title,
+        "status": what.fault.http_status.value,
+        "detail": what.message,
+        "request_id": caller.current().request_id,
+    }
+    if what.retry_after_s is not None:
+        problem["retry_after_s"] = what.retry_after_s
+    if what.field:
+        problem["errors"] = [{"detail": what.message, "pointer": _pointer(what.field.split("."))}]
+    return problem
 
 
-def problem_responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Returns the OpenAPI responses of a route that can answer with problems of these statuses."""
-    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status.value: {"description": status.phrase, "content": content} for status in statuses}
+def respond(problem: Mapping[str, Any]) -> Response:
+    """Returns the response that holds a problem."""
+    headers = {}
+    if (retry_after_s := problem.get("retry_after_s")) is not None:
+        headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))  # the header knows whole seconds only
+    return Response(json.dumps(problem), problem["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def add_error_handlers(api: FastAPI) -> None:
-    """Makes every error that leaves a route of ``api`` a problem."""
+    """Makes every error that leaves a route of ``api`` a problem; see `RequestEdge` for bugs."""
 
     @api.exception_handler(CoordinatorError)
     async def on_coordinator_error(_request: Request, error: CoordinatorError) -> Response:
-        fault = fault_of(error)
-        return problem(fault.http_status, fault.problem, fault.title, str(error))
+        return respond(problem_of(error))
 
     @api.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
         content_type = request.headers.get("content-type")
-        return _invalid_request("; ".join(_advice(each, content_type) for each in error.errors()))
+        faults = [(fault, _advice(fault, content_type)) for fault in error.errors()]
+        problem = _not_as_described("; ".join(advice for _, advice in faults))
+        named = [
+            {"detail": advice, "pointer": _pointer(fault["loc"][1:])}
+            for fault, advice in faults
+            if fault["loc"][0] == "body" and len(fault["loc"]) > 1 and fault["type"] != "json_invalid"
+        ]
+        return respond(problem | ({"errors": named} if named else {}))
 
     @api.exception_handler(HTTPException)
     async def on_http_error(_request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         if status is HTTPStatus.BAD_REQUEST:
             # The framework's for a body that its JSON reader gives up on without a position.
-            return _invalid_request("body is not valid JSON: expected UTF-8 text and no deep nesting")
-        return problem(status, "about:blank", status.phrase, str(error.detail))
+            return respond(_not_as_described("body is not valid JSON: expected UTF-8 text and no deep nesting"))
+        if status is FAULTS[RequestTooLargeError].http_status:
+            return respond(problem_of(RequestTooLargeError(str(error.detail))))
+        return respond(
+            {
+                "type": "about:blank",
+                "title": status.phrase,
+                "status": status.value,
+                "detail": str(error.detail),
+                "request_id": caller.current().request_id,
+            }
+        )
 
-    @api.exception_handler(Exception)
-    async def on_bug(_request: Request, error: Exception) -> Response:
-        _log.error("request failed", exc_info=error)
-        return problem(INTERNAL.http_status, INTERNAL.problem, INTERNAL.title, "its log says why")
+
+def _not_as_described(detail: str) -> dict[str, Any]:
+    return problem_of(InvalidRequestError(detail)) | {"title": "The request is not as described in /openapi.json"}
 
 
-def _invalid_request(detail: str) -> Response:
-    title = "The request is not as described in /openapi.json"
-    return problem(HTTPStatus.BAD_REQUEST, "invalid-request", title, detail)
+def _pointer(path: Sequence[str | int]) -> str:
+    """Returns a JSON pointer into the body, as RFC 9457 shows it: ``#/options/seed``."""
+    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _advice(fault: Mapping[str, Any], content_type: str | None) -> str:

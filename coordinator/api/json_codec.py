@@ -65,7 +65,7 @@ def parse_document_id(text: str) -> DocumentId:
     shard, second, number = rest.partition(":")
     if not (corpus and first and second and _is_digits(shard) and _is_digits(number)):
         raise InvalidRequestError(
-            f"document id {text[:_MAX_SHOWN_CHARS]!r}, expected 'corpus:shard:number' like 'default:0:1234'"
+            f"document id {text[:_MAX_SHOWN_CHARS]!r}, expected 'corpus:shard:number' like 'default:0:1234'", "id"
         )
     return DocumentId(corpus, int(shard), int(number))
 

@@ -67,7 +67,8 @@ def decode_trace_request(request: pb.TraceRequest | pb.TraceStreamRequest) -> Tr
     if options.span_ranking != pb.SPAN_RANKING_UNSPECIFIED:
         if options.span_ranking not in _RANKINGS_BY_NUMBER:
             raise InvalidRequestError(
-                f"span ranking {options.span_ranking}, expected one of {sorted(_RANKINGS_BY_NUMBER)}"
+                f"span ranking {options.span_ranking}, expected one of {sorted(_RANKINGS_BY_NUMBER)}",
+                field="options.span_ranking",
             )
         given["span_ranking"] = _RANKINGS_BY_NUMBER[options.span_ranking]
     return TraceRequest(

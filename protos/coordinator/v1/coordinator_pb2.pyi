@@ -51,16 +51,23 @@ class _RelevanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Relevance.V
     RELEVANCE_UNSPECIFIED: _Relevance.ValueType  # 0
     """Not known yet: only in a streamed trace, before its ranking."""
     RELEVANCE_LOW: _Relevance.ValueType  # 1
+    """relevance_score < 0.5, or a span without a document."""
     RELEVANCE_MEDIUM: _Relevance.ValueType  # 2
+    """0.5 <= relevance_score < 0.7."""
     RELEVANCE_HIGH: _Relevance.ValueType  # 3
+    """relevance_score >= 0.7."""
 
-class Relevance(_Relevance, metaclass=_RelevanceEnumTypeWrapper): ...
+class Relevance(_Relevance, metaclass=_RelevanceEnumTypeWrapper):
+    """How relevant a document is to the answer, as OLMoTrace colours it; a span has that of its best document."""
 
 RELEVANCE_UNSPECIFIED: Relevance.ValueType  # 0
 """Not known yet: only in a streamed trace, before its ranking."""
 RELEVANCE_LOW: Relevance.ValueType  # 1
+"""relevance_score < 0.5, or a span without a document."""
 RELEVANCE_MEDIUM: Relevance.ValueType  # 2
+"""0.5 <= relevance_score < 0.7."""
 RELEVANCE_HIGH: Relevance.ValueType  # 3
+"""relevance_score >= 0.7."""
 Global___Relevance: _TypeAlias = Relevance  # noqa: Y015
 
 @_typing.final
@@ -185,11 +192,17 @@ class TraceStreamResponse(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     RANKING_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def spans(self) -> Global___TraceSpans: ...
+    def spans(self) -> Global___TraceSpans:
+        """Once, first."""
+
     @_builtins.property
-    def documents(self) -> Global___TraceDocuments: ...
+    def documents(self) -> Global___TraceDocuments:
+        """Any number of times, also for one shard."""
+
     @_builtins.property
-    def ranking(self) -> Global___TraceRanking: ...
+    def ranking(self) -> Global___TraceRanking:
+        """Once, last."""
+
     def __init__(
         self,
         *,
@@ -232,7 +245,7 @@ class TraceSpans(_message.Message):
 
     @_builtins.property
     def coverage(self) -> Global___Coverage:
-        """What was searched."""
+        """What was searched; the retrieval of documents may yet fail on a shard."""
 
     def __init__(
         self,
@@ -253,14 +266,14 @@ Global___TraceSpans: _TypeAlias = TraceSpans  # noqa: Y015
 
 @_typing.final
 class TraceDocuments(_message.Message):
-    """Documents of one shard. Never empty."""
+    """Documents of one shard."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
-        """In no order; their score and relevance are not known yet."""
+        """In no order, never empty; their score and relevance are not known yet."""
 
     def __init__(
         self,
@@ -346,9 +359,11 @@ class DocumentRank(_message.Message):
     id: _builtins.str
     """As Document.id."""
     score: _builtins.float
-    """As in Document."""
+    """BM25 score of its first window against prompt and answer."""
     relevance_score: _builtins.float
+    """The score scaled to 0..1 by the answer's length."""
     relevance: Global___Relevance.ValueType
+    """High, medium or low, by relevance_score."""
     def __init__(
         self,
         *,
@@ -701,6 +716,7 @@ class Document(_message.Message):
     relevance_score: _builtins.float
     """The score scaled to 0..1 by the answer's length."""
     relevance: Global___Relevance.ValueType
+    """High, medium or low, by relevance_score."""
     corpus: _builtins.str
     """Name of its corpus."""
     stage: _builtins.str
@@ -753,6 +769,7 @@ class Snippet(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     text: _builtins.str
+    """The occurrence with what stands round it; never empty."""
     start_char: _builtins.int
     """The occurrence in text, half-open, in characters."""
     end_char: _builtins.int
@@ -889,7 +906,7 @@ Global___FailedShard: _TypeAlias = FailedShard  # noqa: Y015
 
 @_typing.final
 class Timings(_message.Message):
-    """Wall time of each step, in milliseconds."""
+    """Wall time of each step, in milliseconds, >= 0."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -900,11 +917,17 @@ class Timings(_message.Message):
     RANK_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     tokenize_ms: _builtins.float
+    """The answer into tokens."""
     search_ms: _builtins.float
+    """The longest matches of all shards, and their union."""
     filter_ms: _builtins.float
+    """The choice of spans, and of the occurrences to show."""
     retrieve_ms: _builtins.float
+    """The windows of all shards."""
     rank_ms: _builtins.float
+    """Merging the windows by document, and the ranking."""
     total_ms: _builtins.float
+    """All of it, as the coordinator sees it."""
     def __init__(
         self,
         *,

@@ -32,14 +32,19 @@ class CoordinatorServiceStub:
     Every request carries timeout_ms: the server cannot see the gRPC deadline. 0 means the server's default; more than
     the server's most is cut to that. Set the gRPC deadline a little later.
 
-    Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
-    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
-    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
-    A shard that fails while others answer is no error: the response's coverage names it.
+    Statuses: INVALID_ARGUMENT (the request cannot be answered as it is, or it or its answer is too large), NOT_FOUND (no
+    such document), UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED
+    (too many requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not
+    agree), INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
+    google.rpc.ErrorInfo with the domain "headwater" and a reason, google.rpc.RequestInfo with the request's id,
+    google.rpc.RetryInfo where it helps to come back later, google.rpc.BadRequest where it is one field that is at fault.
+    docs/api.md lists the reasons. A shard that fails while others answer is no error: the response's coverage names it.
 
-    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
-    limited by; "traceparent" continues a distributed trace (W3C).
+    Metadata, all of it optional: "x-request-id" names the request in logs (1 to 128 letters, digits and ._:=-; else it
+    gets a new one) and is sent back in the trailing metadata; "x-client-id" names the client that its rate is limited by
+    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C).
+
+    Health is told by grpc.health.v1.Health, for "" and for this service.
     """
 
     def __init__(self, channel):
@@ -82,14 +87,19 @@ class CoordinatorServiceServicer:
     Every request carries timeout_ms: the server cannot see the gRPC deadline. 0 means the server's default; more than
     the server's most is cut to that. Set the gRPC deadline a little later.
 
-    Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
-    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
-    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
-    A shard that fails while others answer is no error: the response's coverage names it.
+    Statuses: INVALID_ARGUMENT (the request cannot be answered as it is, or it or its answer is too large), NOT_FOUND (no
+    such document), UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED
+    (too many requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not
+    agree), INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
+    google.rpc.ErrorInfo with the domain "headwater" and a reason, google.rpc.RequestInfo with the request's id,
+    google.rpc.RetryInfo where it helps to come back later, google.rpc.BadRequest where it is one field that is at fault.
+    docs/api.md lists the reasons. A shard that fails while others answer is no error: the response's coverage names it.
 
-    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
-    limited by; "traceparent" continues a distributed trace (W3C).
+    Metadata, all of it optional: "x-request-id" names the request in logs (1 to 128 letters, digits and ._:=-; else it
+    gets a new one) and is sent back in the trailing metadata; "x-client-id" names the client that its rate is limited by
+    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C).
+
+    Health is told by grpc.health.v1.Health, for "" and for this service.
     """
 
     def Trace(self, request, context):
@@ -100,7 +110,8 @@ class CoordinatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TraceStream(self, request, context):
-        """The same trace as it comes about: the spans, the documents of each shard, the ranking.
+        """The same trace as it comes about: the spans, the documents of each shard, the ranking. A stream that fails in the
+        middle ends with a status like any call; one that ends well ends with the ranking. Cancelling it stops the work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,14 +181,19 @@ class CoordinatorService:
     Every request carries timeout_ms: the server cannot see the gRPC deadline. 0 means the server's default; more than
     the server's most is cut to that. Set the gRPC deadline a little later.
 
-    Statuses: INVALID_ARGUMENT (the request cannot be answered as it is), NOT_FOUND (no such document), UNAVAILABLE (no
-    shard answered, or not every one of a request that requires them), RESOURCE_EXHAUSTED (too many requests at once, or of
-    one client), FAILED_PRECONDITION (index and shards do not agree). Details say which: google.rpc.ErrorInfo with the domain
-    "headwater" and a reason, and google.rpc.RetryInfo where it helps to come back later.
-    A shard that fails while others answer is no error: the response's coverage names it.
+    Statuses: INVALID_ARGUMENT (the request cannot be answered as it is, or it or its answer is too large), NOT_FOUND (no
+    such document), UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED
+    (too many requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not
+    agree), INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
+    google.rpc.ErrorInfo with the domain "headwater" and a reason, google.rpc.RequestInfo with the request's id,
+    google.rpc.RetryInfo where it helps to come back later, google.rpc.BadRequest where it is one field that is at fault.
+    docs/api.md lists the reasons. A shard that fails while others answer is no error: the response's coverage names it.
 
-    Metadata: "x-request-id" names a request in logs and is sent back; "x-client-id" names the client that its rate is
-    limited by; "traceparent" continues a distributed trace (W3C).
+    Metadata, all of it optional: "x-request-id" names the request in logs (1 to 128 letters, digits and ._:=-; else it
+    gets a new one) and is sent back in the trailing metadata; "x-client-id" names the client that its rate is limited by
+    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C).
+
+    Health is told by grpc.health.v1.Health, for "" and for this service.
     """
 
     @staticmethod

@@ -6,41 +6,12 @@ from typing import Any
 
 import pytest
 
-from coordinator.api.json_codec import dumps, from_json, parse_document_id, to_json
+from coordinator.api.json_codec import dumps, from_json, parse_document_id, parse_shard_id, to_json
 from coordinator.errors import InvalidRequestError
-from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.requests import SpanRanking, TraceOptions
-from coordinator.results import Coverage, Document, MergedSpan, Relevance, Snippet, Span, Timings, Trace
-from coordinator.values import DocumentId, FailedShard, ShardId
-
-TRACE = Trace(
-    answer="Ünïted \x1b one",
-    num_tokens=4,
-    spans=(Span(1, 3, 0, 4, "Ünïted", 7, -12.5, Relevance.HIGH, (0,)),),
-    merged_spans=(MergedSpan(1, 3, 0, 4, "Ünïted", Relevance.HIGH, (0,), (0,)),),
-    documents=(
-        Document(
-            id=DocumentId("default", 2, 17),
-            source="book",
-            url="",
-            metadata={"path": "a.txt", "metadata": {"tags": ["x", None, 1.5, True]}},
-            num_tokens=30,
-            start=0,
-            end=30,
-            text="text",
-            score=3.25,
-            relevance_score=0.75,
-            relevance=Relevance.HIGH,
-            snippets=(Snippet("text", 0, 4, 0, 3, 5),),
-            spans=(0,),
-        ),
-    ),
-    num_maximal_spans=3,
-    coverage=Coverage(2, 1, 99, complete=False, failed_shards=(FailedShard(ShardId("default", 1), "gone"),)),
-    timings=Timings(1, 2.5, 3, 4, 5, 15.5),
-    stats=TraceStats(5, 2.6, ReadCounts(1, 2, 3, 4, 2**40), ReadCounts(5, 6, 7, 8, 9)),
-    index_id="abc",
-)
+from coordinator.results import Document, Timings, Trace
+from coordinator.values import DocumentId, ShardId
+from tests.unit.coordinator.api.samples import TRACE
 
 
 def test_trace_survives_the_round_trip() -> None:
@@ -58,14 +29,25 @@ def test_names_and_their_order_are_those_of_the_values() -> None:
     assert list(raw["documents"][0]) == [field.name for field in fields(Document)]
 
 
-def test_document_id_is_shard_colon_number() -> None:
-    assert to_json(TRACE)["documents"][0]["id"] == "2:17"
-    assert parse_document_id("2:17") == DocumentId("default", 2, 17)
+def test_document_id_is_corpus_colon_shard_colon_number() -> None:
+    assert to_json(TRACE)["documents"][0]["id"] == "pre:3:1099511627776"
+    assert parse_document_id("default:2:17") == DocumentId("default", 2, 17)
 
 
-@pytest.mark.parametrize("text", ["", "2", "2:", ":17", "a:1", "-1:2", "1:2:3", "1: 2", "¹:2"])
+def test_shard_id_is_corpus_colon_number() -> None:
+    assert to_json(TRACE)["coverage"]["corpora"][0]["failed_shards"][0]["shard"] == "pre:1"
+    assert parse_shard_id("default:2") == ShardId("default", 2)
+
+
+@pytest.mark.parametrize("text", ["", "2", "pre:", ":1", "pre:a", "pre:1:2", "pre:¹"])
+def test_malformed_shard_id_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match="expected 'corpus:number'"):
+        parse_shard_id(text)
+
+
+@pytest.mark.parametrize("text", ["", "2", "2:17", "a:2:", "a::17", ":1:2", "a:-1:2", "a:1:2:3", "a:1: 2", "a:¹:2"])
 def test_malformed_document_id_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequestError, match="expected 'shard:number'"):
+    with pytest.raises(InvalidRequestError, match="expected 'corpus:shard:number'"):
         parse_document_id(text)
 
 
