@@ -35,7 +35,7 @@ class LocalCluster:
     Attributes:
         grpc_target: Where the coordinator answers gRPC, ``host:port``.
         http_url: Where it answers HTTP.
-        shard_addresses: Where each shard is served, in shard order.
+        replica_addresses: The servers of each shard, in shard order.
         index: The manifest of the index.
     """
 
@@ -47,6 +47,7 @@ class LocalCluster:
         grpc_port: int = 0,
         http_port: int = 0,
         shards_per_server: int = 1,
+        replicas_per_shard: int = 1,
         on_progress: Callable[[str], None] | None = None,
     ):
         """Takes what to serve and where; port 0 means any free one. Nothing is started yet.
@@ -60,11 +61,13 @@ class LocalCluster:
         self._host = host
         self._ports = (grpc_port, http_port)
         self._shards_per_server = shards_per_server
+        self._replicas_per_shard = replicas_per_shard
         self._progress = on_progress or (lambda _: None)
         self._shard_servers: list[ServerProcess] = []
+        self._server_addresses: list[str] = []
         self._coordinator: ServerProcess | None = None
         self._directory: Path | None = None
-        self.shard_addresses: list[str] = []
+        self.replica_addresses: list[list[str]] = []
         self.grpc_target = self.http_url = ""
 
     def start(self) -> None:
@@ -103,13 +106,15 @@ class LocalCluster:
             if self._directory is not None:
                 shutil.rmtree(self._directory, ignore_errors=True)
 
+    @property
+    def shard_addresses(self) -> list[str]:
+        """Where the first replica of each shard is served, in shard order."""
+        return [addresses[0] for addresses in self.replica_addresses]
+
     def lost_shards(self) -> list[str]:
-        """Returns the addresses of the shard servers that have ended; traces go on without their shards."""
-        lost = []
-        for number, server in enumerate(self._shard_servers):
-            if server.has_ended:
-                lost.append(self.shard_addresses[number * self._shards_per_server])
-        return lost
+        """Returns the addresses of the shard servers that have ended; traces go on without them."""
+        servers = zip(self._server_addresses, self._shard_servers, strict=False)
+        return [address for address, server in servers if server.has_ended]
 
     def coordinator_log(self) -> str | None:
         """Returns the end of the coordinator's log if the coordinator has ended, else None."""
@@ -127,7 +132,11 @@ class LocalCluster:
         self.stop()
 
     def _start_shard_servers(self) -> None:
-        groups = list(_groups(self.index.num_shards, self._shards_per_server))
+        groups = [
+            group
+            for _ in range(self._replicas_per_shard)
+            for group in _groups(self.index.num_shards, self._shards_per_server)
+        ]
         self._progress(f"starting {len(groups)} shard server(s)")
         threads = max(1, (os.cpu_count() or 1) // len(groups))  # all are asked at once, so they share the cores
         for number, group in enumerate(groups):
@@ -136,9 +145,12 @@ class LocalCluster:
             arguments += ["--search-threads", str(threads)]
             arguments += [part for shard in group for part in ("--shard", str(shard))]
             self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))
+        self.replica_addresses = [[] for _ in range(self.index.num_shards)]
         for group, server in zip(groups, self._shard_servers, strict=True):
             address = server.wait_until_ready("listening on ", _SHARDS_START_S)
-            self.shard_addresses += [address] * len(group)
+            self._server_addresses.append(address)
+            for shard in group:
+                self.replica_addresses[shard].append(address)
 
     def _start_coordinator(self, grpc_port: int, http_port: int) -> None:
         self._progress("starting the coordinator on Ray")
