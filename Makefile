@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test check fmt lint typecheck bench protos build lock clean
+.PHONY: demo test check fmt lint typecheck bench faults protos build lock clean
 
 demo: build
 	$(BIN)/headwater demo
@@ -41,6 +41,10 @@ typecheck: build
 
 bench: build
 	$(BIN)/python -m bench $(BENCH)
+
+# Every fault that the service must survive, on a real cluster: about ten minutes.
+faults: build
+	$(BIN)/python -m bench faults
 
 protos: build
 	$(BIN)/python -m protos.generate

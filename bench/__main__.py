@@ -8,8 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import cold, disk, parity, projection, reads, remote_profile, size, sort, throughput, trace
+from bench.corpus import REPOSITORY
 from bench.errors import BenchError
 from bench.faults import suite as faults
+from bench.faults.page import write_table
 from bench.machine import conditions, load_average
 from bench.options import BenchOptions
 from bench.report import Report, show, write_json
@@ -19,6 +21,7 @@ from indexing import IndexingError
 from suffix_engine import EngineError
 
 _FILE_COLUMNS = 160
+_RELIABILITY_PAGE = REPOSITORY / "docs" / "reliability.md"
 
 _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "cold": cold.run,
@@ -55,6 +58,8 @@ def main() -> int:
         return 2
     measured_on = conditions(load)
     show(report, measured_on, console)
+    if arguments.write_docs and arguments.name == "faults":
+        write_table(report, measured_on, _RELIABILITY_PAGE)
     if arguments.json is not None:
         write_json(report, measured_on, arguments.json)
     return 1 if report.failures else 0
@@ -70,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Runs one benchmark and prints its table.")
     parser.add_argument("name", choices=sorted(_BENCHES), help="which bench")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--write-docs", action="store_true", help="faults: put the table into docs/reliability.md")
     parser.add_argument("--index", type=Path, metavar="DIR", help="an index of yours, instead of the shared corpus")
     parser.add_argument("--conversations", type=Path, metavar="FILE", help="prompts and answers to trace on it (JSONL)")
     parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="parity: of an index that infini-gram built")

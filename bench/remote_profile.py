@@ -101,11 +101,12 @@ def _measure(
 @contextlib.contextmanager
 def _coordinator(cluster: LocalCluster, directory: Path) -> Iterator[Callable[[str, str], Trace]]:
     """Gives a trace by a coordinator in this process, over the shard servers of ``cluster``."""
-    shards = [{"shard": shard, "address": address} for shard, address in enumerate(cluster.shard_addresses)]
+    shards = [{"shard": shard, "replicas": [address]} for shard, address in enumerate(cluster.shard_addresses)]
+    corpus = {"name": "default", "index": str(directory.resolve()), "shards": shards}
     with tempfile.TemporaryDirectory() as scratch, asyncio.Runner() as runner:
-        placement = Path(scratch) / "placement.yaml"
-        placement.write_text(yaml.safe_dump({"index": str(directory.resolve()), "shards": shards}))
-        coordinator = runner.run(Coordinator.open(CoordinatorConfig(placement=placement)))
+        cluster_file = Path(scratch) / "cluster.yaml"
+        cluster_file.write_text(yaml.safe_dump({"corpora": [corpus]}))
+        coordinator = runner.run(Coordinator.open(CoordinatorConfig(cluster_file=cluster_file)))
         loop = runner.get_loop()  # `run` sets a signal handler each time, which takes 2 ms here
         try:
             yield lambda answer, prompt: loop.run_until_complete(coordinator.trace(TraceRequest(answer, prompt)))
