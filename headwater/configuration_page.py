@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from coordinator.cluster.placement import Placement, ShardPlace
+from coordinator.cluster.cluster_file import ClusterFile, CorpusPlaces, ShardPlaces
 from coordinator.config import CoordinatorConfig
 from shard_server.config import ENVIRONMENT_PREFIX, ShardServerConfig
 from shard_server.metrics import Metrics
@@ -41,7 +41,7 @@ applications:
     route_prefix: /
     import_path: coordinator.app:build
     args:
-      placement: /srv/placement.yaml
+      cluster_file: /srv/cluster.yaml
 grpc_options:
   port: 9000
   grpc_servicer_functions:
@@ -52,18 +52,26 @@ http_options:
 ```
 """
 
-_PLACEMENT = """\
-## Placement
+_CLUSTER_FILE = """\
+## Cluster file
 
-The YAML file that tells a coordinator where its index and the shards are. A relative `index` starts at the file's
-folder.
+The YAML file that tells a coordinator which corpora it serves, and where each replica of each of their shards is. A
+relative `index` starts at the file's folder. All corpora share one tokenizer.
 
 ```yaml
-index: /srv/index
-shards:
-  - {shard: 0, address: "10.0.0.1:7001"}
-  - {shard: 1, address: "10.0.0.2:7001"}
+corpora:
+  - name: pretraining
+    display_name: Pre-training
+    stage: pre-training
+    index: /srv/indexes/pre
+    shards:
+      - {shard: 0, replicas: ["10.0.0.1:7001", "10.0.1.1:7001"]}
+      - {shard: 1, replicas: ["10.0.0.2:7001", "10.0.1.2:7001"]}
 ```
+
+The coordinator looks at the file and at the manifests of the indexes every `reload_interval_s`. When they say something
+else, it connects to what they say now and takes over once as much can be searched as before; files with a fault are
+logged and change nothing.
 """
 
 _METRICS = """\
@@ -95,7 +103,7 @@ def page() -> str:
     sections: list[tuple[str, list[type[BaseModel]]]] = [
         (_SHARD_SERVER, [ShardServerConfig]),
         (_COORDINATOR, [CoordinatorConfig]),
-        (_PLACEMENT, [Placement, ShardPlace]),
+        (_CLUSTER_FILE, [ClusterFile, CorpusPlaces, ShardPlaces]),
     ]
     parts = [_INTRODUCTION]
     for text, models in sections:

@@ -155,10 +155,11 @@ class LocalCluster:
     def _start_coordinator(self, grpc_port: int, http_port: int) -> None:
         self._progress("starting the coordinator on Ray")
         assert self._directory is not None
-        placement = self._directory / "placement.yaml"
-        places = [{"shard": shard, "address": address} for shard, address in enumerate(self.shard_addresses)]
-        placement.write_text(yaml.safe_dump({"index": str(self._index_directory), "shards": places}))
-        arguments = ["--placement", str(placement), "--host", self._host, "--stop-with-stdin"]
+        cluster_file = self._directory / "cluster.yaml"
+        shards = [{"shard": shard, "replicas": [address]} for shard, address in enumerate(self.shard_addresses)]
+        corpus = {"name": "default", "index": str(self._index_directory), "shards": shards}
+        cluster_file.write_text(yaml.safe_dump({"corpora": [corpus]}))
+        arguments = ["--cluster-file", str(cluster_file), "--host", self._host, "--stop-with-stdin"]
         arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]
         self._coordinator = self._spawn("coordinator", arguments, "coordinator")
         self._coordinator.wait_until_ready("serving on ", _COORDINATOR_START_S)

@@ -35,20 +35,29 @@ async def stub_of(address: str) -> AsyncIterator[Any]:
         yield shard_pb2_grpc.ShardServiceStub(channel)
 
 
-def write_placement(path: Path, index: Path, addresses: Sequence[str]) -> Path:
-    """Writes a placement with shard i at the i-th address."""
-    places = [{"shard": shard, "address": address} for shard, address in enumerate(addresses)]
-    path.write_text(yaml.safe_dump({"index": str(index), "shards": places}))
+Places = Sequence[str | Sequence[str]]
+"""Where each shard is: one address, or several."""
+
+
+def write_cluster_file(path: Path, index: Path, addresses: Places, name: str = "default") -> Path:
+    """Writes a cluster file of one corpus, with shard i at the i-th of ``addresses``."""
+    shards = [
+        {"shard": shard, "replicas": [place] if isinstance(place, str) else list(place)}
+        for shard, place in enumerate(addresses)
+    ]
+    content = yaml.safe_dump({"corpora": [{"name": name, "index": str(index), "shards": shards}]})
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(content)
+    beside.replace(path)  # whoever reads it at this moment sees the old one or the new one
     return path
 
 
 @contextlib.asynccontextmanager
-async def coordinator(
-    directory: Path, index: Path, addresses: Sequence[str], **settings: Any
-) -> AsyncIterator[Coordinator]:
-    """Gives a coordinator over the shards at ``addresses``; its placement file goes into ``directory``."""
-    placement = write_placement(directory / "placement.yaml", index, addresses)
-    opened = await Coordinator.open(CoordinatorConfig(placement=placement, connect_timeout_ms=1_000, **settings))
+async def coordinator(directory: Path, index: Path, addresses: Places, **settings: Any) -> AsyncIterator[Coordinator]:
+    """Gives a coordinator over the shards at ``addresses``; its cluster file goes into ``directory``."""
+    cluster_file = write_cluster_file(directory / "cluster.yaml", index, addresses)
+    settings = {"connect_timeout_ms": 1_000, "reload_interval_s": 0, "result_cache_bytes": 0, **settings}
+    opened = await Coordinator.open(CoordinatorConfig(cluster_file=cluster_file, **settings))
     try:
         yield opened
     finally:

@@ -1,19 +1,20 @@
-"""A shard behind gRPC: `ShardPort` over one channel a server, which all shards on that server share."""
+"""One shard at one server, over gRPC: values in, values out, and why a try failed."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 import grpc.aio
 
 from coordinator.cluster import shard_codec
 from coordinator.cluster.connection_fault import connection_fault
+from coordinator.cluster.server_channel import call_metadata
 from coordinator.corpus import Corpus
-from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError
-from coordinator.read_counts import NO_READS
+from coordinator.errors import ConfigurationError, DocumentNotFoundError, WindowMismatchError
 from coordinator.results import DocumentText
-from coordinator.values import Query, ShardDescription, ShardId, ShardMatches, ShardWindows, WindowQuery
-from protos.shard.v1 import shard_pb2, shard_pb2_grpc
+from coordinator.steps.retrieve import check_windows
+from coordinator.values import Query, ShardId, ShardMatches, ShardWindows, WindowQuery
+from protos.shard.v1 import shard_pb2_grpc
 
 _T = TypeVar("_T")
 
@@ -24,26 +25,23 @@ _MAX_WINDOW_TOKENS = 1_000_000
 _MAX_REASON_CHARS = 200
 
 
-def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
-    """Returns a channel to a shard server. It connects by itself, and again when the server comes back."""
-    options = [
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
-        # Only both together notice a frozen server (measured on grpcio 1.85: within 1 s under traffic).
-        ("grpc.keepalive_time_ms", 10_000),
-        ("grpc.http2.ping_timeout_ms", 1_000),
-        # The default waits up to two minutes before it looks for a restarted server.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 1_000),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
-    ]
-    return grpc.aio.insecure_channel(address, options=options)
+class TryFailedError(Exception):
+    """One server gave no good answer; another replica may.
+
+    ``status`` is the name of a gRPC status, ``reason`` one line of bounded length without any content of the request.
+    """
+
+    def __init__(self, status: str, reason: str):
+        super().__init__(f"{status}: {reason}")
+        self.status = status
+        self.reason = reason
 
 
-class GrpcShard:
-    """One shard of a shard server. Implements `coordinator.ports.ShardPort`.
+class ShardClient:
+    """Asks one server for one shard.
 
-    Every request names the index and the server refuses another one, so that shards of two never mix.
+    Every request names the index and the server refuses another one, so that shards of two never mix. Every method
+    raises `TryFailedError` when another replica may do better, and otherwise as `coordinator.ports.ShardPort`.
     """
 
     def __init__(self, corpus: Corpus, number: int, address: str, channel: grpc.aio.Channel):
@@ -53,77 +51,58 @@ class GrpcShard:
         self._address = address
         self._stub = shard_pb2_grpc.ShardServiceStub(channel)
 
-    @property
-    def shard(self) -> ShardId:
-        """Which shard of which corpus it is."""
-        return self._shard
-
-    @property
-    def address(self) -> str:
-        """Where the shard's server listens."""
-        return self._address
-
-    async def describe(self, deadline_s: float) -> ShardDescription:
-        """See `ShardPort.describe`.
-
-        Raises:
-            ConfigurationError: the server does not hold the shard.
-        """
-        response = await self._call(self._stub.Describe(shard_pb2.DescribeRequest(), timeout=deadline_s), deadline_s)
-        descriptions = shard_codec.decode_descriptions(self._corpus.name, response)
-        if self._shard not in descriptions:
-            held = ", ".join(map(str, descriptions)) or "none"
-            raise ConfigurationError(f"{self._address}: shard {self._shard} is not there, the server holds {held}")
-        return descriptions[self._shard]
-
-    async def longest_matches(self, query: Query, deadline_s: float) -> ShardMatches:
-        """See `ShardPort.longest_matches`."""
+    async def longest_matches(self, query: Query, timeout_s: float) -> ShardMatches:
+        """Returns the longest allowed match at every allowed start of the query."""
         request = shard_codec.encode_query(self._shard, self._index_id, query)
-        response = await self._call(self._stub.LongestMatches(request, timeout=deadline_s), deadline_s)
-        return shard_codec.decode_matches(self._shard, query, response)
+        response = await self._call(self._stub.LongestMatches, request, timeout_s)
+        return _decoded(lambda: shard_codec.decode_matches(self._shard, query, response))
 
-    async def get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
-        """See `ShardPort.get_windows`."""
-        parts = tuple(split_windows(windows))
-        if len(parts) == 1:
-            return await self._get_windows(windows, deadline_s)
-        answers = await asyncio.gather(*(self._get_windows(part, deadline_s) for part in parts))
-        return ShardWindows(
-            windows=tuple(window for answer in answers for window in answer.windows),
-            reads=sum((answer.reads for answer in answers), NO_READS),
-        )
-
-    async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
-        """See `ShardPort.get_document`."""
-        request = shard_pb2.GetDocumentRequest(
-            shard=self._shard.number, index_id=self._index_id, document=number, start=start, max_tokens=max_tokens
-        )
-        response = await self._call(self._stub.GetDocument(request, timeout=deadline_s), deadline_s)
-        return shard_codec.decode_document(self._shard, self._corpus.stage, number, response)
-
-    async def _get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
+    async def get_windows(self, windows: WindowQuery, timeout_s: float) -> ShardWindows:
+        """Returns the windows of one part (`split_windows`), each of which holds the tokens it was asked for."""
         request = shard_codec.encode_windows(self._shard, self._index_id, windows)
-        response = await self._call(self._stub.GetWindows(request, timeout=deadline_s), deadline_s)
-        return shard_codec.decode_windows(self._shard, windows, response)
-
-    async def _call(self, call: Awaitable[_T], deadline_s: float) -> _T:
+        response = await self._call(self._stub.GetWindows, request, timeout_s)
+        found = _decoded(lambda: shard_codec.decode_windows(self._shard, windows, response))
         try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            raise self._fault(error, deadline_s) from None
+            check_windows(self._shard, windows, found)
+        except WindowMismatchError as error:
+            raise TryFailedError("DATA_LOSS", str(error)) from None
+        return found
 
-    def _fault(self, error: grpc.aio.AioRpcError, deadline_s: float) -> Exception:
-        status, details = error.code(), _reason(error.details() or "")
+    async def get_document(self, number: int, start: int, max_tokens: int, timeout_s: float) -> DocumentText:
+        """Returns a run of a document."""
+        request = shard_codec.encode_document(self._shard, self._index_id, number, start, max_tokens)
+        response = await self._call(self._stub.GetDocument, request, timeout_s)
+        return _decoded(lambda: shard_codec.decode_document(self._shard, self._corpus.stage, number, response))
+
+    async def _call(self, method: Callable[..., Awaitable[Any]], request: object, timeout_s: float) -> Any:
+        try:
+            response = await method(request, timeout=timeout_s, metadata=call_metadata())
+        except grpc.aio.AioRpcError as error:
+            raise self._fault(error, timeout_s) from None
+        except grpc.aio.UsageError:
+            raise TryFailedError("UNAVAILABLE", "the connection was closed") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled us: gRPC says so of calls whose channel is closed under them.
+            raise TryFailedError("UNAVAILABLE", "the connection was closed") from None
+        if response is None:  # what grpc.aio makes of a message that it cannot parse
+            raise TryFailedError("INTERNAL", "the answer cannot be read; is the server of the coordinator's version?")
+        return response
+
+    def _fault(self, error: grpc.aio.AioRpcError, timeout_s: float) -> Exception:
+        status, details = error.code(), reason_of(error)
         if status is grpc.StatusCode.NOT_FOUND:
             return DocumentNotFoundError(details)
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return ShardUnavailableError(f"{self._address}: no answer within {deadline_s:.3g} s")
+            return TryFailedError(status.name, f"no answer within {timeout_s:.3g} s")
         if status is grpc.StatusCode.INVALID_ARGUMENT:
             return ConfigurationError(
                 f"{self._address}: shard {self._shard} refused a request that the coordinator holds valid; "
                 f"are both of one version, with limits that agree? ({details})"
             )
-        return ShardUnavailableError(f"{self._address}: {status.name}: {details}")
+        return TryFailedError(status.name, details)
 
 
 def split_windows(windows: WindowQuery) -> Iterator[WindowQuery]:
@@ -139,12 +118,20 @@ def split_windows(windows: WindowQuery) -> Iterator[WindowQuery]:
         yield _part(windows, first, len(windows.ranks))
 
 
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """Returns a status message on one line of bounded length, shorter still if no connection came about."""
+    details = error.details() or error.code().name
+    return connection_fault(details) or " ".join(details.split())[:_MAX_REASON_CHARS]
+
+
 def _part(windows: WindowQuery, start: int, end: int) -> WindowQuery:
     return WindowQuery(
         windows.ranks[start:end], windows.token_ids[start:end], windows.context_tokens, windows.snippet_tokens
     )
 
 
-def _reason(details: str) -> str:
-    """Returns a status message on one line of bounded length, shorter still if no connection came about."""
-    return connection_fault(details) or " ".join(details.split())[:_MAX_REASON_CHARS]
+def _decoded(decode: Callable[[], _T]) -> _T:
+    try:
+        return decode()
+    except ConfigurationError as error:
+        raise TryFailedError("INTERNAL", str(error)) from None

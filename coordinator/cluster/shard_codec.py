@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coordinator.cluster.held_shard import HeldShard
 from coordinator.errors import ConfigurationError
 from coordinator.read_counts import ReadCounts
 from coordinator.results import DocumentText
@@ -14,7 +15,6 @@ from coordinator.steps.metadata import document_text
 from coordinator.values import (
     DocumentId,
     Query,
-    ShardDescription,
     ShardId,
     ShardMatches,
     ShardWindows,
@@ -113,6 +113,15 @@ def decode_windows(shard: ShardId, query: WindowQuery, response: shard_pb2.GetWi
     return ShardWindows(tuple(map(Window._make, columns)), _decode_reads(response.reads))
 
 
+def encode_document(
+    shard: ShardId, index_id: str, number: int, start: int, max_tokens: int
+) -> shard_pb2.GetDocumentRequest:
+    """Returns the request for a run of a document of ``shard``."""
+    return shard_pb2.GetDocumentRequest(
+        shard=shard.number, index_id=index_id, document=number, start=start, max_tokens=max_tokens
+    )
+
+
 def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2.GetDocumentResponse) -> DocumentText:
     """Returns the run of a document in a response; ``stage`` is that of its corpus."""
     return document_text(
@@ -126,11 +135,11 @@ def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2
     )
 
 
-def decode_descriptions(corpus: str, response: shard_pb2.DescribeResponse) -> dict[ShardId, ShardDescription]:
-    """Returns what each shard of a server says of itself, as shards of ``corpus``."""
-    described = (
-        ShardDescription(
-            shard=ShardId(corpus, shard.shard),
+def decode_held(response: shard_pb2.DescribeResponse) -> tuple[HeldShard, ...]:
+    """Returns what a server says of each shard that it holds."""
+    return tuple(
+        HeldShard(
+            number=shard.shard,
             index_id=shard.index_id,
             format_version=shard.format_version,
             token_width=shard.token_width,
@@ -140,7 +149,6 @@ def decode_descriptions(corpus: str, response: shard_pb2.DescribeResponse) -> di
         )
         for shard in response.shards
     )
-    return {description.shard: description for description in described}
 
 
 def _array(name: str, content: bytes, kind: str, length: int | None = None) -> npt.NDArray[Any]:

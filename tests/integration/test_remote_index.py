@@ -203,21 +203,24 @@ def test_a_frozen_shard_leaves_time_to_show_what_the_others_hold(
 
 
 @pytest.mark.parametrize(
-    ("placement", "message"),
+    ("content", "message"),
     [
         (
-            "index: {index}\nshards: [{{shard: 0, address: 'h:1'}}]\n",
-            "placement has shards [0], expected each of",
+            "corpora: [{{name: a, index: {index}, shards: [{{shard: 0, replicas: ['h:1']}}]}}]\n",
+            "corpus a has shards [0], expected each of",
         ),
-        ("index: {index}/none\nshards: [{{shard: 0, address: 'h:1'}}]\n", "a finished index has this file"),
-        ("colour: blue\n", "shards: Field required"),
+        (
+            "corpora: [{{name: a, index: {index}/none, shards: [{{shard: 0, replicas: ['h:1']}}]}}]\n",
+            "a finished index has this file",
+        ),
+        ("colour: blue\n", "corpora: Field required"),
     ],
 )
 def test_a_coordinator_that_cannot_start_says_why_before_ray_starts(
-    index: Path, tmp_path: Path, placement: str, message: str
+    index: Path, tmp_path: Path, content: str, message: str
 ) -> None:
-    (tmp_path / "placement.yaml").write_text(placement.format(index=index))
-    command = [sys.executable, "-m", "coordinator", "--placement", str(tmp_path / "placement.yaml")]
+    (tmp_path / "cluster.yaml").write_text(content.format(index=index))
+    command = [sys.executable, "-m", "coordinator", "--cluster-file", str(tmp_path / "cluster.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("coordinator cannot start: ")

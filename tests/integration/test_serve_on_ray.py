@@ -26,7 +26,7 @@ from coordinator.errors import DocumentNotFoundError, InvalidRequestError, Shard
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from headwater.local_cluster import LocalCluster, LocalClusterError
-from tests.running_servers import shard_server, unused_address, write_placement
+from tests.running_servers import shard_server, unused_address, write_cluster_file
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 # Ray takes about 15 s to start on two idle cores, and several times that on busy ones.
@@ -120,20 +120,23 @@ def test_a_coordinator_refuses_shards_of_another_index_and_says_which(index: Pat
 
     async def run() -> subprocess.CompletedProcess[str]:
         async with shard_server(other) as address:
-            placement = write_placement(tmp_path / "placement.yaml", index, [address] * 2)
+            cluster_file = write_cluster_file(tmp_path / "cluster.yaml", index, [address] * 2)
             ports = [
                 "--grpc-port",
                 unused_address().partition(":")[2],
                 "--http-port",
                 unused_address().partition(":")[2],
             ]
-            command = [sys.executable, "-m", "coordinator", "--placement", str(placement), *ports]
+            command = [sys.executable, "-m", "coordinator", "--cluster-file", str(cluster_file), *ports]
             return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=250)
 
     done = asyncio.run(run())
     assert done.returncode == 1
     reason = done.stderr.splitlines()[-1]
-    assert re.match(r"coordinator cannot start: 127\.0\.0\.1:\d+: shard 0 has index_id \w+, the coordinator's", reason)
+    assert re.match(
+        r"coordinator cannot start: shard default:0 is not of .*: 127\.0\.0\.1:\d+: index_id is \w+, expected \w+",
+        reason,
+    )
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, at its import
@@ -142,10 +145,10 @@ def test_serve_builds_the_application_from_the_arguments_of_its_config_file() ->
 
     from coordinator.app import build
 
-    application = call_user_app_builder_with_args_if_necessary(build, {"placement": "/p.yaml", "num_replicas": 3})
+    application = call_user_app_builder_with_args_if_necessary(build, {"cluster_file": "/c.yaml", "num_replicas": 3})
     assert application._bound_deployment.num_replicas == 3
     with pytest.raises(ValueError, match="colour"):
-        call_user_app_builder_with_args_if_necessary(build, {"placement": "/p.yaml", "colour": "blue"})
+        call_user_app_builder_with_args_if_necessary(build, {"cluster_file": "/c.yaml", "colour": "blue"})
 
 
 def _server_of(address: str) -> int:

@@ -1,0 +1,122 @@
+"""One server's copy of a shard: whether it can be asked, and how its last calls went."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from coordinator.cluster.held_shard import HeldShard, Mismatch, match
+from coordinator.cluster.observer import ReplicaState
+from coordinator.cluster.outlier import EjectionRules, Outlier
+from coordinator.cluster.server_link import LinkState
+from coordinator.corpus import Corpus
+from coordinator.results import DocumentText
+from coordinator.values import Query, ShardMatches, ShardWindows, WindowQuery
+
+if TYPE_CHECKING:
+    from coordinator.cluster.shard_call import Attempt
+
+
+class Link(Protocol):
+    """What a replica needs of `ServerLink`."""
+
+    address: str
+    state: LinkState
+    calls_in_flight: int
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """See `ServerLink.subscribe`."""
+
+    def unsubscribe(self, listener: Callable[[], None]) -> None:
+        """See `ServerLink.unsubscribe`."""
+
+    def look_again(self) -> None:
+        """See `ServerLink.look_again`."""
+
+
+class Client(Protocol):
+    """What a replica needs of `ShardClient`."""
+
+    async def longest_matches(self, query: Query, timeout_s: float) -> ShardMatches:
+        """See `ShardClient.longest_matches`."""
+
+    async def get_windows(self, windows: WindowQuery, timeout_s: float) -> ShardWindows:
+        """See `ShardClient.get_windows`."""
+
+    async def get_document(self, number: int, start: int, max_tokens: int, timeout_s: float) -> DocumentText:
+        """See `ShardClient.get_document`."""
+
+
+class Replica:
+    """A server as a place of one shard of one generation. What it is follows from its link: see `update`."""
+
+    def __init__(self, corpus: Corpus, number: int, link: Link, client: Client, rules: EjectionRules):
+        self.link = link
+        self.client = client
+        self.outlier = Outlier(rules)
+        self.attempts: dict[Attempt, None] = {}
+        """The tries that wait for it."""
+        self.held: HeldShard | None = None
+        """The shard as the server describes it; None if it does not hold it, or is not connected."""
+        self.mismatch: Mismatch | None = None
+        self.connection = -1
+        self._corpus = corpus
+        self._number = number
+        self._described = 0
+        self._refused = -1  # the description that a call has shown to be out of date
+        self.update()
+
+    @property
+    def address(self) -> str:
+        """Where the server listens."""
+        return self.link.address
+
+    def update(self) -> None:
+        """Takes over what the link knows."""
+        state = self.link.state
+        if state.connection != self.connection:
+            self.connection = state.connection
+            self.outlier.reset()
+        self._described = state.description
+        self.held = self.mismatch = None
+        if state.kind in ("serving", "not_serving"):
+            found = match(state.held, self._corpus, self._number)
+            if isinstance(found, HeldShard):
+                self.held = found
+            else:
+                self.mismatch = found
+
+    def refuse_description(self) -> None:
+        """Takes note that the server refused a call as one for another index, whatever it has said; it is asked."""
+        self._refused = self._described
+        self.link.look_again()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be asked at all: its server answers and holds the shard of this generation."""
+        return self.held is not None and self._refused != self._described
+
+    @property
+    def is_searchable(self) -> bool:
+        """Whether it is connected and its server is willing."""
+        return self.is_connected and self.link.state.kind == "serving"
+
+    def is_usable(self, now: float) -> bool:
+        """Returns whether it takes its share of the calls."""
+        return self.is_searchable and not self.outlier.is_ejected(now)
+
+    def state(self, now: float) -> ReplicaState:
+        """Returns what it is in one word."""
+        if self.link.state.kind in ("connecting", "unreachable"):
+            return "unreachable"
+        if not self.is_connected:
+            return "mismatched"
+        if self.link.state.kind == "not_serving":
+            return "not_serving"
+        return "ejected" if self.outlier.is_ejected(now) else "usable"
+
+    def reason(self) -> str:
+        """Returns why it is not asked, with its address."""
+        if self.mismatch is not None:
+            return f"{self.address}: {self.mismatch}"
+        if self.held is not None and self._refused == self._described:
+            return f"{self.address}: another index is served there"
+        return f"{self.address}: {self.link.state.reason or 'left out after failures'}"

@@ -1,0 +1,163 @@
+"""What is known of one shard server: whether it is connected, whether it serves, and what it holds.
+
+A task watches grpc.health.v1 of the server. On SERVING it asks what the server holds; on NOT_SERVING, or when the
+stream breaks, the server is out until it says otherwise. Keepalive pings break the stream of a server that is frozen.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from coordinator.cluster import shard_codec
+from coordinator.cluster.held_shard import HeldShard
+from coordinator.cluster.server_channel import open_channel
+from coordinator.cluster.settings import ClusterSettings
+from coordinator.cluster.shard_client import reason_of
+from protos.shard.v1 import shard_pb2, shard_pb2_grpc
+
+SERVICE = shard_pb2.DESCRIPTOR.services_by_name["ShardService"].full_name
+
+# A server that is there answers either within milliseconds; the limit is for those that accept and say nothing.
+_ANSWER_S = 2.0
+# Against a closed port a try costs 0.3 ms; what it waits for is the channel, which reconnects once a second.
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.5
+_LOOK_AGAIN_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What is known of a server.
+
+    Attributes:
+        kind: ``connecting`` until the first outcome.
+        reason: Why it does not serve.
+        held: What it said it holds; kept while it is not serving, and empty when it is not connected.
+        connection: Number of the connection; another one may be to another process.
+        description: Number of the answer that ``held`` is from.
+    """
+
+    kind: Literal["connecting", "serving", "not_serving", "unreachable"] = "connecting"
+    reason: str = "not connected yet"
+    held: tuple[HeldShard, ...] = ()
+    connection: int = 0
+    description: int = 0
+
+
+class ServerLink:
+    """The connection to one server, shared by all its shards and by the generations that use it."""
+
+    def __init__(self, address: str, settings: ClusterSettings):
+        """Opens the channel; `start` begins to watch."""
+        self.address = address
+        self.channel = open_channel(address, settings)
+        self.state = LinkState()
+        self.calls_in_flight = 0
+        """Calls that wait for the server; counted by those who make them."""
+        self._health = health_pb2_grpc.HealthStub(self.channel)
+        self._shards = shard_pb2_grpc.ShardServiceStub(self.channel)
+        self._listeners: dict[Callable[[], None], None] = {}
+        self._random = random.Random(address)  # noqa: S311 - spreads reconnects, no secret
+        self._watching: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to watch the server."""
+        self._watching = asyncio.create_task(self._watch(), name=f"watch {self.address}")
+
+    async def close(self) -> None:
+        """Stops watching and closes the channel; calls over it fail."""
+        tasks = [task for task in (self._watching, self._looking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.channel.close(None)
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Calls ``listener`` after each change of `state`, in the order of subscription."""
+        self._listeners[listener] = None
+
+    def unsubscribe(self, listener: Callable[[], None]) -> None:
+        """Ends that."""
+        self._listeners.pop(listener, None)
+
+    def look_again(self) -> None:
+        """Asks the server soon what it holds: a call has shown that it is not what it said."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_again(), name=f"describe {self.address}")
+
+    async def _watch(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                reason = await self._follow()
+            except Exception as error:  # the edge of this task: a link that is not watched would be out for ever
+                _log.exception("watching a shard server failed", extra={"address": self.address})
+                reason = f"watching it failed: {type(error).__name__}"
+            was_connected = self.state.kind in ("serving", "not_serving")
+            self._become(replace(self.state, kind="unreachable", reason=reason, held=()))
+            pause_s = _FIRST_PAUSE_S if was_connected else min(2 * pause_s, _LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.0))
+
+    async def _follow(self) -> str:
+        """Follows the health of the server until the stream ends, and returns why it did."""
+        call = self._health.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                status = await call.read()
+            is_new = True
+            while status is not grpc.aio.EOF:  # type: ignore[attr-defined]
+                await self._turn(status.status, is_new)
+                is_new = False
+                status = await call.read()
+            return "the server ended the watch of its health"
+        except grpc.aio.AioRpcError as error:
+            return reason_of(error)
+        except TimeoutError:
+            return f"connected, and no answer within {_ANSWER_S:.3g} s"
+        finally:
+            call.cancel()
+
+    async def _turn(self, status: int, is_new: bool) -> None:
+        if is_new:
+            self.state = replace(self.state, connection=self.state.connection + 1)
+        is_serving = status == health_pb2.HealthCheckResponse.SERVING
+        state = self.state
+        # Of a server that does not serve too, once: one that drains is better than none.
+        if is_serving or not state.held:
+            state = replace(state, held=await self._describe(), description=state.description + 1)
+        if is_serving:
+            self._become(replace(state, kind="serving", reason=""))
+        else:
+            name = health_pb2.HealthCheckResponse.ServingStatus.Name(status)
+            self._become(replace(state, kind="not_serving", reason=f"the server says {name}"))
+
+    async def _describe(self) -> tuple[HeldShard, ...]:
+        response = await self._shards.Describe(shard_pb2.DescribeRequest(), timeout=_ANSWER_S)
+        return shard_codec.decode_held(response)
+
+    async def _look_again(self) -> None:
+        # Not at once: a server that keeps contradicting itself is asked twice a second, whatever the number of calls.
+        await asyncio.sleep(_LOOK_AGAIN_S * self._random.uniform(0.5, 1.0))
+        connection = self.state.connection
+        # If it does not answer, the stream breaks or the next call finds out.
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            held = await self._describe()
+            if self.state.connection == connection and self.state.kind in ("serving", "not_serving"):
+                self._become(replace(self.state, held=held, description=self.state.description + 1))
+
+    def _become(self, state: LinkState) -> None:
+        if state == self.state:
+            return
+        self.state = state
+        for listener in list(self._listeners):
+            listener()

@@ -1,0 +1,216 @@
+"""The generation that answers, and how another takes its place without a request being lost.
+
+The cluster file and the manifests that it names are looked at again and again. When they say something else, a new
+generation is connected beside the old one and takes over in one step, as soon as it can search as much as the old one
+can at that moment. Requests that have begun end on the old one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+from coordinator.cluster.generation import Generation
+from coordinator.cluster.link_pool import LinkPool
+from coordinator.cluster.observer import ClusterObserver, NoObserver, ReloadOutcome
+from coordinator.cluster.settings import ClusterSettings
+from coordinator.cluster.snapshot import ClusterSnapshot, read_cluster
+from coordinator.errors import ConfigurationError
+from coordinator.options import RequestLimits
+from coordinator.values import ShardId
+from index_format.errors import IndexFormatError
+from runtime.listener import Readiness
+
+# Changes of replicas that come together are looked at together.
+_GATHER_S = 0.02
+
+_log = logging.getLogger(__name__)
+
+
+class Serving:
+    """Answers from the current generation of a cluster file. One event loop."""
+
+    def __init__(self, cluster_file: Path, settings: ClusterSettings, limits: RequestLimits, observer: ClusterObserver):
+        """For `open`, which is how it is made."""
+        self._cluster_file = cluster_file
+        self._settings = settings
+        self._limits = limits
+        self._observer = observer
+        self._pool = LinkPool(settings)
+        self._current: Generation | None = None
+        self._next: Generation | None = None
+        self._changed = asyncio.Event()
+        self._reported: tuple[ReloadOutcome, str] | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(
+        cls,
+        cluster_file: Path,
+        settings: ClusterSettings,
+        *,
+        limits: RequestLimits | None = None,
+        observer: ClusterObserver | None = None,
+    ) -> Self:
+        """Returns the generation that the cluster file says, connected as far as servers answer in time.
+
+        A server that does not answer is logged and watched for; until it comes, answers name its shards as failed.
+
+        Raises:
+            ConfigurationError: the cluster file is wrong, or all servers of a shard that answer hold something else.
+            IndexFormatError: a manifest or a tokenizer is missing or not what it should be.
+        """
+        serving = cls(cluster_file, settings, limits or RequestLimits(), observer or NoObserver())
+        snapshot = await asyncio.to_thread(read_cluster, cluster_file)
+        generation = serving._connect(snapshot)
+        try:
+            await generation.wait_until_searchable(settings.connect_timeout_ms / 1000)
+            generation.check()
+        except BaseException:
+            await generation.close()
+            raise
+        serving._current = generation
+        generation.begin()
+        if settings.reload_interval_s:
+            serving._reloading = asyncio.create_task(serving._reload_forever(), name="reload")
+        return serving
+
+    @contextlib.asynccontextmanager
+    async def current(self) -> AsyncIterator[Generation]:
+        """Gives the generation that answers now; it stays connected while the block runs."""
+        generation = self._answering
+        generation.enter()
+        try:
+            yield generation
+        finally:
+            generation.leave()
+
+    def share_searchable(self) -> float:
+        """Returns the share of the tokens whose shard has a replica to ask. For any thread."""
+        return self._answering.share_searchable()
+
+    def searchable_by_corpus(self) -> dict[str, float]:
+        """Returns the same share for each corpus. For any thread."""
+        return self._answering.searchable_by_corpus()
+
+    def lost_shards(self) -> dict[ShardId, str]:
+        """Returns the shards without a replica to ask, and why there is none. For any thread."""
+        return self._answering.lost_shards()
+
+    def readiness(self) -> Readiness:
+        """Returns whether anything can be searched, and what cannot, with the reasons. For any thread."""
+        generation = self._answering
+        lost = generation.lost_shards()
+        details: dict[str, object] = {
+            "share_searchable": round(generation.share_searchable(), 6),
+            "index_ids": {corpus.name: corpus.index.index_id for corpus in generation.corpora},
+            "lost_shards": {str(shard): reason for shard, reason in lost.items()},
+        }
+        is_ready = len(lost) < len(generation.replica_sets)
+        if not is_ready:
+            details["reason"] = "no shard has a replica to ask"
+        return Readiness(is_ready, details)
+
+    async def close(self) -> None:
+        """Ends reloading and closes every connection; calls that run fail."""
+        tasks = [*self._retiring, *([self._reloading] if self._reloading is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for generation in (self._next, self._current):
+            if generation is not None:
+                await generation.close()
+        self._next = None
+
+    async def reload(self) -> None:
+        """Looks at the files, and lets another generation take over if they say so and its servers are there.
+
+        Called from time to time; a call of its own does no harm.
+        """
+        if self._next is not None and not await asyncio.to_thread(self._next.snapshot.is_current):
+            await self._drop_next()
+        if self._next is None:
+            if await asyncio.to_thread(self._answering.snapshot.is_current):
+                self._reported = None
+                return
+            await self._prepare_next()
+        if self._next is not None:
+            self._take_over_if_better(self._next)
+
+    @property
+    def _answering(self) -> Generation:
+        assert self._current is not None, "open() sets it"
+        return self._current
+
+    def _connect(self, snapshot: ClusterSnapshot) -> Generation:
+        now = asyncio.get_running_loop().time
+        return Generation(snapshot, self._pool, self._settings, self._limits, self._observer, now)
+
+    async def _reload_forever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.reload_interval_s):
+                    await self._changed.wait()
+                await asyncio.sleep(_GATHER_S)
+            self._changed.clear()
+            try:
+                await self.reload()
+            except Exception:  # the edge of this task: without it nothing would ever be reloaded again
+                _log.exception("reload failed")
+
+    async def _prepare_next(self) -> None:
+        try:
+            snapshot = await asyncio.to_thread(read_cluster, self._cluster_file, self._answering.snapshot.tokenizer)
+            self._next = self._connect(snapshot)
+        except (ConfigurationError, IndexFormatError) as error:
+            self._report("refused", str(error))
+            return
+        # The new one may have come to search more, the old one less.
+        for generation in (self._next, self._answering):
+            generation.listen(self._changed.set)
+
+    def _take_over_if_better(self, candidate: Generation) -> None:
+        share, share_now = candidate.share_searchable(), self._answering.share_searchable()
+        if not share or share < share_now:
+            lost = ", ".join(map(str, candidate.lost_shards()))
+            self._report("waiting", f"the new generation cannot search as much as the old one, without shards {lost}")
+            return
+        old, self._current, self._next = self._answering, candidate, None
+        candidate.listen(_nothing)
+        candidate.begin(old)
+        self._report("applied", "")
+        task = asyncio.create_task(self._retire(old), name="retire a generation")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _drop_next(self) -> None:
+        dropped, self._next = self._next, None
+        self._answering.listen(_nothing)
+        if dropped is not None:
+            await dropped.close()
+
+    async def _retire(self, generation: Generation) -> None:
+        try:
+            await generation.wait_until_unused(self._settings.retire_timeout_ms / 1000)
+        finally:
+            await generation.close()
+
+    def _report(self, outcome: ReloadOutcome, reason: str) -> None:
+        """Logs an outcome once, however often it is met."""
+        if self._reported == (outcome, reason):
+            return
+        self._reported = (outcome, reason)
+        self._observer.reload_finished(outcome)
+        if outcome == "applied":
+            ids = {corpus.name: corpus.index.index_id for corpus in self._answering.corpora}
+            _log.info("another generation answers", extra={"index_ids": ids})
+        else:
+            level = logging.WARNING if outcome == "refused" else logging.INFO
+            _log.log(level, "reload not done", extra={"outcome": outcome, "reason": reason})
+
+
+def _nothing() -> None:
+    pass
