@@ -13,6 +13,7 @@ from typing import Self
 
 import yaml
 
+from coordinator.corpus import DEFAULT_NAME
 from coordinator.local.child_processes import end_processes
 from coordinator.local.free_ports import free_ports
 from headwater.server_process import LocalClusterError, ServerProcess, stop_gently
@@ -156,8 +157,8 @@ class LocalCluster:
         self._progress("starting the coordinator on Ray")
         assert self._directory is not None
         cluster_file = self._directory / "cluster.yaml"
-        shards = [{"shard": shard, "replicas": [address]} for shard, address in enumerate(self.shard_addresses)]
-        corpus = {"name": "default", "index": str(self._index_directory), "shards": shards}
+        shards = [{"shard": shard, "replicas": servers} for shard, servers in enumerate(self.replica_addresses)]
+        corpus = {"name": DEFAULT_NAME, "index": str(self._index_directory), "shards": shards}
         cluster_file.write_text(yaml.safe_dump({"corpora": [corpus]}))
         arguments = ["--cluster-file", str(cluster_file), "--host", self._host, "--stop-with-stdin"]
         arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]

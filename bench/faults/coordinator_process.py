@@ -36,7 +36,7 @@ class CoordinatorProcess:
         """
         grpc_port, http_port = free_ports(2)
         self.target, self.http_url = f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}"
-        command = [sys.executable, "-m", "coordinator", "--placement", str(cluster_file), "--stop-with-stdin"]
+        command = [sys.executable, "-m", "coordinator", "--cluster-file", str(cluster_file), "--stop-with-stdin"]
         command += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(directory)]
         command += ["--replicas", str(replicas)]
         self._num_replicas = replicas
