@@ -41,6 +41,16 @@ def test_an_otel_span_inside_another_is_its_child(collector: Collector) -> None:
     assert found["trace"].resource.attributes["service.name"] == "test"
 
 
+def test_a_step_that_is_over_is_recorded_with_its_own_times(collector: Collector) -> None:
+    with telemetry.otel_span("trace"):
+        telemetry.record_otel_span("search", 1_000, 3_500, {"num_matches": 7})
+    found = collector.otel_spans()
+    step = found["search"]
+    assert (step.start_time, step.end_time, dict(step.attributes or {})) == (1_000, 3_500, {"num_matches": 7})
+    assert step.parent is not None
+    assert step.parent.span_id == found["trace"].context.span_id
+
+
 def test_an_otel_span_of_another_process_continues_the_callers_trace(collector: Collector) -> None:
     with telemetry.otel_span("ask", kind="client"):
         metadata = [("other-bin", b"\x00"), *((key.upper(), value) for key, value in telemetry.inject())]
@@ -73,6 +83,7 @@ def test_without_an_endpoint_nothing_is_opened() -> None:
         telemetry.set_attributes({"n": 2})
         assert telemetry.inject() == ()
         assert not telemetry.is_on()
+        telemetry.record_otel_span("step", 1, 2)
     assert telemetry.otel_span("a") is telemetry.otel_span("b")
     shut_down()
 
