@@ -1,11 +1,11 @@
 """What a reader calls the spans and documents of a trace; the same words in the terminal and on the page."""
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.read_counts import TraceStats
-from coordinator.results import Document, MergedSpan, Snippet, Span, Trace
+from coordinator.results import CorpusCoverage, Count, Coverage, Document, MergedSpan, Snippet, Span, Trace
 
 _TITLE_FIELDS = ("title", "display_name", "name")
 # Stands for a passage of white space alone, which could not be seen.
@@ -73,10 +73,46 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def describe_span(span: Span) -> str:
-    """Returns a span's size and count: ``12 tokens, 3 times in the corpus``."""
+def describe_span(span: Span, coverage: Coverage) -> str:
+    """Returns a span's size and count: ``12 tokens, 3 times in the corpus``; ``at least`` so if shards are missing."""
     times = "once" if span.count == 1 else f"{span.count:,} times"
-    return f"{plural(span.end - span.start, 'token')}, {times} in the corpus"
+    bound = "at least " if coverage.counts_are_lower_bounds else ""
+    place = "corpora" if has_several_corpora(coverage) else "corpus"
+    return f"{plural(span.end - span.start, 'token')}, {bound}{times} in the {place}"
+
+
+def plain_count(count: Count) -> str:
+    """Returns a count for a script to read: the number alone, ``at least`` before it if shards are missing."""
+    return f"at least {count.count}" if count.coverage.counts_are_lower_bounds else str(count.count)
+
+
+def has_several_corpora(coverage: Coverage) -> bool:
+    """Says whether more than one corpus was searched, so that each document must say of which it is."""
+    return len(coverage.corpora) > 1
+
+
+def describe_corpus(document: Document) -> str:
+    """Returns a document's corpus and its stage of training: ``corpus web (pre-training)``."""
+    return f"corpus {document.corpus} ({document.stage})" if document.stage else f"corpus {document.corpus}"
+
+
+def describe_searched(parts: Sequence[CorpusCoverage]) -> str:
+    """Returns how much of some corpora was searched.
+
+    ``4,812,345 tokens in 3 of 3 shards``, or ``3,100,000 of 4,812,345 tokens (64.4%) in 2 of 3 shards``.
+    """
+    searched, num_tokens = sum(part.tokens_searched for part in parts), sum(part.num_tokens for part in parts)
+    answered, asked = sum(part.shards_answered for part in parts), sum(part.shards_asked for part in parts)
+    # Rounded down: what is not all is never 100 %.
+    share = f" of {num_tokens:,} tokens ({searched * 1000 // num_tokens / 10}%)" if searched < num_tokens else " tokens"
+    return f"{searched:,}{share} in {answered:,} of {plural(asked, 'shard')}"
+
+
+def describe_missing(coverage: Coverage) -> str:
+    """Returns what an incomplete trace may lack: all that a shard holds, or only its documents."""
+    if coverage.counts_are_lower_bounds:
+        return "Passages may be missing, and counts are lower bounds."
+    return "Every shard was searched, but documents may be missing."
 
 
 def describe_reads(stats: TraceStats) -> str:

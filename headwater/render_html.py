@@ -12,14 +12,18 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from coordinator.results import Document, Relevance, Snippet, Trace
+from coordinator.results import Coverage, Document, Relevance, Snippet, Trace
 from headwater.labels import (
     covered_share,
+    describe_corpus,
+    describe_missing,
     describe_reads,
+    describe_searched,
     describe_span,
     distinct_snippets,
     document_path,
     document_title,
+    has_several_corpora,
     longest,
     plural,
     span_labels,
@@ -27,6 +31,9 @@ from headwater.labels import (
 )
 from headwater.plain_text import visible
 from index_format.manifest import write_durably
+
+# Those of a finished trace, in falling order.
+_LEVELS = (Relevance.HIGH, Relevance.MEDIUM, Relevance.LOW)
 
 
 def check_report_place(path: Path) -> None:
@@ -75,7 +82,7 @@ def render_report(trace: Trace, prompt: str = "") -> str:
 <section class="answer-side" aria-label="Answer">
 {_prompt(prompt)}<div class="answer">{_answer(trace)}</div>
 {_legend(trace)}
-{_spans(trace)}</section>
+{_spans(trace)}{_corpora(trace)}</section>
 {_documents(trace)}
 </main>
 <footer class="page-foot">
@@ -107,20 +114,28 @@ def _page_title(trace: Trace) -> str:
 def _masthead(trace: Trace) -> str:
     coverage = trace.coverage
     shards = f"{coverage.shards_answered} of {plural(coverage.shards_asked, 'shard')}"
+    num_tokens = sum(part.num_tokens for part in coverage.corpora)
+    tokens = f"of {num_tokens:,} tokens" if coverage.tokens_searched < num_tokens else "tokens"
     figures = (
         (f"{covered_share(trace):.0%}", "of the answer found"),
         (f"{len(trace.merged_spans):,}", "passages" if len(trace.merged_spans) != 1 else "passage"),
         (f"{longest(trace.merged_spans):,}", "tokens in the longest"),
         (f"{len(trace.documents):,}", "documents" if len(trace.documents) != 1 else "document"),
-        (f"{coverage.tokens_searched:,}", f"tokens searched, {shards}"),
+        (f"{coverage.tokens_searched:,}", f"{tokens} searched, {shards}"),
         (f"{trace.timings.total_ms:,.0f}<small> ms</small>", "to trace"),
     )
     cells = "".join(f"<div><dd>{value}</dd><dt>{label}</dt></div>" for value, label in figures)
     return f"""<header>
 <div class="masthead"><h1 class="name">Headwater trace</h1>
-<span class="index">index {_text(", ".join(corpus.index_id for corpus in trace.coverage.corpora))}</span></div>
+<span class="index">{_searched_index(coverage)}</span></div>
 {_alarm(trace)}<dl class="summary">{cells}</dl>
 </header>"""
+
+
+def _searched_index(coverage: Coverage) -> str:
+    if has_several_corpora(coverage):
+        return f"{len(coverage.corpora)} corpora"
+    return f"index {_text(coverage.corpora[0].index_id)}"
 
 
 def _alarm(trace: Trace) -> str:
@@ -130,7 +145,7 @@ def _alarm(trace: Trace) -> str:
     return (
         f'<div class="alarm" role="alert"><h2>Incomplete: {trace.coverage.shards_answered} of '
         f"{trace.coverage.shards_asked} shards answered</h2>"
-        f"<p>Passages may be missing, and counts are lower bounds.</p><ul>{failed}</ul></div>\n"
+        f"<p>{describe_missing(trace.coverage)}</p><ul>{failed}</ul></div>\n"
     )
 
 
@@ -160,7 +175,7 @@ def _answer(trace: Trace) -> str:
 def _legend(trace: Trace) -> str:
     if not trace.merged_spans:
         return '<p class="none">No passage of this answer occurs word for word in what was searched.</p>'
-    marks = "".join(f'<span><mark class="{level.value}">{level.value}</mark> relevance</span>' for level in Relevance)
+    marks = "".join(f'<span><mark class="{level.value}">{level.value}</mark> relevance</span>' for level in _LEVELS)
     return f'<div class="legend">{marks}</div>'
 
 
@@ -173,12 +188,31 @@ def _spans(trace: Trace) -> str:
         f"<td>{_text(trimmed(span.text)[1])}</td></tr>"
         for label, span in zip(span_labels(trace), trace.spans, strict=True)
     )
+    counts = "at least" if trace.coverage.counts_are_lower_bounds else "in corpus"
     return f"""<details>
 <summary>All {plural(len(trace.spans), "kept span")} of {trace.num_maximal_spans:,} found</summary>
 <table class="spans">
 <thead><tr><th scope="col">span</th><th scope="col">relevance</th><th scope="col" class="number">tokens</th>
-<th scope="col" class="number">in corpus</th><th scope="col" class="number">documents</th>
+<th scope="col" class="number">{counts}</th><th scope="col" class="number">documents</th>
 <th scope="col">text</th></tr></thead>
+<tbody>{rows}</tbody>
+</table>
+</details>
+"""
+
+
+def _corpora(trace: Trace) -> str:
+    """Returns what was searched of each corpus; nothing of a single one, which the masthead describes."""
+    if not has_several_corpora(trace.coverage):
+        return ""
+    rows = "".join(
+        f"<tr><td>{_text(part.corpus)}</td><td>{_text(part.index_id)}</td><td>{describe_searched((part,))}</td></tr>"
+        for part in trace.coverage.corpora
+    )
+    return f"""<details>
+<summary>{len(trace.coverage.corpora)} corpora searched</summary>
+<table class="spans">
+<thead><tr><th scope="col">corpus</th><th scope="col">index</th><th scope="col">searched</th></tr></thead>
 <tbody>{rows}</tbody>
 </table>
 </details>
@@ -188,7 +222,7 @@ def _spans(trace: Trace) -> str:
 def _documents(trace: Trace) -> str:
     filters = "".join(
         f'<button type="button" aria-pressed="true" data-level-filter="{level.value}">{level.value} {number}</button>'
-        for level in Relevance
+        for level in _LEVELS
         if (number := sum(document.relevance is level for document in trace.documents))
     )
     labels = span_labels(trace)
@@ -211,10 +245,12 @@ def _document(rank: int, document: Document, labels: tuple[str, ...], highlights
     title = document_title(document)
     level = document.relevance.value
     place = _link(document.url) or _text(document_path(document))
-    sources = [part for part in (_text(document.source), place) if part and part != _text(title)]
+    corpus = _text(describe_corpus(document)) if has_several_corpora(trace.coverage) else ""
+    sources = [part for part in (corpus, _text(document.source), place) if part and part != _text(title)]
     numbers = " ".join(str(number) for number in sorted({highlights[span] for span in document.spans}))
     spans = ", ".join(
-        f'<span title="{describe_span(trace.spans[span])}">{labels[span]}</span>' for span in document.spans
+        f'<span title="{describe_span(trace.spans[span], trace.coverage)}">{labels[span]}</span>'
+        for span in document.spans
     )
     noun = "span" if len(document.spans) == 1 else "spans"
     distinct, others = distinct_snippets(document)

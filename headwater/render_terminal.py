@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from coordinator.results import Document, Relevance, Snippet, Trace
+from coordinator.results import Coverage, Document, Relevance, Snippet, Trace
 from headwater.labels import (
     BLANK,
     covered_share,
+    describe_corpus,
+    describe_missing,
     describe_reads,
+    describe_searched,
     distinct_snippets,
     document_path,
     document_title,
+    has_several_corpora,
     plural,
     span_labels,
     trimmed,
@@ -97,7 +101,7 @@ def _print_warning(trace: Trace, console: Console) -> None:
     lines = Text(style="bold red")
     lines.append(
         f"!! INCOMPLETE: {coverage.shards_answered} of {plural(coverage.shards_asked, 'shard')} answered. "
-        "Passages may be missing, and counts are lower bounds."
+        f"{describe_missing(coverage)}"
     )
     for failed in coverage.failed_shards:
         lines.append(f"\n!! shard {failed.shard}: {' '.join(visible(failed.reason).split())}")
@@ -135,7 +139,8 @@ def _print_spans(trace: Trace, console: Console, marks: _Marks) -> None:
     kept = f"{len(trace.spans)} kept of {trace.num_maximal_spans:,} found"
     note = f"{covered_share(trace):.0%} of the answer, {kept}"
     _print_heading(console, "Spans", note)
-    console.print(Text("  span  relevance  tokens      count  docs  text", "dim"))
+    counts = "at least" if trace.coverage.counts_are_lower_bounds else "count"
+    console.print(Text(f"  span  relevance  tokens  {counts:>9}  docs  text", "dim"))
     for label, span in zip(span_labels(trace), trace.spans, strict=True):
         row = Text.assemble(
             (f"  {label:<4}  ", "bold cyan"),
@@ -157,10 +162,13 @@ def _print_documents(trace: Trace, console: Console, marks: _Marks, num_document
     for rank, document in enumerate(shown, start=1):
         if rank > 1:
             console.print()
-        _print_document(rank, document, labels, console, marks)
+        corpus = f"{visible(describe_corpus(document))}, " if has_several_corpora(trace.coverage) else ""
+        _print_document(rank, document, corpus, labels, console, marks)
 
 
-def _print_document(rank: int, document: Document, labels: tuple[str, ...], console: Console, marks: _Marks) -> None:
+def _print_document(
+    rank: int, document: Document, corpus: str, labels: tuple[str, ...], console: Console, marks: _Marks
+) -> None:
     level = _LEVELS[document.relevance]
     head = Text.assemble((f"{rank:>3}  ", "bold"), overflow="ellipsis", no_wrap=True)
     head.append(f"{document.relevance.value.upper():<6} ", level)
@@ -179,7 +187,7 @@ def _print_document(rank: int, document: Document, labels: tuple[str, ...], cons
     noun = "span" if len(document.spans) == 1 else "spans"
     first = document.snippets[0] if document.snippets else None
     where = f", tokens {first.start:,} to {first.end:,} of {document.num_tokens:,}" if first else ""
-    _print_indented(console, Text(f"document {document.id}{where}, {noun} {spans}", "dim"), _INDENT)
+    _print_indented(console, Text(f"{corpus}document {document.id}{where}, {noun} {spans}", "dim"), _INDENT)
     shown = distinct_snippets(document)[0][:_MAX_SNIPPETS]
     for number, snippet in enumerate(shown):
         if number:
@@ -241,14 +249,23 @@ def _without(row: Text, indent: int) -> Text:
     return row[indent:] if indent < len(row.plain) else Text()
 
 
+def _searched_lines(coverage: Coverage) -> list[str]:
+    """Returns what was searched: one line, or of several corpora one for all and one for each."""
+    searched = f"Searched {describe_searched(coverage.corpora)}"
+    if not has_several_corpora(coverage):
+        return [f"{searched}, index {visible(coverage.corpora[0].index_id)}"]
+    return [
+        f"{searched} of {len(coverage.corpora)} corpora",
+        *(
+            visible(f"  {part.corpus}: {describe_searched((part,))}, index {part.index_id}")
+            for part in coverage.corpora
+        ),
+    ]
+
+
 def _print_summary(trace: Trace, console: Console) -> None:
     coverage, timings = trace.coverage, trace.timings
     console.print()
-    index_ids = ", ".join(corpus.index_id for corpus in coverage.corpora)
-    searched = (
-        f"Searched {coverage.tokens_searched:,} tokens in {coverage.shards_answered} of "
-        f"{plural(coverage.shards_asked, 'shard')}, index {visible(index_ids)}"
-    )
     steps = ", ".join(
         f"{name} {value:.1f}"
         for name, value in (
@@ -259,6 +276,7 @@ def _print_summary(trace: Trace, console: Console) -> None:
             ("rank", timings.rank_ms),
         )
     )
-    console.print(Text(searched, "dim" if coverage.complete else "bold red"))
+    for line in _searched_lines(coverage):
+        console.print(Text(line, "dim" if coverage.complete else "bold red"))
     console.print(Text(f"{timings.total_ms:.1f} ms: {steps}", "dim"))
     console.print(Text(describe_reads(trace.stats), "dim"))

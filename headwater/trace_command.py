@@ -12,7 +12,7 @@ from coordinator.api.json_codec import dumps
 from headwater.answer_input import TextCommand, read_file, read_text
 from headwater.render_html import check_report_place, write_report
 from headwater.render_terminal import print_trace
-from headwater.target import check_target, open_target, target_options
+from headwater.target_options import target_options, to_target
 from headwater.trace_options import to_trace_options, trace_options
 
 # Narrower than this, a snippet is no longer readable; a pipe gets the usual width of a terminal.
@@ -44,8 +44,6 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 def trace(
     answer: str | None,
     file: Path | None,
-    index_directory: Path | None,
-    connect: str | None,
     prompt: str | None,
     prompt_file: Path | None,
     num_documents: int,
@@ -57,20 +55,20 @@ def trace(
     """Trace ANSWER to the documents of an index that hold its passages word for word.
 
     ANSWER may be '-' for standard input. The line end that closes a file or standard input is not traced.
-    Searches an index directory in this process (--index) or asks a coordinator (--connect).
+    Searches index directories in this process (--index) or asks a coordinator (--connect).
 
     Example: headwater trace --index my-index --prompt "What is a list?" --file answer.txt
     """
     if prompt is not None and prompt_file is not None:
         raise click.UsageError("Give the prompt with --prompt or --prompt-file, not both.")
+    target = to_target(flags)
     options = to_trace_options(flags)
-    check_target(index_directory, connect)
     if html_file is not None:
         check_report_place(html_file)
     text = read_text(answer, file, "answer")
     asked = read_file(prompt_file) if prompt_file else prompt or ""
-    with open_target(index_directory, connect) as index:
-        found = index.trace(text, asked, options)
+    with target.open() as index:
+        found = index.trace(text, asked, options, corpora=target.corpora, require_complete=target.require_complete)
     if html_file is not None:
         write_report(html_file, found, asked)
     if as_json:

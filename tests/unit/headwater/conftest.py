@@ -133,6 +133,29 @@ def incomplete_trace(trace: Trace) -> Trace:
 
 
 @pytest.fixture
+def trace_of_two_corpora(trace: Trace) -> Trace:
+    """The same trace with its second document of another corpus."""
+    other = replace(trace.documents[1], id=DocumentId("sft", 0, 9), corpus="sft", stage="post-training")
+    parts = (trace.coverage.corpora[0], CorpusCoverage("sft", "77aa", 1, 1, 1_000, 1_000, ()))
+    documents = (trace.documents[0], other, trace.documents[2])
+    return replace(trace, documents=documents, coverage=_coverage(*parts))
+
+
+@pytest.fixture
+def trace_without_some_windows(trace_of_two_corpora: Trace) -> Trace:
+    """A trace of two corpora whose every shard was searched, and one was lost after that."""
+    first, second = trace_of_two_corpora.coverage.corpora
+    failed = (FailedShard(ShardId("sft", 0), "no answer within 0.5 s"),)
+    coverage = replace(
+        trace_of_two_corpora.coverage,
+        complete=False,
+        counts_are_lower_bounds=False,
+        corpora=(first, replace(second, shards_answered=0, failed_shards=failed)),
+    )
+    return replace(trace_of_two_corpora, coverage=coverage)
+
+
+@pytest.fixture
 def hostile_trace(trace: Trace) -> Trace:
     """The same trace with text in it that attacks a terminal or a page wherever a stranger could put some."""
     attack = "\x1b[31m\x9b2J\r\u202e[bold]</mark><script>alert(1)</script>\"'&"

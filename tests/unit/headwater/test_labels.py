@@ -4,8 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.results import Trace
-from headwater.labels import covered_share, document_path, document_title, longest, plural, span_labels, trimmed
+from coordinator.results import CorpusCoverage, Count, Trace
+from headwater.labels import (
+    covered_share,
+    describe_corpus,
+    describe_searched,
+    describe_span,
+    document_path,
+    document_title,
+    longest,
+    plain_count,
+    plural,
+    span_labels,
+    trimmed,
+)
 
 
 def test_span_is_labelled_by_its_highlight_and_a_letter_if_it_shares_it(trace: Trace) -> None:
@@ -64,3 +76,34 @@ def test_plural_follows_the_number() -> None:
 )
 def test_passage_is_split_into_white_space_and_what_can_be_seen(passage: str, parts: tuple[str, str, str]) -> None:
     assert trimmed(passage) == parts
+
+
+def test_count_without_a_shard_is_at_least_so_many(trace: Trace, incomplete_trace: Trace) -> None:
+    assert plain_count(Count(2, 1_204, trace.coverage)) == "1204"
+    assert plain_count(Count(2, 1_204, incomplete_trace.coverage)) == "at least 1204"
+    span = trace.spans[1]
+    assert describe_span(span, trace.coverage) == "7 tokens, once in the corpus"
+    assert describe_span(span, incomplete_trace.coverage) == "7 tokens, at least once in the corpus"
+
+
+def test_corpora_are_named_in_the_plural_where_there_are_several(trace_of_two_corpora: Trace) -> None:
+    assert describe_span(trace_of_two_corpora.spans[0], trace_of_two_corpora.coverage).endswith(
+        "3 times in the corpora"
+    )
+
+
+def test_corpus_of_a_document_is_named_with_its_stage_if_it_has_one(trace: Trace) -> None:
+    assert describe_corpus(trace.documents[0]) == "corpus default (pre-training)"
+    assert describe_corpus(replace(trace.documents[0], stage="")) == "corpus default"
+
+
+@pytest.mark.parametrize(
+    ("searched", "said"),
+    [
+        (1_000_000, "1,000,000 tokens in 2 of 2 shards"),
+        (999_999, "999,999 of 1,000,000 tokens (99.9%) in 2 of 2 shards"),
+        (0, "0 of 1,000,000 tokens (0.0%) in 2 of 2 shards"),
+    ],
+)
+def test_share_that_is_not_all_is_never_said_to_be_all(searched: int, said: str) -> None:
+    assert describe_searched((CorpusCoverage("default", "id", 2, 2, 1_000_000, searched, ()),)) == said

@@ -133,6 +133,52 @@ def test_incomplete_coverage_is_an_alert(incomplete_trace: Trace) -> None:
     assert "Shard default:2: no answer within 0.5 s" in page
 
 
+def test_counts_over_missing_shards_are_said_to_be_at_least_so(trace: Trace, incomplete_trace: Trace) -> None:
+    page, whole = render_report(incomplete_trace), render_report(trace)
+    assert '<th scope="col" class="number">at least</th>' in page
+    assert 'title="6 tokens, at least 3 times in the corpus"' in page
+    assert "<dd>3,100,000</dd><dt>of 4,812,345 tokens searched, 2 of 3 shards</dt>" in page
+    assert "at least" not in whole
+    assert "<dd>4,812,345</dd><dt>tokens searched, 3 of 3 shards</dt>" in whole
+
+
+def test_shard_lost_after_the_search_leaves_the_counts_as_they_are(trace_without_some_windows: Trace) -> None:
+    page = render_report(trace_without_some_windows)
+    assert "Incomplete: 3 of 4 shards answered" in page
+    assert "Every shard was searched, but documents may be missing." in page
+    assert "lower bound" not in page
+    assert "at least" not in page
+
+
+def test_documents_of_several_corpora_say_of_which_they_are(trace: Trace, trace_of_two_corpora: Trace) -> None:
+    page = render_report(trace_of_two_corpora)
+    sources = re.findall('<p class="source">(.*?)</p>', page)
+    assert [source.split(" &middot; ")[0] for source in sources] == [
+        "corpus default (pre-training)",
+        "corpus sft (post-training)",
+        "corpus default (pre-training)",
+    ]
+    assert '<span class="index">2 corpora</span>' in page
+    assert "<tr><td>sft</td><td>77aa</td><td>1,000 tokens in 1 of 1 shard</td></tr>" in page
+    assert '<span class="index">index 3f9a12cd00112233</span>' in render_report(trace)
+    assert "corpora" not in render_report(trace)
+
+
+def test_hostile_name_of_a_corpus_or_stage_is_no_markup(trace_of_two_corpora: Trace) -> None:
+    attack = "<b>x</b>"
+    documents = tuple(replace(each, corpus=attack, stage=attack) for each in trace_of_two_corpora.documents)
+    parts = tuple(replace(part, corpus=attack, index_id=attack) for part in trace_of_two_corpora.coverage.corpora)
+    coverage = replace(trace_of_two_corpora.coverage, corpora=parts)
+    page = render_report(replace(trace_of_two_corpora, documents=documents, coverage=coverage))
+    assert attack not in page
+    assert page.count("&lt;b&gt;x&lt;/b&gt;") == 2 * len(documents) + 2 * len(parts)
+
+
+def test_legend_names_the_levels_that_a_finished_trace_has(trace: Trace) -> None:
+    (legend,) = re.findall('<div class="legend">(.*?)</div>', render_report(trace))
+    assert re.findall("<mark[^>]*>(.*?)</mark>", legend) == ["high", "medium", "low"]
+
+
 def test_answer_without_spans_says_so(trace: Trace) -> None:
     page = render_report(replace(trace, spans=(), merged_spans=(), documents=()))
     Page(page)

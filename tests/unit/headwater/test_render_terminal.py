@@ -115,6 +115,33 @@ def test_incomplete_coverage_is_loud_and_names_the_shard(incomplete_trace: Trace
     assert "lower bounds" in first + second
 
 
+def test_counts_over_missing_shards_are_said_to_be_at_least_so(trace: Trace, incomplete_trace: Trace) -> None:
+    heading = "  span  relevance  tokens   at least  docs  text"
+    assert heading in rendered(incomplete_trace).splitlines()
+    assert heading not in rendered(trace).splitlines()
+    searched = "Searched 3,100,000 of 4,812,345 tokens (64.4%) in 2 of 3 shards, index 3f9a12cd00112233"
+    assert searched in rendered(incomplete_trace, 100)
+
+
+def test_shard_lost_after_the_search_leaves_the_counts_as_they_are(trace_without_some_windows: Trace) -> None:
+    text = rendered(trace_without_some_windows)
+    assert "!! INCOMPLETE: 3 of 4 shards answered. Every shard was searched," in text
+    assert "!! shard sft:0: no answer within 0.5 s" in text
+    assert "lower bound" not in text
+    assert "at least" not in text
+
+
+def test_documents_and_coverage_of_several_corpora_say_of_which_they_are(trace_of_two_corpora: Trace) -> None:
+    text = rendered(trace_of_two_corpora, 100)
+    assert "     corpus default (pre-training), document default:0:0, tokens 4 to 10 of 1,200, spans 1a, 1b\n" in text
+    assert "     corpus sft (post-training), document sft:0:9, tokens 1 to 4 of 1,201, spans 1a, 2\n" in text
+    assert (
+        "Searched 4,813,345 tokens in 4 of 4 shards of 2 corpora\n"
+        "  default: 4,812,345 tokens in 3 of 3 shards, index 3f9a12cd00112233\n"
+        "  sft: 1,000 tokens in 1 of 1 shard, index 77aa\n"
+    ) in text
+
+
 def test_answer_without_spans_says_so(trace: Trace) -> None:
     text = rendered(replace(trace, spans=(), merged_spans=(), documents=()))
     assert "No passage of this answer occurs word for word in what was searched." in text

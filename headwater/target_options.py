@@ -1,0 +1,103 @@
+"""The flags that say where a command looks: indexes in this process or a coordinator, and in which corpora."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import headwater
+from coordinator.corpus import DEFAULT_NAME
+from coordinator.errors import InvalidRequestError
+from headwater.address import checked_address
+from headwater.plain_text import visible
+from headwater.target import TracedIndex
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+# A directory may have an equals sign in its name: what stands before it must be a name of a corpus.
+_NAMED = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})=(.+)", re.DOTALL)
+
+# Parameter names are keys of the flags that `to_target` takes.
+_FLAGS = (
+    click.option(
+        "--index",
+        "indexes",
+        multiple=True,
+        metavar="[NAME=]DIR",
+        help="Index to search in this process, with no server. Repeat with names to search several as corpora.",
+    ),
+    click.option("--connect", metavar="HOST:PORT", help="Coordinator to ask, as 'headwater serve' starts one."),
+    click.option(
+        "--corpus",
+        "corpora",
+        multiple=True,
+        metavar="NAME",
+        help="Search this corpus only; repeat for several. [default: all]",
+    ),
+    click.option(
+        "--require-complete",
+        is_flag=True,
+        help="Fail if a shard does not answer, instead of answering without it.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a command looks: one of ``directories`` (by corpus) and ``address``; and what it asks there.
+
+    ``corpora`` and ``require_complete`` are as in `coordinator.requests.TraceRequest`.
+    """
+
+    directories: Mapping[str, Path]
+    address: str | None
+    corpora: tuple[str, ...]
+    require_complete: bool
+
+    def open(self) -> TracedIndex:
+        """Opens the directories, or connects to the coordinator."""
+        return headwater.connect(self.address) if self.address is not None else headwater.open(self.directories)
+
+
+def target_options(command: _F) -> _F:
+    """Adds ``--index``, ``--connect``, ``--corpus`` and ``--require-complete`` to a command."""
+    for flag in reversed(_FLAGS):
+        command = flag(command)
+    return command
+
+
+def to_target(flags: dict[str, Any]) -> Target:
+    """Returns what the flags of `target_options` say, and takes them out of ``flags``. Nothing is opened or read.
+
+    Raises:
+        click.UsageError: ``--index`` and ``--connect`` were both given, or neither; two directories have one name; or
+            the address has no host and port.
+    """
+    indexes, address = flags.pop("indexes"), flags.pop("connect")
+    corpora, require_complete = flags.pop("corpora"), flags.pop("require_complete")
+    if indexes and address is not None:
+        raise click.UsageError("Give --index DIR or --connect HOST:PORT, not both.")
+    if not indexes and address is None:
+        raise click.UsageError("Give either --index DIR or --connect HOST:PORT.")
+    if address is not None:
+        try:
+            checked_address(address)
+        except InvalidRequestError as error:
+            raise click.UsageError(f"--connect: {visible(str(error))}") from error
+    return Target(_by_corpus(indexes), address, corpora, require_complete)
+
+
+def _by_corpus(indexes: Sequence[str]) -> dict[str, Path]:
+    directories: dict[str, Path] = {}
+    for text in indexes:
+        named = _NAMED.fullmatch(text)
+        name, directory = named.groups() if named else (DEFAULT_NAME, text)
+        if name in directories:
+            raise click.UsageError(
+                f"--index: two directories of the corpus {name!r}; name each, as in --index pre=DIR --index post=DIR."
+            )
+        directories[name] = Path(directory)
+    return directories
