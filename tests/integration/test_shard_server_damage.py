@@ -25,6 +25,9 @@ from tests.running_servers import stub_of
 FILES = tuple(f"shard_00001/{name}" for name in (*CORE_FILES, *SIDECARS))
 
 
+pytestmark = pytest.mark.usefixtures("leaves_nothing_behind")
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     return write_two_shards(tmp_path / "index")

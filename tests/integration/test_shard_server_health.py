@@ -15,6 +15,9 @@ SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
 NAMES = ("", "protos.shard.v1.ShardService")
 
 
+pytestmark = pytest.mark.usefixtures("leaves_nothing_behind")
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     return write_two_shards(tmp_path / "index")

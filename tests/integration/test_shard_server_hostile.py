@@ -31,6 +31,9 @@ METHODS = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("leaves_nothing_behind")
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     return write_two_shards(tmp_path / "index")

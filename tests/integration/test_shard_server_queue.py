@@ -35,6 +35,9 @@ class Queue:
                 await asyncio.sleep(0.005)
 
 
+pytestmark = pytest.mark.usefixtures("leaves_nothing_behind")
+
+
 @pytest.fixture
 def queue(tmp_path: Path) -> Queue:
     return Queue(write_two_shards(tmp_path / "index"))
