@@ -3,7 +3,6 @@
 On a cluster, deploy `coordinator.app:build` with ``serve deploy`` instead.
 """
 
-import argparse
 import os
 import secrets
 import shutil
@@ -13,16 +12,20 @@ import tempfile
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from coordinator.cluster.placement import check_placement, load_placement
-from coordinator.config import CoordinatorConfig
+import click
+
+from coordinator.cluster.snapshot import read_cluster
+from coordinator.config import ENVIRONMENT_PREFIX, LocalConfig
 from coordinator.errors import CoordinatorError
 from coordinator.local.child_processes import adopt_orphans, end_descendants
 from coordinator.local.free_ports import free_block, free_ports
+from coordinator.local.log_socket import lines_to_stderr
 from index_format.errors import IndexFormatError
-from index_format.manifest import IndexManifest
-from index_format.tokenizer import open_tokenizer
+from runtime.address import join_address
+from runtime.errors import RuntimeSetupError
+from runtime.settings import given_flags, load_settings, with_flags
 
 # Read by Ray when it is imported. Measured with an empty call, p50 of 400, on 2 cores: Serve's default proxy 3.2 ms,
 # HAProxy 0.9 ms, HAProxy with the throughput settings 0.7 ms, a replica's own port without any proxy 0.5 ms. HAProxy
@@ -56,58 +59,49 @@ _RAY_PORTS = (
 _SECONDS_TO_END = 3.0
 
 
-def main() -> None:
+@click.command(
+    help=__doc__, epilog=f"Every setting can also be given as {ENVIRONMENT_PREFIX}<NAME> or in the file of --config."
+)
+@with_flags(LocalConfig)
+@click.pass_context
+def main(context: click.Context, /, config_file: Path | None, **_: Any) -> None:
     """Serves until SIGTERM or SIGINT."""
-    arguments = _parse_arguments()
     _stop_on_signals()
     adopt_orphans()
     try:
-        _check_files(arguments.placement)
-        with _temp_dir(arguments.temp_dir) as temp_dir:
-            if arguments.stop_with_stdin:
+        flags = given_flags(context, LocalConfig)
+        config = load_settings(
+            LocalConfig, ENVIRONMENT_PREFIX, flags=flags, environment=os.environ, config_file=config_file
+        )
+        # Finds in no time what would otherwise show once Ray has started.
+        read_cluster(config.cluster_file)
+        with _temp_dir(config.temp_dir) as temp_dir:
+            if config.stop_with_stdin:
                 threading.Thread(target=_end_when_stdin_closes, args=(temp_dir,), name="stdin", daemon=True).start()
             _set_environment(temp_dir)
-            _serve(arguments, temp_dir)
-    except (CoordinatorError, IndexFormatError) as error:
+            _serve(config, temp_dir)
+    except (CoordinatorError, IndexFormatError, RuntimeSetupError) as error:
         sys.exit(f"coordinator cannot start: {error}")
     finally:
         end_descendants(_SECONDS_TO_END)
 
 
-def _check_files(placement_file: Path) -> None:
-    """Finds in no time what would otherwise show once Ray has started."""
-    placement = load_placement(placement_file)
-    index = IndexManifest.load(placement.index)
-    check_placement(placement, index)
-    open_tokenizer(placement.index, index)
-
-
-def _serve(arguments: argparse.Namespace, temp_dir: str) -> None:
+def _serve(config: LocalConfig, temp_dir: str) -> None:
     from coordinator.app import run_locally  # Ray reads its environment when it is imported
 
-    config = CoordinatorConfig(placement=arguments.placement, num_replicas=arguments.replicas)
-    with run_locally(
-        config, host=arguments.host, grpc_port=arguments.grpc_port, http_port=arguments.http_port, temp_dir=temp_dir
+    log_socket = config.log_socket or Path(temp_dir) / "log.sock"
+    of_replicas = config.of_coordinator().model_copy(update={"log_socket": log_socket})
+    with (
+        nullcontext() if config.log_socket else lines_to_stderr(log_socket),
+        run_locally(
+            of_replicas, host=config.host, grpc_port=config.grpc_port, http_port=config.http_port, temp_dir=temp_dir
+        ),
     ):
         _stop_on_signals()  # Ray has put its own handlers in
-        sys.stdout.write(f"serving on {arguments.host}:{arguments.grpc_port}\n")
+        sys.stdout.write(f"serving on {join_address(config.host, config.grpc_port)}\n")
         sys.stdout.flush()
         while True:
             signal.pause()
-
-
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m coordinator", description=__doc__)
-    parser.add_argument("--placement", type=Path, required=True, help="YAML file that says where the shards are")
-    parser.add_argument("--host", default="127.0.0.1", help="interface to serve on (default: %(default)s)")
-    parser.add_argument("--grpc-port", type=int, default=9000, help="(default: %(default)s)")
-    parser.add_argument("--http-port", type=int, default=8000, help="(default: %(default)s)")
-    parser.add_argument("--replicas", type=int, default=1, help="coordinator processes (default: %(default)s)")
-    parser.add_argument(
-        "--temp-dir", default=None, help="where Ray puts logs and sockets; a path of at most 25 characters"
-    )
-    parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input closes")
-    return parser.parse_args()
 
 
 def _temp_dir(given: str | None) -> AbstractContextManager[str]:
@@ -165,4 +159,4 @@ def _end_when_stdin_closes(temp_dir: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m coordinator")

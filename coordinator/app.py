@@ -7,24 +7,34 @@ On a cluster, ``serve deploy`` a config file with import path ``coordinator.app:
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import ray
 from fastapi import FastAPI
+from grpc_health.v1 import health_pb2
 from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
 from ray.serve.schema import LoggingConfig
 
-from coordinator.api.grpc_api import GrpcApi, RpcContext
+from coordinator.api.grpc_api import GrpcApi
+from coordinator.api.grpc_call import RpcContext
+from coordinator.api.health_api import HealthApi
 from coordinator.api.http_api import create_api
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import ConfigurationError
-from coordinator.service import Coordinator
+from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
-SERVICER_FUNCTIONS = ("protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server",)
+SERVICER_FUNCTIONS = (
+    "protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server",
+    "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
+)
 APPLICATION = "headwater"
+# How soon a replica that is gone is noticed, and one that does not answer any more is replaced.
+_HEALTH_CHECK_PERIOD_S = 1.0
+_HEALTH_CHECK_TIMEOUT_S = 10.0
 # Ray replaces 127.0.0.1 by the machine's outward address; this one it takes for what it is, a loopback address.
 _NODE_ADDRESS = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
@@ -34,22 +44,42 @@ def _replica() -> Any:
 
 
 def _build_api() -> FastAPI:
-    return create_api(lambda: _replica().coordinator, lambda: _replica().config.max_body_bytes)
+    return create_api(
+        lambda: _replica().process.coordinator,
+        lambda: _replica().process.config.max_body_bytes,
+        echoes_request_id=False,  # Serve does
+    )
 
 
 @serve.deployment(name="coordinator")
 @serve.ingress(_build_api)
 class CoordinatorDeployment:
-    """A shell round `Coordinator`: HTTP by the application of `create_api`, gRPC by the methods here."""
+    """A shell round `CoordinatorProcess`: HTTP by the application of `create_api`, gRPC by the methods here."""
 
     async def __init__(self, config: CoordinatorConfig) -> None:  # type: ignore[misc]  # Serve awaits it
-        self.config = config
-        self.coordinator = await Coordinator.open(config)
-        self._grpc = GrpcApi(self.coordinator)
+        self.process = await CoordinatorProcess.start(config)
+        self._grpc = GrpcApi(self.process.coordinator, config.max_body_bytes)
+        self._health = HealthApi(self.process.coordinator)
+
+    async def check_health(self) -> None:
+        """Raises when this replica has to be replaced. Serve asks from time to time; no answer is one too."""
+        self.process.check()
+
+    async def __del__(self) -> None:
+        """Ends what the replica has open; Serve calls it once the last request is answered."""
+        await self.process.close()
 
     async def Trace(self, request: pb.TraceRequest, grpc_context: RpcContext) -> pb.TraceResponse:
         """See protos/coordinator/v1."""
         return await self._grpc.Trace(request, grpc_context)
+
+    async def TraceStream(
+        self, request: pb.TraceStreamRequest, grpc_context: RpcContext
+    ) -> AsyncGenerator[pb.TraceStreamResponse, None]:
+        """See protos/coordinator/v1."""
+        async with aclosing(self._grpc.TraceStream(request, grpc_context)) as responses:
+            async for response in responses:
+                yield response
 
     async def Count(self, request: pb.CountRequest, grpc_context: RpcContext) -> pb.CountResponse:
         """See protos/coordinator/v1."""
@@ -63,15 +93,30 @@ class CoordinatorDeployment:
         """See protos/coordinator/v1."""
         return await self._grpc.Describe(request, grpc_context)
 
+    async def Check(self, request: health_pb2.HealthCheckRequest, grpc_context: RpcContext) -> Any:
+        """See grpc.health.v1."""
+        return await self._health.Check(request, grpc_context)
+
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, grpc_context: RpcContext
+    ) -> AsyncGenerator[Any, None]:
+        """See grpc.health.v1."""
+        async with aclosing(self._health.Watch(request, grpc_context)) as responses:
+            async for response in responses:
+                yield response
+
 
 def build(args: CoordinatorConfig) -> serve.Application:
     """Returns the application; Serve calls it with the ``args`` of its config file."""
     deployment: Any = CoordinatorDeployment  # the decorators have made a Deployment of it
     application: serve.Application = deployment.options(
         num_replicas=args.num_replicas,
-        max_ongoing_requests=args.max_running_requests,
-        max_queued_requests=args.max_queued_requests,
-        # A line a request tells nothing that the metrics do not.
+        # The replica's own queue decides, which knows deadlines; these are only the last fence round it.
+        max_ongoing_requests=args.max_held_requests,
+        max_queued_requests=args.max_held_requests,
+        health_check_period_s=_HEALTH_CHECK_PERIOD_S,
+        health_check_timeout_s=_HEALTH_CHECK_TIMEOUT_S,
+        # The replica logs each request itself.
         logging_config=LoggingConfig(enable_access_log=False),
     ).bind(args)
     return application

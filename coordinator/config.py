@@ -25,7 +25,7 @@ _BESIDE_THE_QUEUE = 256
 class CoordinatorConfig(ClusterSettings):
     """What a coordinator traces against, and how much it takes on. Limits are of each replica."""
 
-    placement: Path = Field(description="YAML file that says where the index and its shards are.")
+    cluster_file: Path = Field(description="YAML file that says which corpora are served, and where their shards are.")
     num_replicas: int = Field(
         default=1,
         ge=1,
@@ -102,6 +102,11 @@ class CoordinatorConfig(ClusterSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level of what is logged; `info` logs every request."
+    )
+    log_socket: Path | None = Field(
+        default=None,
+        description="Socket of datagrams (Unix) that takes the log lines. Absent: standard error, which Ray puts into "
+        "a file of its own. `python -m coordinator` makes one and writes what comes to its standard error.",
     )
 
     @property

@@ -83,7 +83,7 @@ class CoordinatorMetrics:
         self._limited_clients = self._gauge("rate_limit_clients", "Clients whose rate is remembered.")
         self._cache = self._counter(
             "cache_total",
-            "Traces looked for in the result cache, by outcome: hit, miss, or shared (with an equal request of that time).",
+            "Traces looked for in the result cache, by outcome: hit, miss, or shared (with an equal request).",
             "outcome",
         )
         self._cache_bytes = self._gauge("cache_bytes", "Bytes in the result cache.")

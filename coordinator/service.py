@@ -1,88 +1,302 @@
-"""The coordinator, free of any server: a pipeline over the shards of a placement, with limits on time.
+"""The coordinator, free of any server: who may ask, in which order, and what is known already, round the pipeline.
 
 The Serve application and plain gRPC and HTTP servers in tests are shells round this class.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Self
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import dataclass, fields
+from typing import Self, cast
 
-from coordinator.cluster.placement import Connections, connect, load_placement
+from coordinator.admission.queue import AdmissionQueue
+from coordinator.admission.rate_limit import RateLimit, estimated_tokens
+from coordinator.admission.result_cache import ResultCache, cache_key
+from coordinator.admission.single_flight import SingleFlight
+from coordinator.api import caller
+from coordinator.api.codec import decode_coverage, decode_trace, encode_trace
+from coordinator.cluster.generation import Generation
+from coordinator.cluster.serving import Serving
 from coordinator.config import CoordinatorConfig
-from coordinator.corpus import Corpus
-from coordinator.options import RequestLimits
-from coordinator.pipeline import Pipeline
-from coordinator.readiness import Readiness
+from coordinator.errors import DocumentNotFoundError, InvalidRequestError, OverloadedError, RateLimitedError
+from coordinator.loop_watch import LoopWatch
+from coordinator.metrics import CoordinatorMetrics
+from coordinator.options import check_request, check_text
+from coordinator.readiness import CorpusReadiness, Readiness
+from coordinator.request_record import RequestRecord, recorded
 from coordinator.requests import CountRequest, TraceRequest
-from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
+from coordinator.results import Count, Description, DocumentText, SpansFound, Timings, Trace, TraceEvent
+from coordinator.streaming import events_of, trace_of
 from coordinator.values import DocumentId
-from index_format.manifest import IndexManifest
-from index_format.tokenizer import open_tokenizer
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from runtime import telemetry
+from runtime.listener import Readiness as Probe
+
+# A document's length is known only once it is read; most are shorter than this.
+_ESTIMATED_DOCUMENT_TOKENS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A trace in the forms that it is there in, one of the two at least."""
+
+    trace: Trace | None = None
+    response: pb.TraceResponse | None = None
+
+    def as_response(self) -> pb.TraceResponse:
+        """Returns it as a message."""
+        if self.response is not None:
+            return self.response
+        assert self.trace is not None
+        return encode_trace(self.trace)
+
+    def as_trace(self) -> Trace:
+        """Returns it as values."""
+        return self.trace or decode_trace(self.as_response())
 
 
 class Coordinator:
-    """Answers requests. Stateless but for its connections; one event loop."""
+    """Answers requests. Belongs to one event loop."""
 
-    def __init__(self, pipeline: Pipeline, connections: Connections, config: CoordinatorConfig, limits: RequestLimits):
-        self._pipeline = pipeline
-        self._limits = limits
-        self._connections = connections
+    def __init__(self, serving: Serving, config: CoordinatorConfig, metrics: CoordinatorMetrics):
+        self._serving = serving
         self._config = config
+        self._limits = config.limits
+        self._metrics = metrics
+        self._queue = AdmissionQueue(config.max_running_requests, config.max_queued_requests, metrics)
+        self._cache = ResultCache(config.result_cache_bytes, metrics)
+        self._flights = SingleFlight()
+        # Each replica sees its share of a client's requests.
+        self._rate = RateLimit(
+            config.rate_limit_tokens_per_s / config.num_replicas, config.rate_limit_burst_tokens / config.num_replicas
+        )
+        metrics.watch(
+            num_running=lambda: self._queue.num_running,
+            num_waiting=lambda: self._queue.num_waiting,
+            num_limited_clients=lambda: self._rate.num_clients,
+        )
+        self._loop_watch = LoopWatch(self._on_beat)
 
     @classmethod
-    async def open(cls, config: CoordinatorConfig) -> Self:
-        """Returns a coordinator that is connected to the shards of its placement.
+    async def open(cls, config: CoordinatorConfig, metrics: CoordinatorMetrics | None = None) -> Self:
+        """Returns a coordinator that is connected to the shards of its cluster file.
 
         Raises:
-            ConfigurationError: the placement is wrong, or a shard that answers is not of the index.
-            IndexFormatError: the index's manifest or tokenizer is missing or not what it should be.
+            ConfigurationError: the cluster file is wrong, or all that answers of a shard is not of its index.
+            IndexFormatError: an index's manifest or tokenizer is missing or not what it should be.
         """
-        placement = load_placement(config.placement)
-        index = IndexManifest.load(placement.index)
-        corpus = Corpus.of_index(index)
-        tokenizer = open_tokenizer(placement.index, index)
-        connections = await connect(
-            placement,
-            corpus,
-            deadline_s=config.connect_timeout_ms / 1000,
-            max_message_bytes=config.max_message_bytes,
-        )
-        limits = RequestLimits()
-        return cls(Pipeline(tokenizer, connections.shards, (corpus,), limits), connections, config, limits)
+        metrics = metrics or CoordinatorMetrics()
+        serving = await Serving.open(config.cluster_file, config, limits=config.limits, observer=metrics)
+        return cls(serving, config, metrics)
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._connections.close()
+        await self._loop_watch.close()
+        await self._serving.close()
 
     async def trace(self, request: TraceRequest, timeout_ms: int = 0) -> Trace:
-        """Returns the trace of an answer. Raises as `Pipeline.trace` does."""
-        return await self._pipeline.trace(request, self._deadline_s(timeout_ms))
+        """Returns the trace of an answer.
+
+        Raises:
+            OverloadedError: there is no turn for it in time, or its client asks too much.
+            CoordinatorError: as `Pipeline.trace`.
+        """
+        return (await self._trace(request, timeout_ms)).as_trace()
+
+    async def trace_response(self, request: TraceRequest, timeout_ms: int = 0) -> pb.TraceResponse:
+        """Returns what `trace` does, as a message: an answer that is known already is read much faster as one."""
+        return (await self._trace(request, timeout_ms)).as_response()
 
     async def trace_stream(self, request: TraceRequest, timeout_ms: int = 0) -> AsyncGenerator[TraceEvent, None]:
-        """Yields the trace of an answer as it comes about. Closing it stops the work. Raises as `Pipeline.stream`."""
-        async with aclosing(self._pipeline.stream(request, self._deadline_s(timeout_ms))) as events:
-            async for event in events:
-                yield event
+        """Yields the trace of an answer as it comes about. Closing it stops the work. Raises as `trace` does.
+
+        It keeps its turn until its last event is taken, so the events must not wait for whoever reads them.
+        """
+        with self._recorded("TraceStream", timeout_ms) as record:
+            check_request(request, self._limits)
+            async with self._serving.current() as generation:
+                with self._reserved(estimated_tokens(len(request.answer)), record):
+                    key = self._key(request, generation)
+                    kept = self._kept(key)
+                    if kept is not None:
+                        for event in events_of(self._known(kept, record).as_trace()):
+                            yield event
+                        return
+                    if key is not None:
+                        self._metrics.cache_asked("miss")
+                    told: list[TraceEvent] = []
+                    async with (
+                        self._queue.turn("Trace", record.deadline),
+                        aclosing(generation.pipeline.stream(request, record.left_s)) as made,
+                    ):
+                        async for event in made:
+                            told.append(event)
+                            if isinstance(event, SpansFound):
+                                record.found(event.num_tokens, event.coverage)
+                            yield event
+                    self._made(trace_of(request.answer, told), key, record)
 
     async def count(self, request: CountRequest, timeout_ms: int = 0) -> Count:
-        """Returns how often a text occurs. Raises as `Pipeline.count` does."""
-        return await self._pipeline.count(request, self._deadline_s(timeout_ms))
+        """Returns how often a text occurs. Raises `OverloadedError`, and as `Pipeline.count` does."""
+        with self._recorded("Count", timeout_ms) as record:
+            check_text("text", request.text, self._limits)
+            async with self._serving.current() as generation:
+                with self._reserved(estimated_tokens(len(request.text)), record):
+                    async with self._queue.turn("Count", record.deadline):
+                        count = await generation.pipeline.count(request, record.left_s)
+                    record.found(count.num_tokens, count.coverage)
+                    self._metrics.covered(count.coverage)
+                    return count
 
     async def get_document(
         self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0
     ) -> DocumentText:
-        """Returns a run of a document; 0 tokens means the most at once. Raises as `Pipeline.get_document`."""
+        """Returns a run of a document; 0 tokens means the most at once.
+
+        Raises `OverloadedError`, and as `Pipeline.get_document` does.
+        """
         wanted = max_tokens or self._limits.max_document_tokens
-        return await self._pipeline.get_document(document, start, wanted, self._deadline_s(timeout_ms))
+        with self._recorded("GetDocument", timeout_ms) as record:
+            async with self._serving.current() as generation:
+                with self._reserved(min(wanted, _ESTIMATED_DOCUMENT_TOKENS), record):
+                    async with self._queue.turn("GetDocument", record.deadline):
+                        found = await generation.pipeline.get_document(document, start, wanted, record.left_s)
+                    record.num_tokens = found.end - found.start
+                    return found
 
     async def describe(self, timeout_ms: int = 0) -> Description:
-        """Returns what is served. Raises as `Pipeline.describe` does."""
-        return await self._pipeline.describe(self._deadline_s(timeout_ms))
+        """Returns what is served. Takes no turn: operators ask when nothing else gets through."""
+        with self._recorded("Describe", timeout_ms) as record:
+            async with self._serving.current() as generation:
+                return await generation.pipeline.describe(record.left_s)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether what runs by itself still does: the looks at the event loop and at the cluster file."""
+        return self._loop_watch.is_beating
 
     def readiness(self) -> Readiness:
         """Returns whether requests should be sent here. Asks no shard, costs nothing."""
-        return Readiness(ready=True)
+        found = self._serving.readiness()
+        lost = cast(Mapping[str, str], found.details["lost_shards"])
+        share = cast(float, found.details["share_searchable"])
+        corpora = []
+        for corpus in cast(Mapping[str, str], found.details["index_ids"]):
+            reasons = [f"{shard}: {reason}" for shard, reason in lost.items() if shard.rpartition(":")[0] == corpus]
+            corpora.append(CorpusReadiness(corpus, share if reasons else 1.0, "; ".join(reasons)))
+        return Readiness(found.is_ready, tuple(corpora), str(found.details.get("reason", "")))
 
-    def _deadline_s(self, timeout_ms: int) -> float:
-        wanted = timeout_ms or self._config.default_timeout_ms
-        return min(wanted, self._config.max_timeout_ms) / 1000
+    def probe(self) -> Probe:
+        """Returns the same for an operator, from any thread. Not ready while the event loop does not run."""
+        if not self.is_alive:
+            return Probe(False, {"reason": "the event loop does not run"})
+        return self._serving.readiness()
+
+    async def _trace(self, request: TraceRequest, timeout_ms: int) -> _Answer:
+        with self._recorded("Trace", timeout_ms) as record:
+            check_request(request, self._limits)
+            async with self._serving.current() as generation:
+                with self._reserved(estimated_tokens(len(request.answer)), record):
+                    key = self._key(request, generation)
+                    kept = self._kept(key) or await self._found_by_another(key, record)
+                    if kept is not None:
+                        return self._known(kept, record)
+                    if key is None:
+                        return (await self._work(request, generation, None, record))[1]
+                    self._metrics.cache_asked("miss")
+                    return await self._flights.lead(key, lambda: self._work(request, generation, key, record))
+
+    def _key(self, request: TraceRequest, generation: Generation) -> bytes | None:
+        """Returns what an answer is kept under; None if none is kept."""
+        return cache_key(generation.key, request) if self._cache.is_on else None
+
+    def _kept(self, key: bytes | None) -> bytes | None:
+        """Returns an earlier answer."""
+        if key is None:
+            return None
+        kept = self._cache.get(key)
+        if kept is not None:
+            self._metrics.cache_asked("hit")
+        return kept
+
+    async def _found_by_another(self, key: bytes | None, record: RequestRecord) -> bytes | None:
+        """Returns what an equal request finds that is worked on now, if there is one and it finds something."""
+        if key is None:
+            return None
+        try:
+            found = await self._flights.join(key, record.deadline)
+            if found is not None:
+                self._metrics.cache_asked("shared")
+            return found
+        except TimeoutError:
+            raise OverloadedError(
+                "an equal request is still worked on; come back in 1 s, its answer may be there then", 1.0
+            ) from None
+
+    async def _work(
+        self, request: TraceRequest, generation: Generation, key: bytes | None, record: RequestRecord
+    ) -> tuple[bytes | None, _Answer]:
+        """Returns a new trace, and its bytes if equal requests may have it too."""
+        async with self._queue.turn("Trace", record.deadline):
+            trace = await generation.pipeline.trace(request, record.left_s)
+            return self._made(trace, key, record)
+
+    def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, _Answer]:
+        """Takes note of a trace that is new, and keeps it if it is complete."""
+        record.found(trace.num_tokens, trace.coverage)
+        record.cached = False
+        self._metrics.traced(trace)
+        if telemetry.is_on():
+            _record_steps(trace.timings)
+        self._metrics.covered(trace.coverage)
+        if key is None or not trace.coverage.complete:
+            return None, _Answer(trace)
+        response = encode_trace(trace)
+        content = response.SerializeToString()
+        self._cache.put(key, content)
+        return content, _Answer(trace, response)
+
+    def _known(self, kept: bytes, record: RequestRecord) -> _Answer:
+        """Returns an earlier answer."""
+        response = pb.TraceResponse.FromString(kept)
+        response.trace.cached = True
+        coverage = decode_coverage(response.trace.coverage)
+        record.found(response.trace.num_tokens, coverage)
+        record.cached = True
+        self._metrics.covered(coverage)
+        return _Answer(response=response)
+
+    @contextmanager
+    def _reserved(self, num_tokens: int, record: RequestRecord) -> Iterator[None]:
+        """Counts a request for its client: as so many tokens until it is known how many they are."""
+        try:
+            reservation = self._rate.reserve(caller.current().client_id, num_tokens)
+        except RateLimitedError:
+            self._metrics.refused("rate_limit")
+            raise
+        try:
+            yield
+        except (OverloadedError, InvalidRequestError, DocumentNotFoundError):
+            reservation.settle(0)  # nothing was done for it
+            raise
+        finally:
+            if record.num_tokens is not None:
+                reservation.settle(record.num_tokens)
+
+    def _recorded(self, method: str, timeout_ms: int) -> AbstractContextManager[RequestRecord]:
+        timeout_ms = min(timeout_ms or self._config.default_timeout_ms, self._config.max_timeout_ms)
+        return recorded(method, timeout_ms / 1000, self._metrics)
+
+    def _on_beat(self, late_s: float) -> None:
+        self._metrics.lagged(late_s)
+        self._metrics.readiness_changed(self.readiness())
+
+
+def _record_steps(timings: Timings) -> None:
+    """Records an otel_span for each step of a trace that has just ended."""
+    names = [field.name for field in fields(Timings) if field.name != "total_ms"]
+    began_ns = time.time_ns() - int(timings.total_ms * 1e6)
+    for name in names:
+        ended_ns = began_ns + int(getattr(timings, name) * 1e6)
+        telemetry.record_otel_span(name.removesuffix("_ms"), began_ns, ended_ns)
+        began_ns = ended_ns
