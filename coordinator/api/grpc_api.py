@@ -50,9 +50,8 @@ class GrpcApi:
         return await answer("Describe", request, self._describe, empty, context, self._max_request_bytes)
 
     async def _trace(self, request: pb.TraceRequest) -> pb.TraceResponse:
-        trace = await self._coordinator.trace(decode_trace_request(request), request.timeout_ms)
-        response = codec.encode_trace(trace)
-        check_answer(response, trace)
+        response = await self._coordinator.trace_response(decode_trace_request(request), request.timeout_ms)
+        check_answer(response)
         return response
 
     async def _trace_stream(self, request: pb.TraceStreamRequest) -> AsyncGenerator[pb.TraceStreamResponse, None]:

@@ -10,9 +10,10 @@ from google.protobuf.message import Message
 
 from coordinator.api import rich_status
 from coordinator.api.caller import Caller, caller_of, serving
+from coordinator.api.grpc_service import Malformed
 from coordinator.api.run_ahead import run_ahead
 from coordinator.api.status import told
-from coordinator.errors import CoordinatorError, RequestTooLargeError
+from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime.request_id import METADATA_KEY
 from runtime.telemetry import otel_span, set_attributes
@@ -55,7 +56,7 @@ async def answer(
     caller = caller_of(context.invocation_metadata() or ())
     try:
         with _one_call(method, caller, context):
-            _check_size(request, max_request_bytes)
+            _check_message(request, max_request_bytes)
             response = await work(request)
     except Exception as error:
         _tell(error, caller, context)
@@ -76,7 +77,7 @@ async def answer_stream(
 
     async def responses() -> AsyncGenerator[_ResponseT, None]:
         with _one_call(method, caller, context):
-            _check_size(request, max_request_bytes)
+            _check_message(request, max_request_bytes)
             async with aclosing(work(request)) as made:
                 async for response in made:
                     yield response
@@ -109,7 +110,9 @@ def _one_call(method: str, caller: Caller, context: RpcContext) -> Iterator[None
         set_attributes({"rpc.grpc.status_code": 0})
 
 
-def _check_size(request: Message, max_request_bytes: int) -> None:
+def _check_message(request: Message | Malformed, max_request_bytes: int) -> None:
+    if isinstance(request, Malformed):
+        raise InvalidRequestError(request.reason)
     found = request.ByteSize()
     if found > max_request_bytes:
         raise RequestTooLargeError(f"request has {found} bytes, the limit is {max_request_bytes}")

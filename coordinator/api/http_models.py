@@ -103,7 +103,7 @@ class TraceBody(BaseModel):
         description="What it was asked: at most max_prompt_chars characters. Not traced, it only weighs in the ranking "
         "of documents.",
     )
-    options: TraceOptionsBody = TraceOptionsBody()
+    options: TraceOptionsBody = Field(default=TraceOptionsBody(), description="How to trace; absent: every default.")
     corpora: _Corpora = ()
     require_complete: _RequireComplete = False
     timeout_ms: TimeoutMs = 0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from coordinator.errors import RequestTooLargeError
-from coordinator.results import Document, DocumentsFound, Trace, TraceEvent
+from coordinator.results import Document, DocumentsFound, TraceEvent
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 # What clients are told to accept, and Serve lets through.
@@ -17,13 +17,13 @@ _WORTH_MEASURING = 500
 _CHARS_A_PART = 4 * 1024 * 1024
 
 
-def check_answer(response: pb.TraceResponse, trace: Trace) -> None:
+def check_answer(response: pb.TraceResponse) -> None:
     """Checks that a trace is not too large for a message.
 
     Raises:
         RequestTooLargeError: it is; says what to ask for less of.
     """
-    num_texts = sum(1 + len(document.snippets) for document in trace.documents)
+    num_texts = sum(1 + len(document.snippets) for document in response.trace.documents)
     if num_texts < _WORTH_MEASURING:
         return
     found = response.ByteSize()

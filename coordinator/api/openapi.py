@@ -26,8 +26,21 @@ _MESSAGES = {
     "Ranking": "TraceRanking",
     "ShardDescription": "Shard",
 }
-_RENAMED = {"metadata": "metadata_json"}
-_METADATA = "What the corpus says of it: any JSON object."
+# What no message holds, or holds otherwise.
+_COMMENTS = {
+    "CorpusReadiness": {
+        "corpus": "Name of the corpus.",
+        "share_searchable": "Share of its positions whose shard has a server that answers, 0 to 1.",
+        "reason": "Why it is less than 1; empty if it is 1.",
+    },
+    "Readiness": {
+        "ready": "Whether requests should be sent here: true as soon as any shard can be searched.",
+        "corpora": "How much of each corpus can be searched now.",
+        "reason": "Why it is not ready; else empty.",
+    },
+    "Document": {"metadata": "Its metadata: any JSON object."},
+    "DocumentText": {"metadata": "Its metadata: any JSON object."},
+}
 
 _ANSWERS = {
     ("/v1/trace", "post"): "Trace",
@@ -169,7 +182,7 @@ def _response_schemas() -> dict[str, Any]:
         said = comments.get(_MESSAGES.get(name, name), {})
         for field, described in schema.get("properties", {}).items():
             described.pop("title", None)
-            comment = _METADATA if field == "metadata" else said.get(_RENAMED.get(field, field))
+            comment = _COMMENTS.get(name, {}).get(field) or said.get(field)
             if comment:
                 described.setdefault("description", comment)
     return schemas

@@ -1,80 +1,22 @@
-"""The HTTP face, called as an ASGI application: routes, problems, limits, the OpenAPI page."""
+"""The HTTP face, called as an ASGI application: routes, problems, limits, request ids."""
 
-import asyncio
 import json
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from coordinator.api.http_api import create_api
-from coordinator.errors import ConfigurationError, DocumentNotFoundError, InvalidRequestError, NoShardAnsweredError
-from coordinator.requests import SpanRanking, TraceOptions, TraceRequest
-from coordinator.results import Count, Coverage, DocumentText
+from coordinator.api.caller import Caller
+from coordinator.errors import (
+    ConfigurationError,
+    DocumentNotFoundError,
+    InvalidRequestError,
+    NoShardAnsweredError,
+    OverloadedError,
+)
+from coordinator.requests import CountRequest, SpanRanking, TraceOptions, TraceRequest
+from coordinator.results import DocumentText
 from coordinator.values import DocumentId
-
-COVERAGE = Coverage(1, 1, 10, True, ())
-
-
-class Recorder:
-    """Stands where the coordinator is: records what it is asked and answers what it was given."""
-
-    def __init__(self, answer: Any = None):
-        self.answer = answer or Count(2, 3, COVERAGE)
-        self.asked: list[Any] = []
-
-    async def _reply(self, *asked: Any) -> Any:
-        self.asked = list(asked)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-    trace = count = describe = _reply
-
-    async def get_document(self, *asked: Any) -> Any:
-        return await self._reply(*asked)
-
-
-class Reply(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
-def call(
-    recorder: Recorder,
-    method: str,
-    path: str,
-    body: bytes | Iterable[bytes] = b"",
-    limit: int = 1000,
-    content_type: bytes | None = b"application/json",
-) -> Reply:
-    """Returns what the application answers; a body given in parts has no announced length."""
-    parts = [body] if isinstance(body, bytes) else list(body)
-    headers = [] if content_type is None else [(b"content-type", content_type)]
-    if isinstance(body, bytes):
-        headers.append((b"content-length", str(len(body)).encode()))
-    path, _, query = path.partition("?")
-    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode()}
-    scope |= {"headers": headers, "http_version": "1.1", "scheme": "http", "server": ("h", 1), "client": ("c", 1)}
-    messages = [{"type": "http.request", "body": part, "more_body": i + 1 < len(parts)} for i, part in enumerate(parts)]
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return messages.pop(0)
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    api = create_api(lambda: recorder, lambda: limit)  # type: ignore[arg-type,return-value]
-    asyncio.run(api(scope, receive, send))
-    content = b"".join(message.get("body", b"") for message in sent[1:])
-    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Reply(sent[0]["status"], found, json.loads(content))
-
-
-def post(recorder: Recorder, path: str, body: Any, **how: Any) -> Reply:
-    return call(recorder, "POST", path, json.dumps(body).encode(), **how)
+from tests.unit.coordinator.api.http_calls import Recorder, call, post
 
 
 def test_a_trace_is_asked_for_with_every_option() -> None:
@@ -93,23 +35,29 @@ def test_what_is_not_said_has_its_default() -> None:
     assert recorder.asked == [TraceRequest("a"), 0]
 
 
+def test_corpora_and_completeness_are_asked_for() -> None:
+    recorder = Recorder()
+    post(recorder, "/v1/trace", {"answer": "a", "corpora": ["pre"], "require_complete": True})
+    assert recorder.asked == [TraceRequest("a", corpora=("pre",), require_complete=True), 0]
+    post(recorder, "/v1/count", {"text": "a", "corpora": ["pre"], "require_complete": True, "timeout_ms": 5})
+    assert recorder.asked == [CountRequest("a", ("pre",), True), 5]
+
+
 def test_a_count_is_answered_as_json() -> None:
     reply = post(Recorder(), "/v1/count", {"text": "a b"})
     assert reply.headers["content-type"] == "application/json"
     assert reply.body == {
         "num_tokens": 2,
         "count": 3,
-        "coverage": {
-            "shards_asked": 1, "shards_answered": 1, "tokens_searched": 10, "complete": True, "failed_shards": []
-        },
-    }  # fmt: skip
+        "coverage": {"complete": True, "counts_are_lower_bounds": False, "share_searched": 1.0, "corpora": []},
+    }
 
 
 def test_a_document_is_named_in_the_path() -> None:
-    recorder = Recorder(DocumentText(DocumentId("default", 1, 2), 9, 3, 4, "x", {}))  # type: ignore[arg-type]
+    recorder = Recorder(DocumentText(DocumentId("default", 1, 2), "default", "", "", "", 9, 3, 4, "x", {}))
     reply = call(recorder, "GET", "/v1/documents/default:1:2?start=3&max_tokens=1&timeout_ms=5")
-    assert recorder.asked == [DocumentId("default", 1, 2), 3, 1, 5]  # type: ignore[arg-type]
-    assert reply.body["id"] == "1:2"
+    assert recorder.asked == [DocumentId("default", 1, 2), 3, 1, 5]
+    assert reply.body["id"] == "default:1:2"
 
 
 @pytest.mark.parametrize(
@@ -119,12 +67,69 @@ def test_a_document_is_named_in_the_path() -> None:
         (DocumentNotFoundError("no such document"), 404, "document-not-found"),
         (NoShardAnsweredError("no shard answered"), 503, "no-shard-answered"),
         (ConfigurationError("limits differ"), 500, "configuration"),
+        (OverloadedError("busy", 1.5), 429, "overloaded"),
     ],
 )
 def test_an_error_is_a_problem(error: Exception, status: int, kind: str) -> None:
     reply = post(Recorder(error), "/v1/count", {"text": "a"})
     assert (reply.status, reply.headers["content-type"]) == (status, "application/problem+json")
     assert (reply.body["status"], reply.body["type"], reply.body["detail"]) == (status, kind, str(error))
+
+
+def test_an_error_says_when_to_come_back_in_the_header_and_in_the_problem() -> None:
+    reply = post(Recorder(OverloadedError("busy", 1.5)), "/v1/count", {"text": "a"})
+    assert (reply.headers["retry-after"], reply.body["retry_after_s"]) == ("2", 1.5)
+    reply = post(Recorder(NoShardAnsweredError("none")), "/v1/count", {"text": "a"})
+    assert (reply.headers["retry-after"], reply.body["retry_after_s"]) == ("1", 1.0)
+    reply = post(Recorder(InvalidRequestError("empty")), "/v1/count", {"text": "a"})
+    assert "retry-after" not in reply.headers
+    assert "retry_after_s" not in reply.body
+
+
+def test_an_error_says_which_field_is_at_fault() -> None:
+    reply = post(Recorder(InvalidRequestError("seed is -1", "options.seed")), "/v1/trace", {"answer": "a"})
+    assert reply.body["errors"] == [{"detail": "seed is -1", "pointer": "#/options/seed"}]
+    reply = post(Recorder(), "/v1/trace", {"answer": "a", "options": {"seed": "x"}, "colour": 1})
+    assert [each["pointer"] for each in reply.body["errors"]] == ["#/options/seed", "#/colour"]
+
+
+def test_a_bug_is_a_problem_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    reply = post(Recorder(RuntimeError("secret")), "/v1/count", {"text": "a"})
+    assert (reply.status, reply.body["type"]) == (500, "internal")
+    assert "secret" not in json.dumps(reply.body)
+    assert reply.body["request_id"] == reply.headers["x-request-id"]
+    assert [record.getMessage() for record in caplog.records] == ["request failed"]
+
+
+def test_a_request_keeps_its_id_and_its_client() -> None:
+    recorder = Recorder()
+    headers = [(b"X-Request-Id", b"r-1"), (b"x-client-id", b"team")]
+    reply = post(recorder, "/v1/count", {"text": "a"}, headers=headers)
+    assert recorder.callers == [Caller("r-1", "team")]
+    assert reply.headers["x-request-id"] == "r-1"
+
+
+def test_a_request_without_an_id_gets_one_and_is_told_it_in_the_problem_too() -> None:
+    recorder = Recorder(InvalidRequestError("empty"))
+    reply = post(recorder, "/v1/count", {"text": "a"})
+    assert reply.body["request_id"] == reply.headers["x-request-id"] == recorder.callers[0].request_id
+    assert len(reply.body["request_id"]) == 32
+
+
+def test_a_server_that_sends_the_id_itself_is_left_to_it() -> None:
+    reply = post(Recorder(), "/v1/count", {"text": "a"}, echoes_request_id=False)
+    assert "x-request-id" not in reply.headers
+
+
+def test_probes_say_whether_the_process_lives_and_is_ready() -> None:
+    recorder = Recorder()
+    corpora = [{"corpus": "pre", "share_searchable": 0.5, "reason": "no server of pre:1 answers"}]
+    assert call(recorder, "GET", "/healthz").body == {"status": "serving"}
+    assert call(recorder, "GET", "/readyz").body == {"ready": True, "corpora": corpora, "reason": ""}
+    recorder.ready = False
+    reply = call(recorder, "GET", "/readyz")
+    assert (reply.status, reply.body["reason"]) == (503, "no server of pre:1 answers")
+    assert call(recorder, "GET", "/healthz").status == 200
 
 
 @pytest.mark.parametrize(
@@ -203,59 +208,5 @@ def test_a_body_over_the_limit_is_refused(body: bytes | list[bytes]) -> None:
     recorder = Recorder()
     reply = call(recorder, "POST", "/v1/trace", body)
     assert (reply.status, reply.body["detail"]) == (413, "body is over the limit of 1000 bytes")
+    assert reply.body["type"] == "request-too-large"
     assert recorder.asked == []
-
-
-def test_the_openapi_page_describes_the_responses() -> None:
-    page = call(Recorder(), "GET", "/openapi.json").body
-    schemas = page["components"]["schemas"]
-    assert {"Trace", "Span", "Document", "Coverage", "Count", "DocumentText", "IndexDescription"} <= schemas.keys()
-    assert schemas["Document"]["properties"]["id"] == {"$ref": "#/components/schemas/DocumentId"}
-    answer = page["paths"]["/v1/trace"]["post"]["responses"]["200"]["content"]["application/json"]
-    assert answer["schema"] == {"$ref": "#/components/schemas/Trace"}
-    for reference in _references(page):
-        assert reference.removeprefix("#/components/schemas/") in schemas
-
-
-def test_the_openapi_page_declares_the_problems_that_are_sent_and_no_others() -> None:
-    page = call(Recorder(), "GET", "/openapi.json").body
-    declared = {
-        path: set(operation["responses"])
-        for path, operations in page["paths"].items()
-        for operation in operations.values()
-    }
-    assert declared == {
-        "/v1/trace": {"200", "400", "413", "500", "503"},
-        "/v1/count": {"200", "400", "413", "500", "503"},
-        "/v1/documents/{document}": {"200", "400", "404", "500", "503"},
-        "/v1/describe": {"200", "400", "500", "503"},
-        "/healthz": {"200"},
-    }
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for operations in page["paths"].values():
-        for operation in operations.values():
-            responses = operation["responses"]
-            assert all(responses[status]["content"] == problem for status in responses if status != "200")
-    assert "ValidationError" not in json.dumps(page)
-
-
-@pytest.mark.parametrize(
-    ("error", "limit"),
-    [(InvalidRequestError("x"), 1000), (NoShardAnsweredError("x"), 1000), (InvalidRequestError("x"), 5)],
-)
-def test_a_problem_is_as_its_schema_says(error: Exception, limit: int) -> None:
-    schema = call(Recorder(), "GET", "/openapi.json").body["components"]["schemas"]["Problem"]
-    reply = post(Recorder(error), "/v1/count", {"text": "a"}, limit=limit)
-    kinds = {"string": str, "integer": int}
-    assert set(schema["required"]) == set(schema["properties"]) == reply.body.keys()
-    for name, described in schema["properties"].items():
-        assert isinstance(reply.body[name], kinds[described["type"]])
-
-
-def _references(node: Any) -> Iterable[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from [value] if key == "$ref" else _references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _references(value)
