@@ -88,12 +88,22 @@ def _option(name: str, field: FieldInfo) -> Callable[[_Command], _Command]:
     flag, help_ = flag_of(name, field), _help(field)
     if _kind(field) is bool:
         return click.option(f"{flag}/--no-{flag.removeprefix('--')}", name, default=None, help=help_)
-    return click.option(flag, name, multiple=_is_list(field), help=help_)
+    return click.option(flag, name, multiple=_is_list(field), metavar=_metavar(field), help=help_)
 
 
 def _help(field: FieldInfo) -> str:
     is_shown = not field.is_required() and field.default not in ((), None) and field.repr
-    return f"{field.description}  [default: {field.default}]" if is_shown else str(field.description)
+    text = f"{field.description} Repeat it for more." if _is_list(field) else str(field.description)
+    return f"{text}  [default: {field.default}]" if is_shown else text
+
+
+def _metavar(field: FieldInfo) -> str:
+    kind = _kind(field)
+    if typing.get_origin(kind) is typing.Literal:
+        return "|".join(str(choice) for choice in typing.get_args(kind))
+    if _is_list(field):
+        kind = typing.get_args(kind)[0]
+    return {int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")
 
 
 def _kind(field: FieldInfo) -> Any:

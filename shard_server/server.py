@@ -103,6 +103,7 @@ class ShardServer:
             if _is_running(self._server):
                 continue
             self._metrics.restarts.inc()
+            self._retired = [task for task in self._retired if not task.done()]
             self._retired.append(asyncio.create_task(self._server.stop(self._config.drain_s)))
             self._server = await self._bound_again()
             await self._server.start()

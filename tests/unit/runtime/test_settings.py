@@ -1,7 +1,7 @@
 """Where each setting of a process comes from, what is refused, and how the flags follow from the model."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import pytest
@@ -24,6 +24,7 @@ class Settings(BaseModel):
     names: tuple[str, ...] | None = Field(default=None, description="Names.")
     listen: Address | None = Field(default=None, description="Where.")
     key: str = Field(default="", max_length=4, repr=False, description="A secret.")
+    level: Literal["low", "high"] = Field(default="low", description="Level.")
     reflection: bool = Field(default=True, description="Whether to reflect.")
 
 
@@ -139,4 +140,7 @@ def test_help_shows_every_setting_with_its_default() -> None:
     page = CliRunner().invoke(command, ["--help"]).output
     for flag in ("--index", "--max-windows", "--shard ", "--reflection / --no-reflection"):
         assert flag in page
+    assert "--max-windows INTEGER" in page
+    assert "--level low|high" in page
     assert "Most windows.  [default: 64]" in page
+    assert "Shards. Repeat it for more." in page
