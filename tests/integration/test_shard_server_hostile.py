@@ -157,10 +157,14 @@ def test_a_request_that_claims_to_be_endless_is_refused(index: Path) -> None:
                 received += client.recv(4096)
             return received
 
+    metrics = Metrics()
+    config = ShardServerConfig(index=index, listen="127.0.0.1:0", drain_s=1)
+
     async def scene() -> bytes:
-        async with shard_server(index) as address, stub_of(address) as stub:
+        async with serving(config, open_shards(config), metrics) as address, stub_of(address) as stub:
             received = await asyncio.to_thread(speak, address)
             assert (await stub.LongestMatches(search(index))).starts
+            await until_counted(metrics, 'headwater_shard_refused_total{reason="no_request"}', 1)
             return received
 
     assert b"grpc-status\x018" in asyncio.run(scene()), "RESOURCE_EXHAUSTED"
