@@ -24,7 +24,21 @@ _POLL_S = 1.0
 @click.option(
     "--shards-per-server", default=1, show_default=True, type=click.IntRange(1), help="Shards in one server process."
 )
-def serve(index_directory: Path, host: str, grpc_port: int, http_port: int, shards_per_server: int) -> None:
+@click.option(
+    "--replicas-per-shard",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Servers that hold the same shard: with two, one may end and nothing is missing.",
+)
+def serve(
+    index_directory: Path,
+    host: str,
+    grpc_port: int,
+    http_port: int,
+    shards_per_server: int,
+    replicas_per_shard: int,
+) -> None:
     """Serve an index: shard servers and a coordinator, all on this machine, until Ctrl-C or SIGTERM.
 
     To stop one that a script has started with &, send SIGTERM (kill PID): a shell without job control makes what
@@ -36,6 +50,7 @@ def serve(index_directory: Path, host: str, grpc_port: int, http_port: int, shar
         grpc_port=grpc_port,
         http_port=http_port,
         shards_per_server=shards_per_server,
+        replicas_per_shard=replicas_per_shard,
         on_progress=lambda step: click.echo(f"{step} ...", err=True),
     )
     adopt_orphans()
@@ -74,11 +89,19 @@ def _watch(cluster: LocalCluster) -> None:
     told: set[str] = set()
     never = threading.Event()
     while not never.wait(_POLL_S):
-        for address in set(cluster.lost_shards()) - told:
-            told.add(address)
-            click.echo(f"warning: the shard server at {address} has ended; traces go on without its shards", err=True)
+        lost = set(cluster.lost_shards())
+        for address in sorted(lost - told):
+            click.echo(f"warning: the shard server at {address} has ended; {_loss(cluster, address, lost)}", err=True)
+        told |= lost
         if (log := cluster.coordinator_log()) is not None:
             raise LocalClusterError(f"the coordinator has ended; its log says:\n{log}")
+
+
+def _loss(cluster: LocalCluster, address: str, lost: set[str]) -> str:
+    """Returns what it means that the server at ``address`` is among the lost ones."""
+    if all(set(replicas) - lost for replicas in cluster.replica_addresses if address in replicas):
+        return "other replicas answer for its shards"
+    return "traces go on without its shards"
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
