@@ -143,6 +143,7 @@ def run_locally(
         _node_ip_address=_NODE_ADDRESS,
         _temp_dir=temp_dir,
     )
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # our own log says what an operator needs
     try:
         serve.start(
             http_options=HTTPOptions(host=host, port=http_port),

@@ -56,6 +56,8 @@ class CoordinatorProcess:
 
     async def close(self) -> None:
         """Ends all of it: no more probes, no more connections, what telemetry is left is sent. Again: does nothing."""
+        if self._is_open:
+            _log.info("stopping")
         self._is_open = False
         await self._closing.aclose()
 

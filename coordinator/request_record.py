@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 from coordinator.api import caller
 from coordinator.api.status import INTERNAL, fault_of
@@ -21,7 +22,7 @@ class RequestRecord:
 
     Attributes:
         method: What is asked, as the gRPC service calls it.
-        deadline: When the answer must be there, on the clock of the event loop.
+        deadline: When the answer must be there, on the monotonic clock.
         num_tokens: Tokens of the text that is asked about, once they are known.
         share_searched: Share of the tokens that were searched, once it is known.
         cached: Whether the answer was there already.
@@ -36,7 +37,7 @@ class RequestRecord:
     @property
     def left_s(self) -> float:
         """Time that is left to answer, in seconds."""
-        return max(self.deadline - asyncio.get_running_loop().time(), 0.0)
+        return max(self.deadline - monotonic(), 0.0)
 
     def found(self, num_tokens: int, coverage: Coverage) -> None:
         """Notes what an answer says."""
@@ -46,8 +47,8 @@ class RequestRecord:
 @contextmanager
 def recorded(method: str, timeout_s: float, metrics: CoordinatorMetrics) -> Iterator[RequestRecord]:
     """Records a request that is answered while the block runs."""
-    clock = asyncio.get_running_loop().time
-    began = clock()
+    # Not the clock of the event loop: that of uvloop knows only whole milliseconds.
+    began = monotonic()
     record = RequestRecord(method, began + timeout_s)
     code = "OK"
     metrics.request_began(method)
@@ -63,7 +64,7 @@ def recorded(method: str, timeout_s: float, metrics: CoordinatorMetrics) -> Iter
         code = INTERNAL.grpc_status.name
         raise
     finally:
-        seconds = clock() - began
+        seconds = monotonic() - began
         metrics.request_ended(method, code, seconds)
         if _log.isEnabledFor(logging.INFO):
             _log.info("request", extra=_fields(record, code, seconds))

@@ -6,9 +6,10 @@ nobody waits for any more, so that what is answered stays near the maximum.
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Protocol
 
 from coordinator.errors import OverloadedError
@@ -63,13 +64,17 @@ class _Waiting:
 class AdmissionQueue:
     """Gives turns: at most ``max_running`` at once, to at most ``max_queued`` that wait, in the order of arrival.
 
-    Belongs to one event loop, whose clock it goes by.
+    Belongs to one event loop.
     """
 
-    def __init__(self, max_running: int, max_queued: int, observer: QueueObserver):
+    def __init__(
+        self, max_running: int, max_queued: int, observer: QueueObserver, clock: Callable[[], float] = monotonic
+    ):
         self._max_running = max_running
         self._max_queued = max_queued
         self._observer = observer
+        # The event loop's own has another resolution with uvloop, whole milliseconds, but the same zero.
+        self._clock = clock
         self._num_running = 0
         # Those that wait, in order. A result of False means that the turn came too late.
         self._waiting: OrderedDict[asyncio.Future[bool], _Waiting] = OrderedDict()
@@ -93,12 +98,12 @@ class AdmissionQueue:
 
         Args:
             kind: What is to be done; turns of a kind take about the same time.
-            deadline: When the answer must be there, on the clock of the event loop.
+            deadline: When the answer must be there, on the clock of the queue.
 
         Raises:
             OverloadedError: too many wait, or the wait would take or took the time to answer.
         """
-        clock = asyncio.get_running_loop().time
+        clock = self._clock
         if self._num_running < self._max_running and not self._waiting:
             self._num_running += 1
             self._observer.waited(0.0)
@@ -146,7 +151,7 @@ class AdmissionQueue:
             self._give_turns()
 
     def _give_turns(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         while self._waiting and self._num_running < self._max_running:
             turn, request = self._waiting.popitem(last=False)
             if turn.done():  # cancelled, and not yet forgotten

@@ -26,7 +26,7 @@ class SingleFlight:
         whose worker failed gets None too, and works beside the others in the same position: no queue of failures.
 
         Raises:
-            TimeoutError: ``deadline``, on the clock of the event loop, has passed.
+            TimeoutError: ``deadline``, on the monotonic clock, has passed.
         """
         async with asyncio.timeout_at(deadline):
             while (flight := self._flights.get(key)) is not None:

@@ -44,7 +44,7 @@ async def settled() -> None:
 
 def test_requests_get_their_turn_in_the_order_of_arrival_and_never_more_than_allowed_at_once() -> None:
     async def scenario() -> None:
-        queue = AdmissionQueue(2, 10, Seen())
+        queue = AdmissionQueue(2, 10, Seen(), now)
         begun = await asyncio.gather(*(hold(queue, 1.0) for _ in range(6)))
         assert [round(each - begun[0]) for each in begun] == [0, 0, 1, 1, 2, 2]
         assert (queue.num_running, queue.num_waiting) == (0, 0)
@@ -55,7 +55,7 @@ def test_requests_get_their_turn_in_the_order_of_arrival_and_never_more_than_all
 def test_a_request_that_finds_the_queue_full_is_refused_at_once_and_told_when_to_come_back() -> None:
     async def scenario() -> None:
         seen = Seen()
-        queue = AdmissionQueue(1, 2, seen)
+        queue = AdmissionQueue(1, 2, seen, now)
         await hold(queue, 3.0)  # so that the time of a turn is known
         waiting = [asyncio.create_task(hold(queue, 3.0)) for _ in range(3)]
         await settled()
@@ -73,7 +73,7 @@ def test_a_request_that_finds_the_queue_full_is_refused_at_once_and_told_when_to
 def test_a_request_that_would_have_its_turn_too_late_is_refused_at_the_door() -> None:
     async def scenario() -> None:
         seen = Seen()
-        queue = AdmissionQueue(1, 10, seen)
+        queue = AdmissionQueue(1, 10, seen, now)
         await hold(queue, 2.0)
         running = asyncio.create_task(hold(queue, 2.0))
         await settled()
@@ -89,7 +89,7 @@ def test_a_request_that_would_have_its_turn_too_late_is_refused_at_the_door() ->
 
 def test_a_free_turn_is_given_however_long_turns_took_before() -> None:
     async def scenario() -> None:
-        queue = AdmissionQueue(1, 10, Seen())
+        queue = AdmissionQueue(1, 10, Seen(), now)
         await hold(queue, 1000.0)
         # Otherwise a time of slow shards would refuse everybody for ever: nobody could show that they are fast again.
         await hold(queue, 0.1, now() + 1.0)
@@ -100,7 +100,7 @@ def test_a_free_turn_is_given_however_long_turns_took_before() -> None:
 def test_a_request_whose_time_passes_in_the_queue_is_told_then_and_keeps_nobody_behind_it() -> None:
     async def scenario() -> None:
         seen = Seen()
-        queue = AdmissionQueue(1, 10, seen)
+        queue = AdmissionQueue(1, 10, seen, now)
         running = asyncio.create_task(hold(queue, 5.0))
         await settled()
         late = asyncio.create_task(hold(queue, 1.0, now() + 1.0))
@@ -118,7 +118,7 @@ def test_a_request_whose_time_passes_in_the_queue_is_told_then_and_keeps_nobody_
 
 def test_a_turn_that_comes_at_the_moment_of_the_cancellation_goes_to_the_next() -> None:
     async def scenario() -> None:
-        queue = AdmissionQueue(1, 10, Seen())
+        queue = AdmissionQueue(1, 10, Seen(), now)
         release = asyncio.Event()
 
         async def run() -> None:
@@ -146,7 +146,7 @@ def test_no_turn_is_lost_or_given_twice_whoever_goes_away_and_whenever(seed: int
     async def scenario() -> None:
         chance = random.Random(seed)
         max_running, max_queued = chance.randint(1, 4), chance.randint(0, 12)
-        queue = AdmissionQueue(max_running, max_queued, Seen())
+        queue = AdmissionQueue(max_running, max_queued, Seen(), now)
         running = 0
         begun: list[int] = []
 
@@ -184,7 +184,7 @@ def test_no_turn_is_lost_or_given_twice_whoever_goes_away_and_whenever(seed: int
 
 def test_a_short_kind_of_request_still_gets_its_turn_when_there_is_too_little_time_for_a_long_one() -> None:
     async def scenario() -> None:
-        queue = AdmissionQueue(1, 10, Seen())
+        queue = AdmissionQueue(1, 10, Seen(), now)
         async with queue.turn("trace", NEVER):
             await asyncio.sleep(1.0)
         async with queue.turn("count", NEVER):
@@ -204,7 +204,7 @@ def test_a_short_kind_of_request_still_gets_its_turn_when_there_is_too_little_ti
 def test_with_twice_as_many_requests_as_it_can_take_nearly_every_turn_still_ends_in_time() -> None:
     async def scenario() -> None:
         chance = random.Random(1)
-        queue = AdmissionQueue(4, 64, Seen())
+        queue = AdmissionQueue(4, 64, Seen(), now)
         in_time = 0
 
         async def request() -> None:
