@@ -38,6 +38,11 @@ class HealthApi:
             return pb.HealthCheckResponse()
         return pb.HealthCheckResponse(status=self._status())
 
+    async def List(self, _request: pb.HealthListRequest, _context: RpcContext) -> pb.HealthListResponse:
+        """Says it of all services."""
+        status = pb.HealthCheckResponse(status=self._status())
+        return pb.HealthListResponse(statuses=dict.fromkeys(_SERVICES, status))
+
     async def Watch(
         self, request: pb.HealthCheckRequest, context: RpcContext
     ) -> AsyncGenerator[pb.HealthCheckResponse, None]:

@@ -1,24 +1,23 @@
 """`headwater.connect` against a coordinator in a plain gRPC server: the same values and errors as an embedded index."""
 
 import asyncio
-import contextlib
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 import headwater
-from coordinator.api.grpc_api import GrpcApi
 from coordinator.errors import (
     ConfigurationError,
+    CoordinatorError,
     DocumentNotFoundError,
+    IncompleteAnswerError,
     InvalidRequestError,
     NoShardAnsweredError,
     ShardUnavailableError,
@@ -26,8 +25,8 @@ from coordinator.errors import (
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from headwater.remote import RemoteIndex
-from protos.coordinator.v1 import coordinator_pb2_grpc
-from tests.running_servers import coordinator, shard_server, unused_address
+from tests.running_servers import shard_server, unused_address
+from tests.served_coordinator import served, serving
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.", "A slow green turtle walks under the bridge, naïvely.")
@@ -40,20 +39,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_index(
         tmp_path_factory.mktemp("remote") / "index", [TEXTS[:1], TEXTS[1:]], byte_level_tokenizer(TEXTS, 300)
     )
-
-
-@contextlib.asynccontextmanager
-async def served(directory: Path, index: Path, addresses: Sequence[str]) -> AsyncIterator[str]:
-    """Serves a coordinator without Ray and gives its address."""
-    async with coordinator(directory, index, addresses) as opened:
-        server = grpc.aio.server()
-        coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server(GrpcApi(opened), server)  # type: ignore[arg-type]
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            await server.stop(1)
 
 
 def ask(directory: Path, index: Path, question: Callable[[RemoteIndex], Any], lost: Sequence[int] = ()) -> Any:
@@ -92,7 +77,8 @@ def test_every_call_returns_what_the_embedded_index_returns(index: Path, tmp_pat
         (lambda remote: remote.count(" "), InvalidRequestError, "text is empty"),
         (lambda remote: remote.count("\ud800"), InvalidRequestError, "lone surrogate"),
         (lambda remote: remote.document("default:0:9"), DocumentNotFoundError, "shard 0"),
-        (lambda remote: remote.document("0"), InvalidRequestError, "expected 'shard:number'"),
+        (lambda remote: remote.document("0"), InvalidRequestError, "expected 'corpus:shard:number'"),
+        (lambda remote: remote.count("a", corpora=["none"]), InvalidRequestError, "there is no corpus 'none'"),
         (lambda remote: remote.document("default:0:0", -1), InvalidRequestError, "start -1"),
         (lambda remote: remote.document("default:0:0", 0, 10**6), InvalidRequestError, "max_tokens is 1000000"),
     ],
@@ -107,15 +93,26 @@ def test_an_error_arrives_as_the_error_it_was(
 def test_errors_that_share_a_status_are_told_apart(index: Path, tmp_path: Path) -> None:
     with pytest.raises(NoShardAnsweredError, match="no shard answered"):
         ask(tmp_path, index, lambda remote: remote.trace(ANSWER), lost=[0, 1])
-    with pytest.raises(ShardUnavailableError, match="UNAVAILABLE"):
+    with pytest.raises(IncompleteAnswerError, match="shard default:1"):
+        ask(tmp_path, index, lambda remote: remote.trace(ANSWER, require_complete=True), lost=[1])
+    with pytest.raises(ShardUnavailableError, match="default:1") as raised:
         ask(tmp_path, index, lambda remote: remote.document("default:1:0"), lost=[1])
+    assert type(raised.value) is ShardUnavailableError
+
+
+def test_an_error_carries_what_the_coordinator_told(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        ask(tmp_path, index, lambda remote: remote.trace("a", options=TraceOptions(max_count=0)))
+    assert raised.value.field == "options.max_count"
+    assert len(raised.value.request_id) == 32
 
 
 def test_a_lost_shard_is_named_in_counts_and_descriptions(index: Path, tmp_path: Path) -> None:
     count, description = ask(tmp_path, index, lambda remote: (remote.count("the"), remote.describe()), lost=[0])
-    assert [failed.shard for failed in count.coverage.failed_shards] == [0]
-    assert [shard.shard for shard in description.shards] == [1]
-    assert [failed.shard for failed in description.failed_shards] == [0]
+    (corpus,) = description.corpora
+    assert [failed.shard for failed in count.coverage.failed_shards] == [("default", 0)]
+    assert [shard.shard for shard in corpus.shards] == [("default", 1)]
+    assert [failed.shard for failed in corpus.failed_shards] == [("default", 0)]
 
 
 def test_a_place_where_nothing_listens_is_named() -> None:
@@ -138,18 +135,13 @@ def test_a_bug_is_told_without_its_text(index: Path, tmp_path: Path) -> None:
             raise RuntimeError("secret text")
 
     async def run() -> None:
-        server = grpc.aio.server()
-        coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server(GrpcApi(Broken()), server)  # type: ignore[arg-type]
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        with headwater.connect(f"127.0.0.1:{port}") as remote:
-            try:
+        async with serving(Broken()) as target:
+            with headwater.connect(target) as remote:
                 await asyncio.to_thread(remote.describe)
-            finally:
-                await server.stop(1)
 
-    with pytest.raises(ShardUnavailableError, match="INTERNAL: The coordinator failed") as raised:
+    with pytest.raises(CoordinatorError, match="The coordinator failed") as raised:
         asyncio.run(run())
+    assert type(raised.value) is CoordinatorError
     assert "secret" not in str(raised.value)
 
 
@@ -189,7 +181,7 @@ def test_a_frozen_shard_costs_no_more_than_the_time_given(
 ) -> None:
     trace, seconds = trace_with_a_frozen_shard(index, tmp_path, server_process)
     reasons = {failed.shard: failed.reason for failed in trace.coverage.failed_shards}
-    assert "no answer within" in reasons[1]
+    assert "no answer within" in reasons["default", 1]
     assert seconds < 2
 
 

@@ -47,6 +47,12 @@ def test_check_says_whether_the_coordinator_is_ready(service: str) -> None:
     assert check() == pb.HealthCheckResponse.NOT_SERVING
 
 
+def test_list_names_the_process_and_its_service() -> None:
+    response = asyncio.run(HealthApi(Coordinator()).List(pb.HealthListRequest(), Context()))  # type: ignore[arg-type]
+    found = {name: each.status for name, each in response.statuses.items()}
+    assert found == dict.fromkeys(("", SERVICE), pb.HealthCheckResponse.SERVING)
+
+
 def test_check_does_not_know_other_services() -> None:
     context = Context()
     asyncio.run(HealthApi(Coordinator()).Check(pb.HealthCheckRequest(service="other"), context))  # type: ignore[arg-type]
