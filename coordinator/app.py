@@ -7,6 +7,7 @@ On a cluster, ``serve deploy`` a config file with import path ``coordinator.app:
 import contextlib
 import logging
 import sys
+import weakref
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -18,6 +19,7 @@ from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
 from ray.serve.schema import LoggingConfig
 
+from coordinator.api import grpc_service
 from coordinator.api.grpc_api import GrpcApi
 from coordinator.api.grpc_call import RpcContext
 from coordinator.api.health_api import HealthApi
@@ -28,7 +30,7 @@ from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 SERVICER_FUNCTIONS = (
-    "protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server",
+    "coordinator.app.add_coordinator_to_server",
     "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
 )
 APPLICATION = "headwater"
@@ -37,6 +39,16 @@ _HEALTH_CHECK_PERIOD_S = 1.0
 _HEALTH_CHECK_TIMEOUT_S = 10.0
 # Ray replaces 127.0.0.1 by the machine's outward address; this one it takes for what it is, a loopback address.
 _NODE_ADDRESS = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+
+
+# Serve makes the gRPC server of a replica and keeps it to itself; this is how it can be looked after.
+_grpc_servers: "weakref.WeakSet[Any]" = weakref.WeakSet()
+
+
+def add_coordinator_to_server(servicer: Any, server: Any) -> None:
+    """Registers the service with a gRPC server. Serve calls it by name."""
+    grpc_service.add_coordinator_to_server(servicer, server)
+    _grpc_servers.add(server)
 
 
 def _replica() -> Any:
@@ -64,6 +76,8 @@ class CoordinatorDeployment:
     async def check_health(self) -> None:
         """Raises when this replica has to be replaced. Serve asks from time to time; no answer is one too."""
         self.process.check()
+        if not all(server._server.is_running() for server in _grpc_servers):
+            raise RuntimeError("the gRPC server has ended; a call whose method is not UTF-8 does that")
 
     async def __del__(self) -> None:
         """Ends what the replica has open; Serve calls it once the last request is answered."""
