@@ -117,8 +117,8 @@ class Generation:
             if connected and all(one.mismatch is not None for one in connected):
                 reasons = "; ".join(replica.reason() for replica in connected)
                 raise ConfigurationError(
-                    f"shard {shard.shard} is not of the index that the coordinator has: {reasons}; point both at one "
-                    "index"
+                    f"no server of shard {shard.shard} holds what the coordinator's index says: {reasons}; point both "
+                    "at one index"
                 )
 
     def begin(self, previous: "Generation | None" = None) -> None:

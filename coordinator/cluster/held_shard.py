@@ -41,14 +41,14 @@ class Mismatch(NamedTuple):
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.field} is {self.found}, expected {self.expected}"
+        return f"found {self.field} {self.found}, expected {self.expected}"
 
 
 def match(held: Sequence[HeldShard], corpus: Corpus, number: int) -> HeldShard | Mismatch:
     """Returns the shard of ``corpus`` with this number, or why a server that holds ``held`` cannot be asked for it."""
     numbered = [shard for shard in held if shard.number == number]
     if not numbered:
-        return Mismatch("shard", ", ".join(str(shard.number) for shard in held) or "none", str(number))
+        return Mismatch("shards", ", ".join(str(shard.number) for shard in held) or "none", str(number))
     index = corpus.index
     # Of several, those of other indexes are not meant; the content's name says least, so it is compared last.
     shard = next((one for one in numbered if one.index_id == index.index_id), numbered[0])

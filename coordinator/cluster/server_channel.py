@@ -22,7 +22,7 @@ def open_channel(address: str, settings: ClusterSettings) -> grpc.aio.Channel:
         # The default waits up to two minutes before it looks for a restarted server.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1_000),
-        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.max_reconnect_backoff_ms", 500),
         # A connection of our own: its state is this process's only source of what became of the server.
         ("grpc.use_local_subchannel_pool", 1),
         # Whether and where a call is tried again is decided here (`shard_call`).

@@ -26,7 +26,7 @@ SERVICE = shard_pb2.DESCRIPTOR.services_by_name["ShardService"].full_name
 
 # A server that is there answers either within milliseconds; the limit is for those that accept and say nothing.
 _ANSWER_S = 2.0
-# Against a closed port a try costs 0.3 ms; what it waits for is the channel, which reconnects once a second.
+# Against a closed port a try costs 0.3 ms; what it waits for is the channel, which reconnects twice a second.
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
 _LOOK_AGAIN_S = 0.5

@@ -134,7 +134,7 @@ def test_a_coordinator_refuses_shards_of_another_index_and_says_which(index: Pat
     assert done.returncode == 1
     reason = done.stderr.splitlines()[-1]
     assert re.match(
-        r"coordinator cannot start: shard default:0 is not of .*: 127\.0\.0\.1:\d+: index_id is \w+, expected \w+",
+        r"coordinator cannot start: no server of shard default:0 .*: 127\.0\.0\.1:\d+: found index_id \w+, expected",
         reason,
     )
 

@@ -5,7 +5,15 @@ import struct
 import numpy as np
 import pytest
 
-from coordinator.cluster.shard_codec import decode_matches, decode_windows, encode_query, encode_windows
+from coordinator.cluster.held_shard import HeldShard
+from coordinator.cluster.shard_codec import (
+    decode_held,
+    decode_matches,
+    decode_windows,
+    encode_document,
+    encode_query,
+    encode_windows,
+)
 from coordinator.errors import ConfigurationError
 from coordinator.read_counts import ReadCounts
 from coordinator.values import DocumentId, Query, ShardId, Window, WindowQuery
@@ -19,7 +27,7 @@ QUERY = Query(
     word_starts=np.array([0, 2], dtype=np.uint32),
     cuts=np.array([1], dtype=np.uint32),
 )
-WINDOWS = WindowQuery(ranks=(2**40, 5), lengths=(2, 1), context_tokens=9, snippet_tokens=4)
+WINDOWS = WindowQuery(ranks=(2**40, 5), token_ids=((7, 8), (9,)), context_tokens=9, snippet_tokens=4)
 READS = pb.ReadCounts(table=1, fan_out=2, text=3, documents=4, size_bytes=2**40)
 
 
@@ -110,7 +118,7 @@ def test_columns_become_windows_in_their_order() -> None:
     assert found.reads == ReadCounts(1, 2, 3, 4, 2**40)
     assert found.windows == (
         Window(
-            document=DocumentId(SHARD, 2**40),
+            document=DocumentId(*SHARD, 2**40),
             document_tokens=30,
             start=3,
             end=20,
@@ -122,7 +130,7 @@ def test_columns_become_windows_in_their_order() -> None:
             metadata='{"a": 1}',
         ),
         Window(
-            document=DocumentId(SHARD, 1),
+            document=DocumentId(*SHARD, 1),
             document_tokens=2,
             start=0,
             end=2,
@@ -150,3 +158,18 @@ def test_columns_become_windows_in_their_order() -> None:
 def test_windows_of_the_wrong_shape_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         decode_windows(SHARD, WINDOWS, windows(**fields))
+
+
+def test_a_document_is_asked_for_by_shard_and_index() -> None:
+    request = encode_document(SHARD, "index", 2**40, 5, 100)
+    assert (request.shard, request.index_id) == (3, "index")
+    assert (request.document, request.start, request.max_tokens) == (2**40, 5, 100)
+
+
+def test_what_a_server_holds_comes_in_its_order() -> None:
+    shards = [
+        pb.Shard(shard=number, index_id="id", format_version=1, token_width=2, tokenizer_sha256="f", num_tokens=2**40)
+        for number in (4, 7)
+    ]
+    held = decode_held(pb.DescribeResponse(shards=shards))
+    assert held == tuple(HeldShard(number, "id", 1, 2, "f", 2**40, 0) for number in (4, 7))
