@@ -28,11 +28,15 @@ class GrpcApi:
         empty = pb.TraceResponse()
         return await answer("Trace", request, self._trace, empty, context, self._max_request_bytes)
 
-    def TraceStream(
+    async def TraceStream(
         self, request: pb.TraceStreamRequest, context: RpcContext
     ) -> AsyncGenerator[pb.TraceStreamResponse, None]:
         """See protos/coordinator/v1."""
-        return answer_stream("TraceStream", request, self._trace_stream, context, self._max_request_bytes)
+        # gRPC takes for a stream only what is a generator itself.
+        responses = answer_stream("TraceStream", request, self._trace_stream, context, self._max_request_bytes)
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
 
     async def Count(self, request: pb.CountRequest, context: RpcContext) -> pb.CountResponse:
         """See protos/coordinator/v1."""

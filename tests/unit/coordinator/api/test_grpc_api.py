@@ -1,0 +1,202 @@
+"""The gRPC face, called without a server: ids, errors, sizes, messages that cannot be read."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from coordinator.api import caller
+from coordinator.api.caller import Caller
+from coordinator.api.grpc_api import GrpcApi
+from coordinator.api.grpc_service import Malformed, add_coordinator_to_server
+from coordinator.api.rich_status import DETAILS_KEY, error_of
+from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
+from coordinator.results import Count, TraceEvent
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from runtime import telemetry
+from tests.unit.coordinator.api.samples import COVERAGE, RANKING, SPANS_FOUND
+
+
+class Coordinator:
+    """Records who asks; answers a count, and a stream of two events."""
+
+    def __init__(self, error: Exception | None = None):
+        self.error = error
+        self.callers: list[Caller] = []
+
+    async def count(self, *_asked: Any) -> Count:
+        self.callers.append(caller.current())
+        if self.error is not None:
+            raise self.error
+        return Count(1, 2, COVERAGE)
+
+    async def trace_stream(self, *_asked: Any) -> AsyncGenerator[TraceEvent, None]:
+        self.callers.append(caller.current())
+        yield SPANS_FOUND
+        if self.error is not None:
+            raise self.error
+        yield RANKING
+
+
+class Context:
+    """A call's context that keeps what is set, as Serve's does."""
+
+    def __init__(self, *metadata: tuple[str, str]):
+        self.metadata = metadata
+        self.code: grpc.StatusCode | None = None
+        self.details = ""
+        self.trailing: list[tuple[str, Any]] = []
+
+    def invocation_metadata(self) -> Any:
+        return self.metadata
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        self.code = code
+
+    def set_details(self, details: str) -> None:
+        self.details = details
+
+    def set_trailing_metadata(self, trailing_metadata: list[tuple[str, Any]]) -> None:
+        # As Serve does: what is no list is refused.
+        self.trailing = [("request_id", "of serve"), *list.copy(trailing_metadata)]
+
+    def trailing_metadata(self) -> Any:
+        return self.trailing
+
+
+def count(coordinator: Coordinator, context: Context, request: Any = None, **limits: int) -> pb.CountResponse:
+    wanted = pb.CountRequest(text="a") if request is None else request
+    return asyncio.run(GrpcApi(coordinator, **limits).Count(wanted, context))  # type: ignore[arg-type]
+
+
+def stream(coordinator: Coordinator, context: Context) -> list[str | None]:
+    async def run() -> list[str | None]:
+        responses = GrpcApi(coordinator).TraceStream(pb.TraceStreamRequest(answer="a"), context)  # type: ignore[arg-type]
+        return [response.WhichOneof("event") async for response in responses]
+
+    return asyncio.run(run())
+
+
+def test_a_call_that_ends_well_sends_its_id_back_and_sets_no_status() -> None:
+    coordinator, context = Coordinator(), Context(("x-request-id", "r-1"), ("x-client-id", "team"))
+    assert count(coordinator, context).count == 2
+    assert coordinator.callers == [Caller("r-1", "team")]
+    assert context.code is None
+    assert dict(context.trailing)["x-request-id"] == "r-1"
+
+
+def test_a_stream_is_asked_for_by_its_caller_and_sends_the_id_back_after_the_last_event() -> None:
+    coordinator, context = Coordinator(), Context(("x-request-id", "r-1"), ("x-client-id", "team"))
+    assert stream(coordinator, context) == ["spans", "ranking"]
+    assert coordinator.callers == [Caller("r-1", "team")]
+    assert (context.code, dict(context.trailing)["x-request-id"]) == (None, "r-1")
+
+
+@pytest.mark.parametrize("ask", [count, stream])
+def test_an_error_sets_status_message_and_details(ask: Any) -> None:
+    context = Context(("x-request-id", "r-1"))
+    ask(Coordinator(InvalidRequestError("text is empty", "text")), context)
+    assert (context.code, context.details) == (grpc.StatusCode.INVALID_ARGUMENT, "text is empty")
+    status = status_pb2.Status.FromString(dict(context.trailing)[DETAILS_KEY])
+    assert (status.code, status.message) == (3, "text is empty")
+    told = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(told)
+    assert told.reason == "INVALID_REQUEST"
+    assert dict(context.trailing)["x-request-id"] == "r-1"
+
+
+@pytest.mark.parametrize("ask", [count, stream])
+def test_a_bug_is_logged_with_its_method_and_told_without_its_text(ask: Any, caplog: pytest.LogCaptureFixture) -> None:
+    context = Context()
+    ask(Coordinator(RuntimeError("secret")), context)
+    assert context.code is grpc.StatusCode.INTERNAL
+    assert "secret" not in context.details
+    assert type(error_of(context)) is CoordinatorError  # type: ignore[arg-type]
+    (record,) = caplog.records
+    assert record.__dict__["method"] == ("Count" if ask is count else "TraceStream")
+
+
+def test_a_request_over_the_limit_is_refused_before_it_is_worked_on() -> None:
+    coordinator, context = Coordinator(), Context()
+    count(coordinator, context, pb.CountRequest(text="a" * 100), max_request_bytes=50)
+    assert context.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert context.details == "request has 102 bytes, the limit is 50"
+    assert isinstance(error_of(context), RequestTooLargeError)  # type: ignore[arg-type]
+    assert coordinator.callers == []
+
+
+class Server:
+    """Takes handlers as a gRPC server does."""
+
+    def __init__(self) -> None:
+        self.generic: list[Any] = []
+        self.handlers: dict[str, Any] = {}
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:
+        self.generic.extend(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        self.handlers.update({f"/{service}/{name}": handler for name, handler in handlers.items()})
+
+
+def test_a_message_that_cannot_be_read_is_an_error_of_the_caller() -> None:
+    server, coordinator, context = Server(), Coordinator(), Context()
+    add_coordinator_to_server(GrpcApi(coordinator), server)  # type: ignore[arg-type]
+    read = server.handlers["/protos.coordinator.v1.CoordinatorService/Count"].request_deserializer
+    assert read(pb.CountRequest(text="a").SerializeToString()) == pb.CountRequest(text="a")
+    malformed = read(b"\x0a\xff\xff\xff\x7fsecret")
+    assert isinstance(malformed, Malformed)
+    count(coordinator, context, malformed)
+    assert (context.code, coordinator.callers) == (grpc.StatusCode.INVALID_ARGUMENT, [])
+    assert "cannot be read" in context.details
+    assert "secret" not in context.details
+
+
+def test_every_method_of_the_service_is_registered_both_ways() -> None:
+    server = Server()
+    add_coordinator_to_server(GrpcApi(Coordinator()), server)  # type: ignore[arg-type]
+    service = pb.DESCRIPTOR.services_by_name["CoordinatorService"]
+    paths = {f"/{service.full_name}/{method.name}" for method in service.methods}
+    assert set(server.handlers) == paths
+    (generic,) = server.generic
+    assert set(generic._method_handlers) == paths
+
+
+class Exporter:
+    """Keeps finished otel_spans."""
+
+    def __init__(self) -> None:
+        self.otel_spans: list[Any] = []
+
+    def export(self, otel_spans: Any) -> Any:
+        from opentelemetry.sdk.trace.export import SpanExportResult
+
+        self.otel_spans.extend(otel_spans)
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        pass
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("error", "code"), [(None, 0), (InvalidRequestError("secret"), 3)])
+@pytest.mark.parametrize("ask", [count, stream])
+def test_a_call_is_one_otel_span_of_the_callers_trace_without_content(
+    ask: Any, error: Exception | None, code: int
+) -> None:
+    exporter = Exporter()
+    shut_down = telemetry.set_up("coordinator", None, exporter=exporter)  # type: ignore[arg-type]
+    ask(Coordinator(error), Context(("traceparent", f"00-{'ab' * 16}-{'cd' * 8}-01"), ("x-request-id", "r-1")))
+    shut_down()
+    (otel_span,) = exporter.otel_spans
+    method = "Count" if ask is count else "TraceStream"
+    assert otel_span.name == f"protos.coordinator.v1.CoordinatorService/{method}"
+    assert (otel_span.kind.name, otel_span.context.trace_id) == ("SERVER", int("ab" * 16, 16))
+    assert otel_span.attributes["rpc.grpc.status_code"] == code
+    assert otel_span.attributes["request_id"] == "r-1"
+    assert "secret" not in otel_span.to_json()
