@@ -56,13 +56,17 @@ class _Answer:
 
 
 class Coordinator:
-    """Answers requests. Belongs to one event loop."""
+    """Answers requests. Belongs to one event loop.
+
+    Attributes:
+        metrics: What it counts.
+    """
 
     def __init__(self, serving: Serving, config: CoordinatorConfig, metrics: CoordinatorMetrics):
         self._serving = serving
         self._config = config
         self._limits = config.limits
-        self._metrics = metrics
+        self.metrics = metrics
         self._queue = AdmissionQueue(config.max_running_requests, config.max_queued_requests, metrics)
         self._cache = ResultCache(config.result_cache_bytes, metrics)
         self._flights = SingleFlight()
@@ -123,7 +127,7 @@ class Coordinator:
                             yield event
                         return
                     if key is not None:
-                        self._metrics.cache_asked("miss")
+                        self.metrics.cache_asked("miss")
                     told: list[TraceEvent] = []
                     async with (
                         self._queue.turn("Trace", record.deadline),
@@ -145,7 +149,7 @@ class Coordinator:
                     async with self._queue.turn("Count", record.deadline):
                         count = await generation.pipeline.count(request, record.left_s)
                     record.found(count.num_tokens, count.coverage)
-                    self._metrics.covered(count.coverage)
+                    self.metrics.covered(count.coverage)
                     return count
 
     async def get_document(
@@ -203,7 +207,7 @@ class Coordinator:
                         return self._known(kept, record)
                     if key is None:
                         return (await self._work(request, generation, None, record))[1]
-                    self._metrics.cache_asked("miss")
+                    self.metrics.cache_asked("miss")
                     return await self._flights.lead(key, lambda: self._work(request, generation, key, record))
 
     def _key(self, request: TraceRequest, generation: Generation) -> bytes | None:
@@ -216,7 +220,7 @@ class Coordinator:
             return None
         kept = self._cache.get(key)
         if kept is not None:
-            self._metrics.cache_asked("hit")
+            self.metrics.cache_asked("hit")
         return kept
 
     async def _found_by_another(self, key: bytes | None, record: RequestRecord) -> bytes | None:
@@ -226,7 +230,7 @@ class Coordinator:
         try:
             found = await self._flights.join(key, record.deadline)
             if found is not None:
-                self._metrics.cache_asked("shared")
+                self.metrics.cache_asked("shared")
             return found
         except TimeoutError:
             raise OverloadedError(
@@ -245,10 +249,10 @@ class Coordinator:
         """Takes note of a trace that is new, and keeps it if it is complete."""
         record.found(trace.num_tokens, trace.coverage)
         record.cached = False
-        self._metrics.traced(trace)
+        self.metrics.traced(trace)
         if telemetry.is_on():
             _record_steps(trace.timings)
-        self._metrics.covered(trace.coverage)
+        self.metrics.covered(trace.coverage)
         if key is None or not trace.coverage.complete:
             return None, _Answer(trace)
         response = encode_trace(trace)
@@ -263,7 +267,7 @@ class Coordinator:
         coverage = decode_coverage(response.trace.coverage)
         record.found(response.trace.num_tokens, coverage)
         record.cached = True
-        self._metrics.covered(coverage)
+        self.metrics.covered(coverage)
         return _Answer(response=response)
 
     @contextmanager
@@ -272,7 +276,7 @@ class Coordinator:
         try:
             reservation = self._rate.reserve(caller.current().client_id, num_tokens)
         except RateLimitedError:
-            self._metrics.refused("rate_limit")
+            self.metrics.refused("rate_limit")
             raise
         try:
             yield
@@ -285,11 +289,11 @@ class Coordinator:
 
     def _recorded(self, method: str, timeout_ms: int) -> AbstractContextManager[RequestRecord]:
         timeout_ms = min(timeout_ms or self._config.default_timeout_ms, self._config.max_timeout_ms)
-        return recorded(method, timeout_ms / 1000, self._metrics)
+        return recorded(method, timeout_ms / 1000, self.metrics)
 
     def _on_beat(self, late_s: float) -> None:
-        self._metrics.lagged(late_s)
-        self._metrics.readiness_changed(self.readiness())
+        self.metrics.lagged(late_s)
+        self.metrics.readiness_changed(self.readiness())
 
 
 def _record_steps(timings: Timings) -> None:
