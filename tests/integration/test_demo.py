@@ -142,7 +142,9 @@ def _trace_again(directory: Path) -> None:
     again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     trace = json.loads(again.stdout)
     assert len([span for span in trace["spans"] if span["end"] - span["start"] >= 10]) >= 6
-    assert {document["id"].split(":")[0] for document in trace["documents"]} == {"0", "1", "2"}
+    assert {document["id"].rpartition(":")[0] for document in trace["documents"]} == {
+        f"default:{shard}" for shard in range(NUM_SHARDS)
+    }
 
 
 def _processes_with(mark: str) -> list[str]:
