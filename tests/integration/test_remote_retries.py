@@ -12,7 +12,6 @@ import grpc
 import pytest
 
 import headwater
-import headwater.remote as remote_module
 from coordinator.errors import CoordinatorError, NoShardAnsweredError, OverloadedError, ShardUnavailableError
 from coordinator.results import Count
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -141,12 +140,7 @@ def silent_after(target: str) -> Iterator[tuple[str, Any]]:
             each.close()
 
 
-def test_a_coordinator_whose_machine_is_gone_is_noticed_before_the_calls_time_is_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked_sooner = dict(remote_module._CHANNEL_OPTIONS) | {"grpc.keepalive_time_ms": 1_000}
-    monkeypatch.setattr(remote_module, "_CHANNEL_OPTIONS", tuple(asked_sooner.items()))
-
+def test_a_coordinator_whose_machine_is_gone_is_noticed_before_the_calls_time_is_up() -> None:
     def ask(target: str) -> float:
         with silent_after(target) as (through, is_gone), headwater.connect(through) as remote:
             assert remote.count("a") == COUNT
@@ -160,4 +154,4 @@ def test_a_coordinator_whose_machine_is_gone_is_noticed_before_the_calls_time_is
         async with serving(Failing()) as target:
             return await asyncio.to_thread(ask, target)
 
-    assert asyncio.run(run()) < 20
+    assert asyncio.run(run()) < 30
