@@ -1,14 +1,22 @@
 """Shard servers in this process, and coordinators over them, for tests of what goes over the network."""
 
+import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import yaml
 
+from coordinator.cluster.observer import ClusterObserver
+from coordinator.cluster.serving import Serving
+from coordinator.cluster.settings import ClusterSettings
 from coordinator.config import CoordinatorConfig
 from coordinator.service import Coordinator
 from protos.shard.v1 import shard_pb2_grpc
@@ -26,6 +34,49 @@ async def shard_server(
     config = ShardServerConfig(index=index, shards=tuple(shards), **settings)
     async with serving(config, opened or open_shards(config)) as address:
         yield address
+
+
+@dataclass
+class ShardProcess:
+    """A shard server in a process of its own, which a test may kill or freeze."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def freeze(self) -> None:
+        """Stops it where it is: it is there and says nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Ends it without notice."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def shard_process(index: Path, *shards: int, listen: str = "127.0.0.1:0", **settings: Any) -> Iterator[ShardProcess]:
+    """Runs ``python -m shard_server`` and gives it once it listens."""
+    command = [sys.executable, "-m", "shard_server", "--index", str(index), "--listen", listen, "--stop-with-stdin"]
+    command += [part for shard in shards for part in ("--shard", str(shard))]
+    settings = {"log_level": "error", "search_threads": 1, **settings}
+    command += [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("listening on "), line
+        yield ShardProcess(process, line.split()[-1])
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
 
 
 @contextlib.asynccontextmanager
@@ -62,6 +113,26 @@ async def coordinator(directory: Path, index: Path, addresses: Places, **setting
         yield opened
     finally:
         await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def generations(
+    cluster_file: Path, observer: ClusterObserver | None = None, **settings: Any
+) -> AsyncIterator[Serving]:
+    """Gives the generations of a cluster file, without the service round them."""
+    settings = {"connect_timeout_ms": 2_000, "reload_interval_s": 0, **settings}
+    opened = await Serving.open(cluster_file, ClusterSettings(**settings), observer=observer)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Returns once ``condition`` holds; for what another process does, of which no event tells."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - there is nothing to wait for
+            await asyncio.sleep(0.01)
 
 
 def unused_address() -> str:
