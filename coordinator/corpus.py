@@ -1,13 +1,19 @@
 """A corpus: one index, with the name and the stage of training that a cluster gives it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.errors import ConfigurationError, InvalidRequestError
 from index_format.manifest import IndexManifest
 
+NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
+"""What a name is made of. It stands in document ids, before a colon."""
+
 DEFAULT_NAME = "default"
 """Name of the corpus where there is only one and nobody named it."""
+
+_MAX_SHOWN_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,18 @@ class Corpus:
         return cls(name, name, index.stage, index)
 
 
-def check_one_tokenizer(corpora: Sequence[Corpus]) -> None:
-    """Checks that one text is the same tokens in every corpus.
+def check_corpora(corpora: Sequence[Corpus]) -> None:
+    """Checks that one text is the same tokens in every corpus, and that each has a name of its own.
 
     Raises:
-        ConfigurationError: two corpora have different tokenizers, or the same name; says which.
+        ConfigurationError: two corpora have different tokenizers or the same name, or a name is none; says which.
     """
+    for corpus in corpora:
+        if not re.fullmatch(NAME_PATTERN, corpus.name):
+            raise ConfigurationError(
+                f"corpus name {corpus.name[:_MAX_SHOWN_CHARS]!r}, expected 1 to 63 lower-case letters, digits, '-' and "
+                "'_', the first a letter or digit"
+            )
     first = corpora[0]
     for corpus in corpora[1:]:
         if corpus.index.tokenizer_sha256 != first.index.tokenizer_sha256:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from coordinator.corpus import Corpus, check_one_tokenizer, chosen_corpora
+from coordinator.corpus import Corpus, check_corpora, chosen_corpora
 from coordinator.errors import DocumentNotFoundError, IncompleteAnswerError, NoShardAnsweredError
 from coordinator.options import RequestLimits, check_document_range, check_request, check_text
 from coordinator.ports import ShardPort
@@ -78,7 +78,7 @@ class Pipeline:
         Raises:
             ConfigurationError: two corpora have the same name or different tokenizers.
         """
-        check_one_tokenizer(corpora)
+        check_corpora(corpora)
         self._tokenizer = tokenizer
         self._shards = {shard.shard: shard for shard in shards}
         self._corpora = {corpus.name: corpus for corpus in corpora}

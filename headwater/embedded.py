@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import suffix_engine
 from coordinator.api.json_codec import parse_document_id
-from coordinator.corpus import DEFAULT_NAME, Corpus, check_one_tokenizer
+from coordinator.corpus import DEFAULT_NAME, Corpus, check_corpora
 from coordinator.errors import ConfigurationError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
@@ -57,7 +57,7 @@ class EmbeddedIndex:
         corpora = [
             Corpus.of_index(IndexManifest.load(path), name) for name, path in zip(directories, paths, strict=True)
         ]
-        check_one_tokenizer(corpora)
+        check_corpora(corpora)
         tokenizer = open_tokenizer(paths[0], corpora[0].index)
         num_shards = sum(corpus.index.num_shards for corpus in corpora)
         self._executor = ThreadPoolExecutor(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 import headwater
-from coordinator.corpus import DEFAULT_NAME
+from coordinator.corpus import DEFAULT_NAME, NAME_PATTERN
 from coordinator.errors import InvalidRequestError
 from headwater.address import checked_address
 from headwater.plain_text import visible
@@ -18,7 +18,7 @@ from headwater.target import TracedIndex
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # A directory may have an equals sign in its name: what stands before it must be a name of a corpus.
-_NAMED = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})=(.+)", re.DOTALL)
+_NAMED = re.compile(f"({NAME_PATTERN})=(.+)", re.DOTALL)
 
 # Parameter names are keys of the flags that `to_target` takes.
 _FLAGS = (

@@ -18,11 +18,10 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from coordinator.corpus import NAME_PATTERN
 from coordinator.errors import ConfigurationError
 from index_format.manifest import IndexManifest
 from runtime.address import join_address, split_address
-
-_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 
 def _server_address(address: str) -> str:
@@ -57,7 +56,7 @@ class CorpusPlaces(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=_NAME, description="Identifies the corpus in requests and document ids.")
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", description="Identifies the corpus in requests and document ids.")
     display_name: str = Field(default="", max_length=200, description="What a page shows; empty = the name.")
     stage: str | None = Field(
         default=None, max_length=200, description="Stage of training that used it; absent = what the index says."

@@ -63,7 +63,7 @@ class ShardClient:
         response = await self._call(self._stub.GetWindows, request, timeout_s)
         found = _decoded(lambda: shard_codec.decode_windows(self._shard, windows, response))
         try:
-            check_windows(self._shard, windows, found)
+            check_windows(windows, found)
         except WindowMismatchError as error:
             raise TryFailedError("DATA_LOSS", str(error)) from None
         return found

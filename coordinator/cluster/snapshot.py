@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.cluster.cluster_file import check_places, load_cluster_file
-from coordinator.corpus import Corpus, check_one_tokenizer
+from coordinator.corpus import Corpus, check_corpora
 from coordinator.values import ShardId
 from index_format.layout import INDEX_MANIFEST
 from index_format.manifest import IndexManifest
@@ -58,7 +58,7 @@ def read_cluster(path: Path, known: Tokenizer | None = None) -> ClusterSnapshot:
         corpora.append(Corpus(places.name, places.display_name or places.name, stage, index))
         for shard in sorted(places.shards, key=lambda shard: shard.shard):
             addresses[ShardId(places.name, shard.shard)] = shard.replicas
-    check_one_tokenizer(corpora)
+    check_corpora(corpora)
     if known is not None and known.sha256 == corpora[0].index.tokenizer_sha256:
         tokenizer = known
     else:

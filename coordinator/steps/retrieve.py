@@ -86,7 +86,7 @@ async def retrieve_each(
             snippet_tokens=options.snippet_tokens,
         )
         found = await shard.get_windows(wanted, deadline_s)
-        check_windows(shard.shard, wanted, found)
+        check_windows(wanted, found)
         return found
 
     async with aclosing(ask_each(asked, fetch, deadline_s)) as outcomes:
@@ -116,7 +116,7 @@ def gathered(parts: Sequence[tuple[Sequence[Drawn], Retrieved]]) -> Retrieved:
     )
 
 
-def check_windows(shard: ShardId, wanted: WindowQuery, found: ShardWindows) -> None:
+def check_windows(wanted: WindowQuery, found: ShardWindows) -> None:
     """Checks that every window holds the tokens that stand at its rank.
 
     Raises:
@@ -125,7 +125,7 @@ def check_windows(shard: ShardId, wanted: WindowQuery, found: ShardWindows) -> N
     for token_ids, window in zip(wanted.token_ids, found.windows, strict=True):
         if window.match_token_ids != token_ids:
             raise WindowMismatchError(
-                f"shard {shard}: the window at token {window.match_start} of document {window.document} does not hold "
+                f"the window at token {window.match_start} of document {window.document} does not hold "
                 f"the {len(token_ids)} tokens that its rank points to; are its files as they were published?"
             )
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.corpus import Corpus, check_one_tokenizer, chosen_corpora
+from coordinator.corpus import Corpus, check_corpora, chosen_corpora
 from coordinator.errors import ConfigurationError, InvalidRequestError
 from tests.oracle_shard import corpus_of
 
@@ -26,15 +26,21 @@ def test_a_corpus_that_is_not_served_is_named_with_those_that_are():
 
 
 def test_corpora_of_one_tokenizer_and_different_names_are_accepted():
-    check_one_tokenizer([PRE, MID, POST])
+    check_corpora([PRE, MID, POST])
 
 
 def test_another_tokenizer_is_named_with_its_corpus():
     other = replace(MID, index=replace(MID.index, tokenizer_sha256="ff"))
     with pytest.raises(ConfigurationError, match="corpus mid has the tokenizer ff, corpus pre has"):
-        check_one_tokenizer([PRE, other, POST])
+        check_corpora([PRE, other, POST])
 
 
 def test_a_name_stands_once():
     with pytest.raises(ConfigurationError, match="named pre, mid, pre; a name may stand only once"):
-        check_one_tokenizer([PRE, MID, PRE])
+        check_corpora([PRE, MID, PRE])
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "Pre", "-pre", "a" * 64, "prä", "pre\n"])
+def test_a_name_that_could_not_stand_in_a_document_id_is_refused(name):
+    with pytest.raises(ConfigurationError, match="corpus name .*, expected 1 to 63"):
+        check_corpora([replace(PRE, name=name)])

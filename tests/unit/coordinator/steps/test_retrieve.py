@@ -139,7 +139,7 @@ def test_a_shard_whose_windows_do_not_hold_their_tokens_is_failed_and_shows_noth
     assert [o.window.document.shard for o in found.occurrences] == [1]
     (failed,) = found.failed
     assert failed.shard == ShardId("default", 3)
-    assert failed.reason.startswith("shard default:3: the window at token 3 of document default:3:0 does not hold")
+    assert failed.reason.startswith("the window at token 3 of document default:3:0 does not hold")
 
 
 def test_what_a_shard_answers_is_there_before_a_slower_shard_answers():
