@@ -42,5 +42,5 @@ def test_a_name_stands_once():
 
 @pytest.mark.parametrize("name", ["", "a:b", "Pre", "-pre", "a" * 64, "prä", "pre\n"])
 def test_a_name_that_could_not_stand_in_a_document_id_is_refused(name):
-    with pytest.raises(ConfigurationError, match="corpus name .*, expected 1 to 63"):
+    with pytest.raises(ConfigurationError, match=r"corpus name .*, expected 1 to 63"):
         check_corpora([replace(PRE, name=name)])
