@@ -4,10 +4,10 @@ The Serve application and plain gRPC and HTTP servers in tests are shells round 
 """
 
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass, fields
-from typing import Self, cast
+from typing import Self
 
 from coordinator.admission.queue import AdmissionQueue
 from coordinator.admission.rate_limit import RateLimit, estimated_tokens
@@ -182,12 +182,11 @@ class Coordinator:
     def readiness(self) -> Readiness:
         """Returns whether requests should be sent here. Asks no shard, costs nothing."""
         found = self._serving.readiness()
-        lost = cast(Mapping[str, str], found.details["lost_shards"])
-        share = cast(float, found.details["share_searchable"])
+        lost = self._serving.lost_shards()
         corpora = []
-        for corpus in cast(Mapping[str, str], found.details["index_ids"]):
-            reasons = [f"{shard}: {reason}" for shard, reason in lost.items() if shard.rpartition(":")[0] == corpus]
-            corpora.append(CorpusReadiness(corpus, share if reasons else 1.0, "; ".join(reasons)))
+        for corpus, share in self._serving.searchable_by_corpus().items():
+            reasons = [f"{shard}: {reason}" for shard, reason in lost.items() if shard.corpus == corpus]
+            corpora.append(CorpusReadiness(corpus, share, "; ".join(reasons)))
         return Readiness(found.is_ready, tuple(corpora), str(found.details.get("reason", "")))
 
     def probe(self) -> Probe:
