@@ -20,9 +20,11 @@ from coordinator.values import Query, ShardDescription, ShardId, ShardMatches, S
 
 _T = TypeVar("_T")
 
-# What a server cannot recover from by itself, and what says nothing of its health.
+# What a server cannot recover from by itself.
 _EJECTS_AT_ONCE = "DATA_LOSS"
 _ANOTHER_INDEX = "FAILED_PRECONDITION"
+# A full server is not a broken one: to leave it out would only fill the others.
+_FULL = "RESOURCE_EXHAUSTED"
 
 # A timer may fire a moment before its time.
 _TIMER_S = 0.001
@@ -177,6 +179,8 @@ class ReplicaSet:
         """
         if replica.connection != connection:
             return  # of an earlier connection, maybe of an earlier process
+        if status == _FULL:
+            return
         if status == _ANOTHER_INDEX:
             replica.refuse_description()
             self._update()

@@ -59,6 +59,7 @@ class ShardCall(Generic[_T]):
         self._tried: dict[Replica, int] = {}  # with the number of the connection: another one is another chance
         self._reasons: dict[str, str] = {}
         self._hedge_at: float | None = None
+        self._cut_at = float("-inf")
         self._gave_up = False
         self._is_over = False
 
@@ -104,7 +105,8 @@ class ShardCall(Generic[_T]):
     async def _begin_any(self) -> None:
         """Begins a try, after a short wait if the shard has lost its last replica just now."""
         while (replica := self._set.pick(self._tried)) is None:
-            grace_s = min(self._set.lost_at + self._set.grace_s, self._until) - self._now()
+            lost_at = max(self._set.lost_at, self._cut_at)
+            grace_s = min(lost_at + self._set.grace_s, self._until) - self._now()
             if grace_s <= 0:
                 break
             await self._set.wait_for_change(grace_s)
@@ -181,6 +183,8 @@ class ShardCall(Generic[_T]):
         self._reasons[replica.address] = (
             failure.reason if failure.status == "DEADLINE_EXCEEDED" else f"{failure.status}: {failure.reason}"
         )
+        if failure.status == "UNAVAILABLE":
+            self._cut_at = self._now()  # the link may hear of it a moment later
         # A caller that leaves little time makes no server an outlier.
         waited_s = self._now() - attempt.started
         if failure.status != "DEADLINE_EXCEEDED" or waited_s >= 2 * self._set.hedge_delay(self._rpc):

@@ -24,6 +24,20 @@ _NONE = np.zeros(0, np.uint32)
 QUERY = Query("", _NONE, _NONE, _NONE, _NONE)
 
 
+NEVER = 1e9
+"""Seconds that no test waits."""
+
+
+def fault(status: str = "UNAVAILABLE", after_s: float = 0.001) -> tuple[float, Exception]:
+    """Returns a plan's entry that fails."""
+    return after_s, TryFailedError(status, "made up")
+
+
+def now() -> float:
+    """Returns the time of the running loop, in seconds."""
+    return asyncio.get_running_loop().time()
+
+
 class FakeLink:
     """A link whose state a test sets."""
 
