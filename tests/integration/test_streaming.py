@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 import headwater
 from coordinator.api.rich_status import error_of
@@ -20,9 +19,9 @@ from coordinator.streaming import trace_of
 from headwater.remote import RemoteIndex
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1 import coordinator_pb2_grpc
-from protos.shard.v1 import shard_pb2, shard_pb2_grpc
-from tests.running_servers import shard_server, stub_of, unused_address
+from tests.running_servers import shard_server, unused_address
 from tests.served_coordinator import served, serving
+from tests.stuck_shards import StuckShards, stuck_shards
 from tests.tiny_index import byte_level_tokenizer, write_index
 from tests.unit.coordinator.api.samples import SPANS_FOUND
 
@@ -132,47 +131,11 @@ def test_ids_go_there_and_back_also_with_an_error() -> None:
     asyncio.run(run())
 
 
-class StuckShards(shard_pb2_grpc.ShardServiceServicer):
-    """Answers as the shard server behind it, but never gives windows, and records who stopped waiting for them."""
-
-    def __init__(self, behind: Any):
-        self._behind = behind
-        self.asked = asyncio.Event()
-        self.cancelled = asyncio.Event()
-
-    async def Describe(self, request: Any, _context: Any) -> Any:
-        return await self._behind.Describe(request)
-
-    async def LongestMatches(self, request: Any, _context: Any) -> Any:
-        return await self._behind.LongestMatches(request)
-
-    async def GetWindows(self, _request: Any, _context: Any) -> Any:
-        self.asked.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-
-
 @contextlib.asynccontextmanager
 async def served_stuck(directory: Path, index: Path) -> AsyncIterator[tuple[StuckShards, str]]:
     """Serves a coordinator over stuck shards, and gives them and its address."""
-    async with shard_server(index) as behind, stub_of(behind) as stub:
-        stuck = StuckShards(stub)
-        server = grpc.aio.server()
-        shard_pb2_grpc.add_ShardServiceServicer_to_server(stuck, server)
-        statuses = health.aio.HealthServicer()
-        for service in ("", shard_pb2.DESCRIPTOR.services_by_name["ShardService"].full_name):
-            await statuses.set(service, health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(statuses, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            async with served(directory, index, [f"127.0.0.1:{port}"] * 2) as target:
-                yield stuck, target
-        finally:
-            await server.stop(0)
+    async with stuck_shards(index) as (stuck, address), served(directory, index, [address] * 2) as target:
+        yield stuck, target
 
 
 @pytest.mark.parametrize("how", ["cancel", "deadline", "connection"])
@@ -186,12 +149,12 @@ def test_a_client_that_leaves_after_the_spans_stops_the_work_on_the_shards(
             call = stub.TraceStream(request, timeout=2 if how == "deadline" else 60)
             assert (await call.read()).WhichOneof("event") == "spans"
             await asyncio.wait_for(stuck.asked.wait(), 5)
-            assert not stuck.cancelled.is_set()
+            assert not stuck.left.is_set()
             if how == "cancel":
                 call.cancel()
             elif how == "connection":
                 await channel.close()
-            await asyncio.wait_for(stuck.cancelled.wait(), 10)
+            await asyncio.wait_for(stuck.left.wait(), 10)
 
     asyncio.run(run())
 
@@ -206,7 +169,7 @@ def test_closing_the_iterator_of_the_client_stops_the_work(index: Path, tmp_path
     async def run() -> None:
         async with served_stuck(tmp_path, index) as (stuck, target):
             await asyncio.to_thread(leave_early, target)
-            await asyncio.wait_for(stuck.cancelled.wait(), 10)
+            await asyncio.wait_for(stuck.left.wait(), 10)
 
     asyncio.run(run())
 
@@ -218,6 +181,6 @@ def test_a_cancelled_trace_stops_the_work_too(index: Path, tmp_path: Path) -> No
             call = stub.Trace(pb.TraceRequest(answer=ANSWER))
             await asyncio.wait_for(stuck.asked.wait(), 5)
             call.cancel()
-            await asyncio.wait_for(stuck.cancelled.wait(), 10)
+            await asyncio.wait_for(stuck.left.wait(), 10)
 
     asyncio.run(run())

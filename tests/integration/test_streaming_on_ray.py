@@ -1,0 +1,162 @@
+"""Streams, errors, ids and health through Ray Serve and its proxy: nothing on the way keeps them back or drops them."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from coordinator.api.rich_status import error_of
+from coordinator.errors import InvalidRequestError, RequestTooLargeError
+from coordinator.local.free_ports import free_ports
+from headwater.server_process import ServerProcess, stop_gently
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from protos.coordinator.v1 import coordinator_pb2_grpc
+from tests.running_servers import write_cluster_file
+from tests.stuck_shards import StuckShards, stuck_shards
+from tests.tiny_index import byte_level_tokenizer, write_index
+
+pytestmark = pytest.mark.timeout(300)
+
+TEXTS = ("The quick brown fox jumps over the lazy dog.", "A quick brown fox walks under the bridge, naïvely.")
+ANSWER = "They say the quick brown fox jumps over the lazy dog."
+SERVICE = "protos.coordinator.v1.CoordinatorService"
+
+
+@contextlib.asynccontextmanager
+async def coordinator_on_ray(cluster_file: Path, directory: Path) -> AsyncIterator[tuple[str, int]]:
+    """Starts ``python -m coordinator`` and gives the address of gRPC and the port of HTTP."""
+    grpc_port, http_port = free_ports(2)
+    ports = ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--metrics-listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "coordinator", "--cluster-file", str(cluster_file), *ports, "--stop-with-stdin"]
+    process = ServerProcess("coordinator", command, directory)
+    try:
+        await asyncio.to_thread(process.wait_until_ready, "serving on ", 250.0)
+        yield f"127.0.0.1:{grpc_port}", http_port
+    finally:
+        await asyncio.to_thread(stop_gently, [process], 60.0)
+        process.reap()
+
+
+async def grpc_stream_is_told_at_once_and_stopped(stuck: StuckShards, target: str) -> None:
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
+        call = stub.TraceStream(pb.TraceStreamRequest(answer=ANSWER, timeout_ms=60_000))
+        assert (await asyncio.wait_for(call.read(), 20)).WhichOneof("event") == "spans"
+        await asyncio.wait_for(stuck.asked.wait(), 5)
+        assert not stuck.left.is_set()
+        call.cancel()
+        await asyncio.wait_for(stuck.left.wait(), 10)
+
+
+async def http_head(reader: asyncio.StreamReader) -> tuple[int, list[tuple[str, str]]]:
+    """Returns the status and the headers of an answer."""
+    lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode().split("\r\n")
+    headers = [line.split(": ", 1) for line in lines[1:] if line]
+    return int(lines[0].split()[1]), [(name.lower(), value) for name, value in headers]
+
+
+async def post(port: int, path: str, body: Any, *headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    content = json.dumps(body).encode()
+    lines = [f"POST {path} HTTP/1.1", "Host: h", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    writer.write("\r\n".join([*lines, *headers, "", ""]).encode() + content)
+    await writer.drain()
+    return reader, writer
+
+
+async def http_stream_is_told_at_once_and_stopped(stuck: StuckShards, port: int) -> None:
+    body = {"answer": ANSWER, "timeout_ms": 60_000}
+    reader, writer = await post(port, "/v1/trace/stream", body, "X-Request-Id: stream-1")
+    status, headers = await http_head(reader)
+    assert (status, dict(headers)["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert [value for name, value in headers if name == "x-request-id"] == ["stream-1"]
+    event = await asyncio.wait_for(reader.readuntil(b"\n\n"), 20)
+    assert b"event: spans\ndata: {" in event
+    await asyncio.wait_for(stuck.asked.wait(), 5)
+    assert not stuck.left.is_set()
+    writer.close()
+    await asyncio.wait_for(stuck.left.wait(), 10)
+
+
+async def a_plain_trace_over_http_is_stopped_too(stuck: StuckShards, port: int) -> None:
+    _, writer = await post(port, "/v1/trace", {"answer": ANSWER, "timeout_ms": 60_000})
+    await asyncio.wait_for(stuck.asked.wait(), 5)
+    writer.close()
+    await asyncio.wait_for(stuck.left.wait(), 10)
+
+
+async def errors_keep_their_details(target: str, port: int) -> None:
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
+        named = (("x-request-id", "r-1"),)
+        wrong = {"answer": "a", "options": pb.TraceOptions(max_count=0)}
+        for call in (
+            stub.Trace(pb.TraceRequest(**wrong), metadata=named),
+            stub.TraceStream(pb.TraceStreamRequest(**wrong), metadata=named).read(),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await call
+            error = error_of(raised.value)  # type: ignore[arg-type]
+            assert isinstance(error, InvalidRequestError)
+            assert (error.field, error.request_id) == ("options.max_count", "r-1")
+            assert dict(raised.value.trailing_metadata())["x-request-id"] == "r-1"  # type: ignore[arg-type]
+        malformed = channel.unary_unary(f"/{SERVICE}/Trace", None, None)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await malformed(b"\x0a\xff\xff\xff\x7fno protobuf")
+        assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        options = [("grpc.max_send_message_length", -1)]
+    async with grpc.aio.insecure_channel(target, options=options) as channel:
+        stub = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Trace(pb.TraceRequest(answer="a", prompt="a" * 5_000_000))
+        assert isinstance(error_of(raised.value), RequestTooLargeError)  # type: ignore[arg-type]
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Trace(pb.TraceRequest(answer="a", prompt="a" * 70_000_000))
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    reader, writer = await post(port, "/v1/trace/stream", {"answer": " "}, "X-Request-Id: r-2")
+    status, headers = await http_head(reader)
+    problem = json.loads(await reader.readexactly(int(dict(headers)["content-length"])))
+    writer.close()
+    assert (status, problem["type"], problem["request_id"]) == (400, "invalid-request", "r-2")
+    assert problem["errors"][0]["pointer"] == "#/answer"
+    reader, writer = await post(port, "/v1/trace", {"answer": "a" * 5_000_000})
+    assert (await http_head(reader))[0] == 413
+    writer.close()
+
+
+async def health_is_told(target: str) -> None:
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        for service in ("", SERVICE):
+            request = health_pb2.HealthCheckRequest(service=service)
+            assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
+            watch = stub.Watch(request)
+            assert (await asyncio.wait_for(watch.read(), 10)).status == health_pb2.HealthCheckResponse.SERVING
+            watch.cancel()
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stub.Check(health_pb2.HealthCheckRequest(service="other"))
+        assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_streams_errors_and_health_through_ray(tmp_path: Path) -> None:
+    index = write_index(tmp_path / "index", [TEXTS[:1], TEXTS[1:]], byte_level_tokenizer(TEXTS, 300))
+
+    async def run() -> None:
+        async with stuck_shards(index) as (stuck, address):
+            cluster_file = write_cluster_file(tmp_path / "cluster.yaml", index, [address] * 2)
+            async with coordinator_on_ray(cluster_file, tmp_path) as (target, http_port):
+                await grpc_stream_is_told_at_once_and_stopped(stuck, target)
+                await http_stream_is_told_at_once_and_stopped(stuck, http_port)
+                await a_plain_trace_over_http_is_stopped_too(stuck, http_port)
+                await errors_keep_their_details(target, http_port)
+                await health_is_told(target)
+
+    asyncio.run(run())
