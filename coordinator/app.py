@@ -24,15 +24,11 @@ from coordinator.api.grpc_api import GrpcApi
 from coordinator.api.grpc_call import RpcContext
 from coordinator.api.health_api import HealthApi
 from coordinator.api.http_api import create_api
-from coordinator.config import CoordinatorConfig
+from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig
 from coordinator.errors import ConfigurationError
 from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
-SERVICER_FUNCTIONS = (
-    "coordinator.app.add_coordinator_to_server",
-    "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
-)
 APPLICATION = "headwater"
 # How soon a replica that is gone is noticed, and one that does not answer any more is replaced.
 _HEALTH_CHECK_PERIOD_S = 1.0

@@ -16,6 +16,11 @@ from coordinator.options import RequestLimits
 from runtime.address import Address
 
 ENVIRONMENT_PREFIX = "HEADWATER_COORDINATOR_"
+# What Serve's gRPC options name, so that it knows the services.
+SERVICER_FUNCTIONS = (
+    "coordinator.app.add_coordinator_to_server",
+    "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
+)
 
 _LIMITS = RequestLimits()
 # Requests that are held without waiting for a turn: answered from the cache, sent to slow readers, probes.

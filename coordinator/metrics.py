@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from coordinator.cluster.observer import HedgeOutcome, ReloadOutcome, ReplicaState, Rpc
 from coordinator.read_counts import ReadCounts
@@ -31,7 +31,6 @@ class CoordinatorMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
         self._of_requests()
         self._of_admission()
         self._of_shards()

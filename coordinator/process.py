@@ -5,6 +5,8 @@ import logging
 from contextlib import AsyncExitStack
 from typing import Self
 
+from prometheus_client import ProcessCollector
+
 from coordinator.config import CoordinatorConfig
 from coordinator.local.log_socket import log_to_socket
 from coordinator.metrics import CoordinatorMetrics
@@ -72,6 +74,7 @@ class CoordinatorProcess:
 
     async def _open(self) -> None:
         metrics = CoordinatorMetrics()
+        ProcessCollector(registry=metrics.registry)
         end_telemetry = telemetry.set_up("headwater-coordinator", self.config.otel_endpoint)
         self._closing.push_async_callback(asyncio.to_thread, end_telemetry)
         if self.config.metrics_listen is not None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from coordinator.cluster.cluster_file import ClusterFile, CorpusPlaces, ShardPlaces
-from coordinator.config import CoordinatorConfig
+from coordinator.config import ENVIRONMENT_PREFIX as COORDINATOR_PREFIX
+from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig, LocalConfig
+from coordinator.metrics import CoordinatorMetrics
 from shard_server.config import ENVIRONMENT_PREFIX, ShardServerConfig
 from shard_server.metrics import Metrics
 
@@ -30,10 +33,10 @@ the environment (`{ENVIRONMENT_PREFIX}MAX_WINDOWS`; lists with commas), the YAML
 default.
 """
 
-_COORDINATOR = """\
+_COORDINATOR = f"""\
 ## Coordinator
 
-The `args` of the Serve application `coordinator.app:build`:
+On a cluster, the `args` of the Serve application `coordinator.app:build`:
 
 ```yaml
 applications:
@@ -45,11 +48,24 @@ applications:
 grpc_options:
   port: 9000
   grpc_servicer_functions:
-    - protos.coordinator.v1.coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server
+{"".join(f"    - {name}{chr(10)}" for name in SERVICER_FUNCTIONS)}\
 http_options:
   host: 127.0.0.1
   port: 8000
 ```
+
+On one machine, `python -m coordinator --cluster-file /srv/cluster.yaml` starts it with a Ray of its own. There each
+setting is looked for in this order: a flag (`--max-queued-requests`; `--replicas` for `num_replicas`), a variable in
+the environment (`{COORDINATOR_PREFIX}MAX_QUEUED_REQUESTS`), the YAML file of `--config`, the default.
+
+Queue and cache are of each replica. `max_running_requests` is small because a coordinator's work is processor time of
+one process: more at once only make each other late. What waits is answered in the order of arrival. A request is
+refused at once when the queue is full, or when the wait would not leave it the time to be answered; the refusal says
+when to come back.
+"""
+
+_LOCAL = """\
+Of `python -m coordinator` alone:
 """
 
 _CLUSTER_FILE = """\
@@ -82,12 +98,22 @@ names a query or a document. At the same address `/healthz` answers 200 while th
 while it serves, else 503 with the reason: it opens its shards, it stops, or a file is damaged.
 """
 
+_COORDINATOR_METRICS = """\
+## Metrics of a coordinator
+
+What `metrics_listen` answers at `/metrics`, besides `process_*`. Each replica has a listener: those on one machine take
+the next free ports, and log which. `/healthz` and `/readyz` are there too. No label holds a text or the name of a
+client; `method` and `rpc` are names of calls. What to watch, and for which question:
+[observability.md](observability.md).
+"""
+
 _ADDRESSES = """\
 ## What listens where, with `headwater serve`
 
 | what | where | who can use it |
 | --- | --- | --- |
 | the coordinator's gRPC and HTTP | `--host`, by default loopback | whoever reaches it: there is no authentication |
+| probes, metrics of each replica | `metrics_listen`, by default loopback from 9464 on | every user of the machine |
 | shard servers | loopback, free ports | every user of the machine |
 | Ray's own processes | some on every interface, free ports | holders of a token that is made for each start |
 | a replica's ports (free, 10000 to 19999), Serve's spare proxy's (free) | every interface | whoever reaches it |
@@ -103,6 +129,7 @@ def page() -> str:
     sections: list[tuple[str, list[type[BaseModel]]]] = [
         (_SHARD_SERVER, [ShardServerConfig]),
         (_COORDINATOR, [CoordinatorConfig]),
+        (_LOCAL, [LocalConfig]),
         (_CLUSTER_FILE, [ClusterFile, CorpusPlaces, ShardPlaces]),
     ]
     parts = [_INTRODUCTION]
@@ -112,22 +139,30 @@ def page() -> str:
             if len(models) > 1:
                 parts.append(f"{model.__doc__}\n")
             parts.append(_table(model))
-    parts += [_METRICS, _metrics_table(), _ADDRESSES]
+    parts += [_METRICS, _metrics_table(Metrics().registry)]
+    parts += [_COORDINATOR_METRICS, _metrics_table(CoordinatorMetrics().registry), _ADDRESSES]
     return "\n".join(parts)
 
 
 def _table(model: type[BaseModel]) -> str:
     rows = [
         f"| `{name}` | {_default(field)} | {_range(field)} | {field.description} |"
-        for name, field in model.model_fields.items()
+        for name, field in _own_fields(model)
     ]
     return "\n".join(["| setting | default | range | what it is |", "| --- | --- | --- | --- |", *rows, ""])
 
 
-def _metrics_table() -> str:
+def _own_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    """Returns the fields of a model, its own before those of its bases; `LocalConfig` without its base's."""
+    own = [name for name in model.model_fields if name in model.__annotations__]
+    inherited = [] if model is LocalConfig else [name for name in model.model_fields if name not in own]
+    return [(name, model.model_fields[name]) for name in (*own, *inherited)]
+
+
+def _metrics_table(registry: CollectorRegistry) -> str:
     rows = [
         f"| `{metric.name}{'_total' if metric.type == 'counter' else ''}` | {metric.type} | {metric.documentation} |"
-        for metric in Metrics().registry.collect()
+        for metric in registry.collect()
     ]
     return "\n".join(["| metric | kind | what it is |", "| --- | --- | --- |", *rows, ""])
 
