@@ -25,7 +25,7 @@ from coordinator.api.grpc_call import RpcContext
 from coordinator.api.health_api import HealthApi
 from coordinator.api.http_api import create_api
 from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig
-from coordinator.errors import ConfigurationError
+from coordinator.errors import ConfigurationError, CoordinatorError
 from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -107,6 +107,10 @@ class CoordinatorDeployment:
         """See grpc.health.v1."""
         return await self._health.Check(request, grpc_context)
 
+    async def List(self, request: health_pb2.HealthListRequest, grpc_context: RpcContext) -> Any:
+        """See grpc.health.v1."""
+        return await self._health.List(request, grpc_context)
+
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, grpc_context: RpcContext
     ) -> AsyncGenerator[Any, None]:
@@ -142,17 +146,21 @@ def run_locally(
 
     Raises:
         ConfigurationError: the application did not start; says what its replica said.
+        CoordinatorError: Ray did not start.
     """
-    ray.init(
-        num_cpus=config.num_replicas + 2,
-        object_store_memory=100 * 1024 * 1024,
-        include_dashboard=False,
-        configure_logging=True,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        _node_ip_address=_NODE_ADDRESS,
-        _temp_dir=temp_dir,
-    )
+    try:
+        ray.init(
+            num_cpus=config.num_replicas + 2,
+            object_store_memory=100 * 1024 * 1024,
+            include_dashboard=False,
+            configure_logging=True,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            _node_ip_address=_NODE_ADDRESS,
+            _temp_dir=temp_dir,
+        )
+    except Exception as error:  # Ray raises just that when the machine is too busy, or a port is taken
+        raise CoordinatorError(f"Ray did not start: {' '.join(str(error).split())}") from error
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # our own log says what an operator needs
     try:
         serve.start(
