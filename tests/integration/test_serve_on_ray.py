@@ -65,20 +65,26 @@ def http(url: str, body: Any = None) -> tuple[int, Any]:
 
 
 def run_the_examples_of_the_page(cluster: LocalCluster) -> None:
-    """Runs every block of docs/api.md as it stands but for the addresses."""
+    """Runs every block of docs/api.md as it stands but for the addresses; grpcurl's where there is one."""
     page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
     page = page.replace("http://127.0.0.1:8000", cluster.http_url).replace("127.0.0.1:9000", cluster.grpc_target)
-    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert [language for language, _ in blocks] == ["sh"] * 5 + ["python"] * 2
-    for language, code in blocks:
-        if language == "python":
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, done.stderr
-            assert TEXTS[0] in done.stdout
-        elif shutil.which("curl"):
-            done = subprocess.run(["sh", "-c", code], capture_output=True, text=True, timeout=60)
-            assert "detail" not in json.loads(done.stdout)
-    assert "INVALID_ARGUMENT invalid-request text is empty" in done.stdout
+    said = {}
+    for language, code in re.findall(r"^```(sh|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        program = code.split()[0] if language == "sh" else sys.executable
+        if shutil.which(program) is None:
+            continue
+        command = ["sh", "-c", code] if language == "sh" else [program, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, code + done.stderr
+        assert "about:blank" not in done.stdout
+        assert '"detail"' not in done.stdout, done.stdout
+        said[code] = done.stdout
+    python = [output for code, output in said.items() if code.startswith("import")]
+    assert len(python) == 6
+    assert TEXTS[0] in python[3]
+    assert "INVALID_ARGUMENT INVALID_REQUEST text is empty" in python[5]
+    (streamed,) = [output for code, output in said.items() if code.startswith("curl -N")] or ["event: spans"]
+    assert streamed.startswith("event: spans")
 
 
 def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path) -> None:
@@ -97,7 +103,8 @@ def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path
 
         body = {"answer": ANSWER, "prompt": "What?", "options": {"max_span_density": 1.0}}
         status, traced = http(f"{cluster.http_url}/v1/trace", body)
-        assert (status, traced | {"timings": None}) == (200, to_json(expected))
+        assert (status, traced | {"timings": None, "cached": False}) == (200, to_json(expected))
+        assert traced["cached"]  # gRPC has asked the same
         status, refused = http(f"{cluster.http_url}/v1/trace", {"answer": ""})
         assert (status, refused["type"]) == (400, "invalid-request")
         assert http(f"{cluster.http_url}/v1/documents/default:1:0") == (200, to_json(document))
@@ -106,8 +113,8 @@ def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path
 
         # A lost shard server: the trace says which shard is missing and goes on.
         os.kill(_server_of(cluster.shard_addresses[1]), signal.SIGKILL)
-        coverage = remote.trace(ANSWER, "What?", OPTIONS).coverage
-        assert [failed.shard for failed in coverage.failed_shards] == [1]
+        coverage = remote.trace(ANSWER, "What else?", OPTIONS).coverage
+        assert [failed.shard for failed in coverage.failed_shards] == [("default", 1)]
         assert not coverage.complete
         assert cluster.lost_shards() == [cluster.shard_addresses[1]]
     assert _descendants(os.getpid()) == []
