@@ -31,6 +31,7 @@ COORDINATOR_REPLICAS = 2
 NAMESPACED = (2, 1)
 _SETTLE_S = 30.0
 _POLL_S = 0.05
+_STATUS_S = 5.0
 
 
 class FaultCluster:
@@ -57,7 +58,7 @@ class FaultCluster:
         self._settings = dict(settings)
         self._stack = ExitStack()
         self._never = threading.Event()
-        self._served = ""
+        self._served = indexes.copies[0]
         self.replicas: list[list[ShardReplica]] = []
         self.proxies: list[list[FaultProxy | None]] = []
         self.links: ProxyThread
@@ -94,21 +95,30 @@ class FaultCluster:
 
     def start_replicas(self, indexes: Sequence[Path], *, in_namespace: bool = False) -> list[list[ShardReplica]]:
         """Starts a server of every shard for each directory, and returns them by shard once they answer."""
+        replicas = self.new_replicas(indexes, in_namespace=in_namespace)
+        self.start(replicas)
+        return replicas
+
+    def new_replicas(self, indexes: Sequence[Path], *, in_namespace: bool = False) -> list[list[ShardReplica]]:
+        """Returns a server of every shard for each directory, by shard, not started yet."""
         ports = iter(free_ports(NUM_SHARDS * len(indexes)))
-        started: list[list[ShardReplica]] = []
-        for shard in range(NUM_SHARDS):
-            started.append([])
+        replicas: list[list[ShardReplica]] = [[] for _ in range(NUM_SHARDS)]
+        for shard, row in enumerate(replicas):
             for number, index in enumerate(indexes):
                 space = self.namespace if in_namespace and (shard, number) == NAMESPACED else None
                 host, prefix = (space.address, space.command(())) if space is not None else ("127.0.0.1", [])
-                replica = ShardReplica(shard, number, index, f"{host}:{next(ports)}", self._directory, prefix=prefix)
-                self._stack.callback(replica.end)
-                replica.start()
-                started[-1].append(replica)
-        for replicas in started:
-            for replica in replicas:
-                replica.wait_until_ready()
-        return started
+                listen = f"{host}:{next(ports)}"
+                row.append(ShardReplica(shard, number, index, listen, self._directory, prefix=prefix))
+                self._stack.callback(row[-1].end)
+        return replicas
+
+    def start(self, replicas: Sequence[Sequence[ShardReplica]]) -> None:
+        """Starts servers all at once, and returns when they answer."""
+        starting = [replica for row in replicas for replica in row]
+        for replica in starting:
+            replica.start()
+        for replica in starting:
+            replica.wait_until_ready()
 
     def stop_replicas(self, replicas: Sequence[Sequence[ShardReplica]]) -> None:
         """Stops servers as an operator does, all at once."""
@@ -133,12 +143,32 @@ class FaultCluster:
 
     def serve(self, index: Path, addresses: Sequence[Sequence[str]]) -> None:
         """Writes the cluster file: an index, and the replicas of its shards. `settle` waits until it is followed."""
-        self._served = IndexManifest.load(index).index_id
         shards = [{"shard": shard, "replicas": list(replicas)} for shard, replicas in enumerate(addresses)]
-        content = {"corpora": [{"name": CORPUS, "index": str(index), "shards": shards}]}
+        self._served = index
+        self.write_cluster_file(yaml.safe_dump({"corpora": [{"name": CORPUS, "index": str(index), "shards": shards}]}))
+
+    def write_cluster_file(self, content: str) -> None:
+        """Replaces the content of the cluster file, in one step."""
         beside = self._cluster_file.with_suffix(".new")
-        beside.write_text(yaml.safe_dump(content))
+        beside.write_text(content)
         beside.replace(self._cluster_file)
+
+    def describe(self) -> pb.CorpusDescription:
+        """Returns what a coordinator says of the corpus; which replica of it answers is up to chance."""
+        [corpus] = self._stub.Describe(pb.DescribeRequest(timeout_ms=2_000), timeout=4.0).description.corpora
+        return corpus
+
+    def status_of_trace(self, *, require_complete: bool) -> str:
+        """Traces once and returns the name of the status."""
+        request = pb.TraceRequest(
+            answer=self.indexes.answers[0], timeout_ms=round(_STATUS_S * 1000), require_complete=require_complete
+        )
+        try:
+            self._stub.Trace(request, timeout=2 * _STATUS_S)
+        except grpc.RpcError as error:
+            name: str = error.code().name
+            return name
+        return "OK"
 
     def settle(self) -> None:
         """Returns once the cluster is as the cluster file says: every replica usable, every coordinator told.
@@ -159,12 +189,12 @@ class FaultCluster:
     def _state(self) -> str:
         """Returns what is amiss, or nothing."""
         try:
-            described = self._stub.Describe(pb.DescribeRequest(timeout_ms=2_000), timeout=4.0).description
+            corpus = self.describe()
         except grpc.RpcError as error:
             return f"{error.code().name}: {error.details()}"
-        [corpus] = described.corpora
-        if corpus.index_id != self._served:
-            return f"index {corpus.index_id} is served, expected {self._served}"
+        wanted = IndexManifest.load(self._served).index_id
+        if corpus.index_id != wanted:
+            return f"index {corpus.index_id} is served, expected {wanted}"
         unusable = [shard.shard for shard in corpus.shards if shard.usable_replicas < shard.replicas]
         if corpus.failed_shards or unusable:
             return (

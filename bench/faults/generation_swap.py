@@ -22,9 +22,7 @@ def swap_and_back(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     time.sleep(_BETWEEN_S)
 
     timeline.strike()
-    for replicas in old:
-        for replica in replicas:
-            replica.restart()
+    cluster.start(old)
     cluster.serve(first[0], cluster.addresses())
     cluster.settle()
     cluster.stop_replicas(new)

@@ -13,6 +13,7 @@ _DOWN_S = 4.0
 _FROZEN_S = 6.0
 # A coordinator looks for a lost server every two seconds at the longest (cluster/shard_client.py).
 _RETURN_GRACE_S = 3.0
+_AT_ONCE_S = 2.0
 
 
 def kill_one(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
@@ -43,10 +44,29 @@ def lose_a_shard(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
         for replica in replicas:
             replica.kill()
         time.sleep(_DOWN_S)
+        status = cluster.status_of_trace(require_complete=True)
         replicas[1].restart()
     time.sleep(_RETURN_GRACE_S)
     replicas[0].restart()
-    return ()
+    if status == "UNAVAILABLE":
+        return ()
+    return (f"a request that requires every shard has the status {status}, expected UNAVAILABLE",)
+
+
+def lose_every_shard(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
+    """Kills every shard server, and starts them again: meanwhile there is nothing to answer from."""
+    killed = [replica for replicas in cluster.replicas for replica in replicas]
+    shards = {f"{CORPUS}:{shard}" for shard in range(len(cluster.replicas))}
+    with timeline.outage(shards, _RETURN_GRACE_S, {"UNAVAILABLE"}):
+        for replica in killed:
+            replica.kill()
+        time.sleep(_DOWN_S)
+        began = time.monotonic()
+        status = cluster.status_of_trace(require_complete=False)
+        took = time.monotonic() - began
+        cluster.start(cluster.replicas)
+    wrong = [] if status == "UNAVAILABLE" else [f"without any shard the status is {status}, expected UNAVAILABLE"]
+    return wrong if took < _AT_ONCE_S else [*wrong, f"without any shard a request takes {took:.1f} s to be told so"]
 
 
 def restart_in_turn(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
@@ -75,5 +95,6 @@ SCENARIOS = (
     Scenario("replica killed (SIGKILL)", kill_one),
     Scenario("replica frozen (SIGSTOP)", freeze_one),
     Scenario("all replicas of a shard killed, one brought back", lose_a_shard),
+    Scenario("every shard server killed, all brought back", lose_every_shard),
     Scenario("every shard server restarted in turn", restart_in_turn),
 )

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench.faults import (
     bad_input,
+    cluster_file_faults,
     coordinator_faults,
     corruption,
     generation_swap,
@@ -46,6 +47,7 @@ _SCENARIOS = (
     *replica_faults.SCENARIOS,
     *coordinator_faults.SCENARIOS,
     *generation_swap.SCENARIOS,
+    *cluster_file_faults.SCENARIOS,
     *link_faults.SCENARIOS,
     *bad_input.SCENARIOS,
     *corruption.SCENARIOS,

@@ -59,8 +59,10 @@ class Timeline:
         self.excuses.append(Excuse(now, now + within_s, frozenset(statuses)))
 
     @contextmanager
-    def outage(self, missing: Collection[str], grace_s: float) -> Iterator[None]:
+    def outage(self, missing: Collection[str], grace_s: float, statuses: Collection[str] = ()) -> Iterator[None]:
         """Excuses answers without some shards while the block runs, and ``grace_s`` longer: nobody is told at once.
+
+        Statuses are excused as well, if any.
 
         Recovery is measured from the end of the block.
         """
@@ -70,4 +72,4 @@ class Timeline:
         finally:
             end = self.strike()
             self.outages.append((start, end))
-            self.excuses.append(Excuse(start, end + grace_s, missing=frozenset(missing)))
+            self.excuses.append(Excuse(start, end + grace_s, frozenset(statuses), frozenset(missing)))
