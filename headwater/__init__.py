@@ -1,8 +1,8 @@
 """Trace what a language model wrote back to the documents it was trained on.
 
 ``headwater.open("index")`` searches an index directory in this process; ``headwater.connect("host:port")``
-asks a coordinator. Both give an object with ``trace``, ``count``, ``document``, ``describe`` and ``close``,
-which return the same values. Importing this package loads neither the engine nor gRPC: they come with the
+asks a coordinator. Both give an object with ``trace``, ``trace_stream``, ``count``, ``document``, ``describe`` and
+``close``, which return the same values. Importing this package loads neither the engine nor gRPC: they come with the
 first call.
 """
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
         Coverage,
         Description,
         Document,
+        DocumentsFound,
         DocumentText,
         MergedSpan,
+        Ranking,
         Relevance,
         Snippet,
         Span,
+        SpansFound,
         Trace,
     )
     from coordinator.values import DocumentId
@@ -40,15 +43,18 @@ __all__ = [
     "Document",
     "DocumentId",
     "DocumentText",
+    "DocumentsFound",
     "EmbeddedIndex",
     "EngineError",
     "IndexFormatError",
     "MergedSpan",
+    "Ranking",
     "Relevance",
     "RemoteIndex",
     "Snippet",
     "Span",
     "SpanRanking",
+    "SpansFound",
     "Trace",
     "TraceOptions",
     "connect",

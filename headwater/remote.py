@@ -1,6 +1,7 @@
 """An index behind a coordinator: the same calls as on an embedded one, over gRPC, with the same values and errors."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
@@ -45,8 +46,8 @@ _RETRIES = {
             },
         }
     ],
-    # When calls fail in a row, more calls are the last thing that helps.
-    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
+    # When calls fail in a row, more calls are the last thing that helps: after 50 none is made again till some succeed.
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 1},
 }
 
 _CHANNEL_OPTIONS = (
@@ -67,6 +68,8 @@ _CHANNEL_OPTIONS = (
 
 # What gRPC says of a server that speaks HTTP/2 without gRPC, and of one that speaks HTTP/1 alone.
 _SIGNS_OF_HTTP = ("Received http2 header with status", "http1.x server")
+# ... and of a proxy for gRPC that finds no server behind it.
+_SIGN_OF_A_PROXY = re.compile(r"Received http2 header with status: (5\d\d)")
 
 
 class RemoteIndex:
@@ -199,6 +202,8 @@ class RemoteIndex:
         status, details = call.code(), call.details() or ""
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
             return ShardUnavailableError(f"{self._target}: no answer within {timeout_s:.3g} s")
+        if proxy := _SIGN_OF_A_PROXY.search(details):
+            return ShardUnavailableError(f"{self._target}: a proxy finds no coordinator there (HTTP {proxy[1]})")
         if any(sign in details for sign in _SIGNS_OF_HTTP):
             return ShardUnavailableError(
                 f"{self._target}: answers HTTP but not gRPC; this looks like the coordinator's HTTP port, "
