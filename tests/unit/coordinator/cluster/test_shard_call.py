@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError
+from runtime import telemetry
 from tests.unit.coordinator.cluster.fake_servers import NEVER, Shard, fault, now
 from tests.virtual_time import run
 
@@ -273,3 +275,29 @@ def test_an_ejection_during_a_call_that_is_won_starts_nothing() -> None:
         return shard.num_calls
 
     assert run(main()) == [1, 1]
+
+
+# Telemetry.
+
+
+def test_each_try_is_an_otel_span_that_says_who_was_asked_and_why() -> None:
+    exporter = InMemorySpanExporter()
+    shut_down = telemetry.set_up("test", None, exporter=exporter)
+
+    async def main() -> None:
+        shard = Shard([NEVER], [0.001], hedge_start_ms=50)
+        shard.links[1].calls_in_flight = 10
+        with telemetry.otel_span("request"):
+            await shard.ask()
+
+    try:
+        run(main())
+    finally:
+        shut_down()
+    (request,) = (one for one in exporter.get_finished_spans() if one.name == "request")
+    tries = [one for one in exporter.get_finished_spans() if one.name == "LongestMatches"]
+    assert all(one.parent is not None and one.parent.span_id == request.context.span_id for one in tries)
+    found = sorted((dict(one.attributes or {}) for one in tries), key=lambda each: str(each["address"]))
+    expected = {"corpus": "c", "shard": 0, "rpc": "LongestMatches"}
+    assert found == [{**expected, "address": "h:0", "hedge": False}, {**expected, "address": "h:1", "hedge": True}]
+    assert {one.kind.name for one in tries} == {"CLIENT"}
