@@ -16,7 +16,7 @@ RATE = 15.0
 
 TIMEOUT_S = 5.0
 _LEAD_S = 1.0
-_TAIL_S = 3.0
+_TAIL_S = 2.0
 
 Act: TypeAlias = Callable[[FaultCluster, Timeline], Sequence[str]]
 """Does the harm and undoes it, noting what it does when; returns what it found wrong besides the answers."""
