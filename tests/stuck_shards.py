@@ -12,7 +12,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 from tests.running_servers import shard_server, stub_of
 
-
 # As a shard server does: coordinators ask all the time whether it is there.
 _ALLOW_PINGS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 100),

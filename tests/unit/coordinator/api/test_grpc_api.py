@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from coordinator.api import caller, message_size
 from coordinator.api.caller import Caller
@@ -173,35 +174,16 @@ def test_every_method_of_the_service_is_registered_both_ways() -> None:
     assert set(generic._method_handlers) == paths
 
 
-class Exporter:
-    """Keeps finished otel_spans."""
-
-    def __init__(self) -> None:
-        self.otel_spans: list[Any] = []
-
-    def export(self, otel_spans: Any) -> Any:
-        from opentelemetry.sdk.trace.export import SpanExportResult
-
-        self.otel_spans.extend(otel_spans)
-        return SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        pass
-
-    def force_flush(self, timeout_millis: int = 0) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(("error", "code"), [(None, 0), (InvalidRequestError("secret"), 3)])
 @pytest.mark.parametrize("ask", [count, stream])
 def test_a_call_is_one_otel_span_of_the_callers_trace_without_content(
     ask: Any, error: Exception | None, code: int
 ) -> None:
-    exporter = Exporter()
-    shut_down = telemetry.set_up("coordinator", None, exporter=exporter)  # type: ignore[arg-type]
+    exporter = InMemorySpanExporter()
+    shut_down = telemetry.set_up("coordinator", None, exporter=exporter)
     ask(Coordinator(error), Context(("traceparent", f"00-{'ab' * 16}-{'cd' * 8}-01"), ("x-request-id", "r-1")))
     shut_down()
-    (otel_span,) = exporter.otel_spans
+    (otel_span,) = exporter.get_finished_spans()
     method = "Count" if ask is count else "TraceStream"
     assert otel_span.name == f"protos.coordinator.v1.CoordinatorService/{method}"
     assert (otel_span.kind.name, otel_span.context.trace_id) == ("SERVER", int("ab" * 16, 16))

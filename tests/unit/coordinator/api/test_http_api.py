@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from coordinator.api.caller import Caller
 from coordinator.errors import (
@@ -16,6 +17,7 @@ from coordinator.errors import (
 from coordinator.requests import CountRequest, SpanRanking, TraceOptions, TraceRequest
 from coordinator.results import DocumentText
 from coordinator.values import DocumentId
+from runtime import telemetry
 from tests.unit.coordinator.api.http_calls import Recorder, call, post
 
 
@@ -119,6 +121,29 @@ def test_a_request_without_an_id_gets_one_and_is_told_it_in_the_problem_too() ->
 def test_a_server_that_sends_the_id_itself_is_left_to_it() -> None:
     reply = post(Recorder(), "/v1/count", {"text": "a"}, echoes_request_id=False)
     assert "x-request-id" not in reply.headers
+
+
+@pytest.mark.parametrize(("error", "status"), [(None, 200), (InvalidRequestError("secret"), 400), (OSError("x"), 500)])
+def test_a_request_is_one_otel_span_of_the_callers_trace_without_content(error: Exception | None, status: int) -> None:
+    exporter = InMemorySpanExporter()
+    shut_down = telemetry.set_up("coordinator", None, exporter=exporter)
+    headers = [(b"traceparent", f"00-{'ab' * 16}-{'cd' * 8}-01".encode()), (b"x-request-id", b"r-1")]
+    post(Recorder(error), "/v1/count", {"text": "a secret"}, headers=headers)
+    call(Recorder(), "GET", "/healthz")
+    shut_down()
+    (otel_span,) = exporter.get_finished_spans()
+    assert (otel_span.name, otel_span.kind.name, otel_span.context.trace_id) == (
+        "HTTP POST",
+        "SERVER",
+        int("ab" * 16, 16),
+    )
+    assert otel_span.attributes == {
+        "http.request.method": "POST",
+        "http.route": "/v1/count",
+        "http.response.status_code": status,
+        "request_id": "r-1",
+    }
+    assert "secret" not in otel_span.to_json()
 
 
 def test_probes_say_whether_the_process_lives_and_is_ready() -> None:
