@@ -54,7 +54,6 @@ class ShardProcess:
     def kill(self) -> None:
         """Ends it without notice."""
         self.process.kill()
-        self.process.wait()
 
 
 @contextlib.contextmanager

@@ -76,13 +76,11 @@ class Replica:
             self.connection = state.connection
             self.outlier.reset()
         self._described = state.description
-        self.held = self.mismatch = None
-        if state.kind in ("serving", "not_serving"):
-            found = match(state.held, self._corpus, self._number)
-            if isinstance(found, HeldShard):
-                self.held = found
-            else:
-                self.mismatch = found
+        is_connected = state.kind in ("serving", "not_serving")
+        found = match(state.held, self._corpus, self._number) if is_connected else None
+        # Each set once: other threads read them at any moment.
+        self.held = found if isinstance(found, HeldShard) else None
+        self.mismatch = found if isinstance(found, Mismatch) else None
 
     def refuse_description(self) -> None:
         """Takes note that the server refused a call as one for another index, whatever it has said; it is asked."""
@@ -115,8 +113,9 @@ class Replica:
 
     def reason(self) -> str:
         """Returns why it is not asked, with its address."""
-        if self.mismatch is not None:
-            return f"{self.address}: {self.mismatch}"
+        mismatch = self.mismatch
+        if mismatch is not None:
+            return f"{self.address}: {mismatch}"
         if self.held is not None and self._refused == self._described:
             return f"{self.address}: another index is served there"
         return f"{self.address}: {self.link.state.reason or 'left out after failures'}"

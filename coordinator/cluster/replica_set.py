@@ -224,7 +224,8 @@ class ReplicaSet:
     @property
     def num_tokens(self) -> int:
         """Positions in the shard, as far as a replica that is connected has said."""
-        return next((replica.held.num_tokens for replica in self.replicas if replica.held is not None), 0)
+        held = (replica.held for replica in self.replicas)
+        return next((shard.num_tokens for shard in held if shard is not None), 0)
 
     def why_lost(self) -> str:
         """Returns why no replica can be asked."""

@@ -2,7 +2,7 @@
 
 The cluster file and the manifests that it names are looked at again and again. When they say something else, a new
 generation is connected beside the old one and takes over in one step, as soon as it can search as much as the old one
-can at that moment. Requests that have begun end on the old one.
+can at that moment: as large a share of the tokens, or the same shards. Requests that have begun end on the old one.
 """
 
 import asyncio
@@ -173,13 +173,17 @@ class Serving:
             generation.listen(self._changed.set)
 
     def _take_over_if_better(self, candidate: Generation) -> None:
-        share, share_now = candidate.share_searchable(), self._answering.share_searchable()
-        if not share or share < share_now:
-            lost = ", ".join(map(str, candidate.lost_shards()))
-            self._report("waiting", f"the new generation cannot search as much as the old one, without shards {lost}")
+        old = self._answering
+        share, lost = candidate.share_searchable(), candidate.lost_shards()
+        # Of two indexes the same shard may be a little smaller: then what counts is that no other shard is missing.
+        is_as_good = share >= old.share_searchable() or lost.keys() <= old.lost_shards().keys()
+        if not share or not is_as_good:
+            names = ", ".join(map(str, lost))
+            self._report("waiting", f"the new generation cannot search as much as the old one, without shards {names}")
             return
-        old, self._current, self._next = self._answering, candidate, None
-        candidate.listen(_nothing)
+        self._current, self._next = candidate, None
+        for generation in (old, candidate):
+            generation.listen(_nothing)
         candidate.begin(old)
         self._report("applied", "")
         task = asyncio.create_task(self._retire(old), name="retire a generation")

@@ -14,6 +14,7 @@ from coordinator.cluster.serving import Serving
 from coordinator.errors import ConfigurationError
 from coordinator.results import Trace
 from coordinator.values import ShardId
+from index_format.manifest import IndexManifest
 from tests.integration.trace_load import ANSWER, OPTIONS, REQUEST, TEXTS, traces, untimed
 from tests.running_servers import generations, shard_server, until, unused_address, write_cluster_file
 from tests.tiny_index import byte_level_tokenizer, write_index
@@ -192,6 +193,32 @@ def test_when_the_servers_of_the_old_index_are_gone_the_new_one_takes_over(
                 await until(lambda: index_id(served) != old_id and served.share_searchable() == 1)
                 assert (await answer(served)) == expected(new)
 
+    asyncio.run(run())
+
+
+def test_a_shard_that_is_lost_in_both_generations_holds_nothing_up(old: Path, new: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with servers(new, 2) as found:
+            places = [server.address for server in found]
+            cluster = write_cluster_file(tmp_path / "cluster.yaml", new, [places, unused_address()])
+            async with generations(cluster, connect_timeout_ms=200) as served:
+                first_id = index_id(served)
+                # The shard that is left is a smaller share of the index that comes than of the one that goes.
+                write_cluster_file(cluster, old, [places, unused_address()])
+                await served.reload()
+                assert index_id(served) == first_id
+                await found[1].restart(old)
+                async with asyncio.timeout(20):
+                    while index_id(served) == first_id:
+                        await asyncio.sleep(0.02)
+                        await served.reload()
+                assert served.share_searchable() < share_of(new)
+
+    def share_of(index: Path) -> float:
+        manifest = IndexManifest.load(index)
+        return manifest.load_shard(index, 0).num_tokens / manifest.num_tokens
+
+    assert share_of(old) < share_of(new)
     asyncio.run(run())
 
 
