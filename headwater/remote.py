@@ -15,7 +15,13 @@ from coordinator.api.message_size import MAX_MESSAGE_BYTES
 from coordinator.api.request_codec import encode_count_request, encode_trace_request
 from coordinator.api.rich_status import error_of
 from coordinator.cluster.connection_fault import connection_fault
-from coordinator.errors import CoordinatorError, InvalidRequestError, ShardUnavailableError
+from coordinator.errors import (
+    CoordinatorError,
+    InvalidRequestError,
+    OverloadedError,
+    RequestTooLargeError,
+    ShardUnavailableError,
+)
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
 from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
 from coordinator.values import DocumentId
@@ -29,6 +35,8 @@ DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_DOCUMENT_TOKENS = 2_000
 # The coordinator answers within the time it is given; the connection gets this much more for the way back.
 _MARGIN_S = 2.0
+# When to come back after a refusal that does not say.
+_RETRY_AFTER_S = 1.0
 
 # Every call is a read, so one that reached no coordinator, or lost it, may be made again. Where the coordinator itself
 # says UNAVAILABLE it has tried all replicas and tells gRPC not to; when to come back after RESOURCE_EXHAUSTED is up to
@@ -68,6 +76,8 @@ _CHANNEL_OPTIONS = (
 
 # What gRPC says of a server that speaks HTTP/2 without gRPC, and of one that speaks HTTP/1 alone.
 _SIGNS_OF_HTTP = ("Received http2 header with status", "http1.x server")
+# ... of a message over the limit of either side
+_SIGN_OF_SIZE = "message larger than max"
 # ... and of a proxy for gRPC that finds no server behind it.
 _SIGN_OF_A_PROXY = re.compile(r"Received http2 header with status: (5\d\d)")
 
@@ -209,6 +219,10 @@ class RemoteIndex:
                 f"{self._target}: answers HTTP but not gRPC; this looks like the coordinator's HTTP port, "
                 "connect to its gRPC port"
             )
+        if status is grpc.StatusCode.RESOURCE_EXHAUSTED:  # told by gRPC or Serve, before the coordinator saw the call
+            if _SIGN_OF_SIZE in details:
+                return RequestTooLargeError(f"{self._target}: request or answer: {details}")
+            return OverloadedError(f"{self._target}: {details}", _RETRY_AFTER_S)
         if status is grpc.StatusCode.UNAVAILABLE and (reason := connection_fault(details)):
             return ShardUnavailableError(f"{self._target}: no coordinator answers there ({reason})")
         return ShardUnavailableError(f"{self._target}: {status.name}: {details}")

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 import headwater
-from coordinator.errors import ShardUnavailableError
+from coordinator.errors import OverloadedError, RequestTooLargeError, ShardUnavailableError
 
 
 @dataclass
@@ -46,3 +46,13 @@ def test_a_failed_call_is_told_by_what_the_caller_can_do(call: Call, message: st
         error = remote._fault(call, 2.5)  # type: ignore[arg-type]
     assert type(error) is ShardUnavailableError
     assert (str(error), error.request_id) == (message, "")
+
+
+def test_a_refusal_of_what_stands_before_the_coordinator_is_told_as_one_of_its_own() -> None:
+    with headwater.connect("h:1") as remote:
+        size = "SERVER: Received message larger than max (70 vs. 67)"
+        too_large = remote._fault(Call(grpc.StatusCode.RESOURCE_EXHAUSTED, size), 1.0)  # type: ignore[arg-type]
+        dropped = remote._fault(Call(grpc.StatusCode.RESOURCE_EXHAUSTED, "backpressure"), 1.0)  # type: ignore[arg-type]
+    assert isinstance(too_large, RequestTooLargeError)
+    assert type(dropped) is OverloadedError
+    assert dropped.retry_after_s == 1.0
