@@ -53,8 +53,11 @@ def add_error_handlers(api: FastAPI) -> None:
     """Makes every error that leaves a route of ``api`` a problem; see `RequestEdge` for bugs."""
 
     @api.exception_handler(CoordinatorError)
-    async def on_coordinator_error(_request: Request, error: CoordinatorError) -> Response:
-        return respond(problem_of(error))
+    async def on_coordinator_error(request: Request, error: CoordinatorError) -> Response:
+        problem = problem_of(error)
+        if request.method == "GET":
+            problem.pop("errors", None)  # they point into a body
+        return respond(problem)
 
     @api.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:

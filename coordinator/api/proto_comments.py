@@ -11,9 +11,11 @@ _COMMENT = re.compile(r"^\s*// ?(.*)$")
 def field_comments() -> dict[str, dict[str, str]]:
     """Returns the comment of every field of protos/coordinator/v1, by message and field.
 
-    A comment that stands over several fields in a row is that of each of them.
+    A comment that stands over several fields in a row is that of each of them. There are none where the source of the
+    protos is not installed.
     """
-    source = resources.files("protos.coordinator.v1").joinpath("coordinator.proto").read_text(encoding="utf-8")
+    file = resources.files("protos.coordinator.v1").joinpath("coordinator.proto")
+    source = file.read_text(encoding="utf-8") if file.is_file() else ""
     comments: dict[str, dict[str, str]] = {}
     message, comment, is_open = "", "", False
     for line in source.splitlines():

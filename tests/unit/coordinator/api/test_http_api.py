@@ -226,6 +226,7 @@ def test_a_wrong_path_and_a_wrong_method_are_problems() -> None:
 def test_a_document_id_that_is_none_is_a_problem() -> None:
     reply = call(Recorder(), "GET", "/v1/documents/seven")
     assert (reply.status, reply.body["type"]) == (400, "invalid-request")
+    assert "errors" not in reply.body  # there is no body to point into
 
 
 @pytest.mark.parametrize("body", [b" " * 2000, [b" " * 600] * 4])
