@@ -40,7 +40,10 @@ class CoordinatorConfig(ClusterSettings):
     )
 
     max_running_requests: int = Field(
-        default=4, ge=1, le=1024, description="Requests that a replica works on at once: more only slow each other."
+        default=8,
+        ge=1,
+        le=1024,
+        description="Requests that a replica works on at once. More help only where cold disks make it wait.",
     )
     max_queued_requests: int = Field(
         default=64,

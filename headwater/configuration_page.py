@@ -59,9 +59,9 @@ setting is looked for in this order: a flag (`--max-queued-requests`; `--replica
 the environment (`{COORDINATOR_PREFIX}MAX_QUEUED_REQUESTS`), the YAML file of `--config`, the default.
 
 Queue and cache are of each replica. `max_running_requests` is small because a coordinator's work is processor time of
-one process: more at once only make each other late. What waits is answered in the order of arrival. A request is
-refused at once when the queue is full, or when the wait would not leave it the time to be answered; the refusal says
-when to come back.
+one process: more at once make each other late. What waits is answered in the order of arrival. A request is refused at
+once when the queue is full, or when the wait would take half of its time or not leave it enough to be answered; the
+refusal says when to come back.
 """
 
 _LOCAL = """\

@@ -18,6 +18,9 @@ from coordinator.errors import OverloadedError
 _NEWEST = 0.1
 # A request is worth a turn if it has the mean time and so many mean deviations left: nine of ten then end in time.
 _DEVIATIONS = 2.0
+# Most of a request's time that may go by in the queue. Measured through Serve at twice the capacity: a queue that takes
+# nearly all of it hands on requests with too little left, which end late, in part, or not at all.
+_WAITING_SHARE = 0.5
 # What a caller is told at least and at most: below, it would come back into the same crowd; above, nothing is foreseen.
 _SHORTEST_RETRY_S = 0.1
 _LONGEST_RETRY_S = 30.0
@@ -124,11 +127,11 @@ class AdmissionQueue:
     async def _wait(self, now: float, request: _Waiting) -> None:
         if len(self._waiting) >= self._max_queued:
             raise self._refusal("queue_full", f"{len(self._waiting)} requests wait, no more can")
-        expected_s = self._expected_wait_s() + request.needs.nearly_all
-        if now + expected_s > request.deadline:
-            left_s = max(request.deadline - now, 0.0)
+        wait_s, left_s = self._expected_wait_s(), max(request.deadline - now, 0.0)
+        if wait_s > left_s * _WAITING_SHARE or wait_s + request.needs.nearly_all > left_s:
             raise self._refusal(
-                "deadline", f"the answer is expected in {expected_s:.2f} s, the request gives {left_s:.2f} s"
+                "deadline",
+                f"a wait of {wait_s:.2f} s would leave too little of the {left_s:.2f} s that the request gives",
             )
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = request

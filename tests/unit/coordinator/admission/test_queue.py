@@ -77,11 +77,27 @@ def test_a_request_that_would_have_its_turn_too_late_is_refused_at_the_door() ->
         await hold(queue, 2.0)
         running = asyncio.create_task(hold(queue, 2.0))
         await settled()
-        with pytest.raises(OverloadedError, match=r"expected in 4\.00 s, the request gives 3\.50 s"):
+        with pytest.raises(OverloadedError, match=r"a wait of 2\.00 s would leave too little of the 3\.50 s"):
             await hold(queue, 2.0, now() + 3.5)
         assert seen.refusals == ["deadline"]
         assert queue.num_waiting == 0
         await hold(queue, 2.0, now() + 4.5)
+        await running
+
+    virtual_time.run(scenario())
+
+
+def test_a_request_waits_for_half_of_its_time_at_the_most() -> None:
+    async def scenario() -> None:
+        queue = AdmissionQueue(1, 100, Seen(), now)
+        await hold(queue, 0.1)
+        running = asyncio.create_task(hold(queue, 0.1))
+        await settled()
+        waiting = [asyncio.create_task(hold(queue, 0.1, now() + 1.1)) for _ in range(20)]
+        await settled()
+        assert queue.num_waiting == 5
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [isinstance(each, OverloadedError) for each in outcomes] == [False] * 5 + [True] * 15
         await running
 
     virtual_time.run(scenario())
@@ -191,7 +207,7 @@ def test_a_short_kind_of_request_still_gets_its_turn_when_there_is_too_little_ti
             await asyncio.sleep(0.1)
         running = asyncio.create_task(hold(queue, 0.5))
         await settled()
-        deadline = now() + 1.4
+        deadline = now() + 1.85
         with pytest.raises(OverloadedError):
             await hold(queue, 1.0, deadline)
         async with queue.turn("count", deadline):
