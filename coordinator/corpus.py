@@ -70,5 +70,7 @@ def chosen_corpora(wanted: Sequence[str], corpora: Mapping[str, Corpus]) -> tupl
     """
     for name in wanted:
         if name not in corpora:
-            raise InvalidRequestError(f"there is no corpus {name!r}, expected some of {', '.join(corpora)}", "corpora")
+            raise InvalidRequestError(
+                f"there is no corpus {name[:63]!r}, expected some of {', '.join(corpora)}", "corpora"
+            )
     return tuple(corpus for corpus in corpora.values() if not wanted or corpus.name in wanted)
