@@ -23,7 +23,7 @@ from coordinator.errors import (
     ShardUnavailableError,
 )
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
-from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
+from coordinator.results import Count, Description, DocumentText, Ranking, Trace, TraceEvent
 from coordinator.values import DocumentId
 from headwater.address import checked_address
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -138,12 +138,18 @@ class RemoteIndex:
         request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
         message = encode_trace_request(request, _milliseconds(timeout_s), pb.TraceStreamRequest)
         call = self._stub.TraceStream(message, timeout=timeout_s + _MARGIN_S)
+        is_complete = False
         try:
-            yield from map(decode_event, call)
+            for response in call:
+                event = decode_event(response)
+                is_complete = isinstance(event, Ranking)
+                yield event
         except grpc.RpcError as error:
             raise self._fault(error, timeout_s) from error
         finally:
             call.cancel()  # type: ignore[no-untyped-call]
+        if not is_complete:  # Serve's default proxy, unlike HAProxy, loses the status of a stream that fails
+            raise ShardUnavailableError(f"{self._target}: the stream ended before its ranking")
 
     def count(
         self,

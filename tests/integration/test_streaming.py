@@ -12,7 +12,13 @@ import pytest
 
 import headwater
 from coordinator.api.rich_status import error_of
-from coordinator.errors import IncompleteAnswerError, InvalidRequestError, NoShardAnsweredError, OverloadedError
+from coordinator.errors import (
+    IncompleteAnswerError,
+    InvalidRequestError,
+    NoShardAnsweredError,
+    OverloadedError,
+    ShardUnavailableError,
+)
 from coordinator.requests import TraceOptions
 from coordinator.results import DocumentsFound, Ranking, SpansFound, Trace, TraceEvent
 from coordinator.streaming import trace_of
@@ -110,6 +116,18 @@ def test_an_error_in_the_middle_arrives_after_the_events_before_it(error: Except
 
     assert asyncio.run(run()) == [SPANS_FOUND]
     assert scripted.num_calls == 1
+
+
+def test_a_stream_that_ends_without_its_ranking_is_an_error() -> None:
+    def read(target: str) -> None:
+        with headwater.connect(target) as remote, pytest.raises(ShardUnavailableError, match="before its ranking"):
+            list(remote.trace_stream("a"))
+
+    async def run() -> None:
+        async with serving(Scripted(SPANS_FOUND)) as target:
+            await asyncio.to_thread(read, target)
+
+    asyncio.run(run())
 
 
 def test_ids_go_there_and_back_also_with_an_error() -> None:
