@@ -31,3 +31,9 @@ def searched(trace: pb.Trace) -> Searched:
         missing=frozenset(failed.shard for corpus in coverage.corpora for failed in corpus.failed_shards),
         index_ids=tuple(corpus.index_id for corpus in coverage.corpora),
     )
+
+
+def reasons(trace: pb.Trace) -> str:
+    """Returns why shards are missing, as the answer says."""
+    failed = (one for corpus in trace.coverage.corpora for one in corpus.failed_shards)
+    return "; ".join(f"{one.shard}: {one.reason}" for one in failed)

@@ -33,7 +33,7 @@ class Outcome:
         status: Name of its gRPC status, or `HUNG`.
         answer: Digest of what was answered (`answers.digest`); empty if the status is not `OK`.
         searched: What the answer says that it searched; None if the status is not `OK`.
-        detail: What the status says.
+        detail: What the status says, or why shards are missing.
     """
 
     request: int

@@ -18,7 +18,7 @@ import grpc
 import grpc.aio
 
 from bench.errors import BenchError
-from bench.faults.answers import digest, searched
+from bench.faults.answers import digest, reasons, searched
 from bench.faults.outcomes import HUNG, OK, Outcome
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -175,7 +175,9 @@ def _outcome(one: _Answered) -> Outcome:
     if one.status != OK:
         return Outcome(one.request, one.intended_s, one.finished_s, one.status, detail=one.detail)
     trace = pb.TraceResponse.FromString(one.content).trace
-    return Outcome(one.request, one.intended_s, one.finished_s, OK, digest(trace), searched(trace))
+    return Outcome(
+        one.request, one.intended_s, one.finished_s, OK, digest(trace), searched(trace), detail=reasons(trace)
+    )
 
 
 def _main(load: Load, pipe: "Connection[Any, Any]") -> None:

@@ -119,6 +119,5 @@ def _recovery_s(bad: Sequence[Outcome], timeline: Timeline) -> float:
 
 def _describe(what: str, outcome: Outcome, timeline: Timeline) -> str:
     since = outcome.finished_s - timeline.strikes[0] if timeline.strikes else outcome.finished_s
-    missing = ", ".join(sorted(outcome.searched.missing)) if outcome.searched else ""
-    told = outcome.detail or (f"without {missing}" if missing else "from all shards")
+    told = outcome.detail or "from all shards"
     return f"{what}: {outcome.status} after {outcome.latency_s:.2f} s, {since:.2f} s after the fault ({told})"

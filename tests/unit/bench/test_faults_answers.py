@@ -1,6 +1,6 @@
 """Two answers are the same if they differ only in how they came about; coverage is a part of an answer."""
 
-from bench.faults.answers import digest, searched
+from bench.faults.answers import digest, reasons, searched
 from bench.faults.outcomes import Searched
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -36,3 +36,7 @@ def test_the_answer_itself_is_left_as_it_is() -> None:
 
 def test_what_was_searched_is_what_the_coverage_says() -> None:
     assert searched(trace()) == Searched(complete=False, missing=frozenset({"web:1"}), index_ids=("first",))
+
+
+def test_reasons_name_the_shards() -> None:
+    assert reasons(trace()) == "web:1: gone"
