@@ -19,10 +19,11 @@ def open_channel(address: str, settings: ClusterSettings) -> grpc.aio.Channel:
         ("grpc.keepalive_timeout_ms", settings.keepalive_timeout_ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        # The default waits up to two minutes before it looks for a restarted server.
+        # The default waits up to two minutes before it looks for a restarted server. The second is also the time that
+        # a connection has to come about.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1_000),
-        ("grpc.max_reconnect_backoff_ms", 500),
+        ("grpc.max_reconnect_backoff_ms", 250),
         # A connection of our own: its state is this process's only source of what became of the server.
         ("grpc.use_local_subchannel_pool", 1),
         # Whether and where a call is tried again is decided here (`shard_call`).

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import headwater
+from bench.faults.proxy import Cut, ProxyThread, Sound
 from coordinator.cluster.serving import Serving
 from coordinator.errors import ShardUnavailableError
 from coordinator.results import Trace
 from coordinator.values import DocumentId, ShardId
+from runtime.address import split_address
 from tests.integration.trace_load import ANSWER, OPTIONS, REQUEST, TEXTS, traces, untimed
 from tests.running_servers import (
     ShardProcess,
@@ -149,6 +151,29 @@ def test_a_server_that_drains_loses_no_call(
             check_unharmed(load, expected)
 
     asyncio.run(run())
+
+
+def test_connections_that_all_break_for_a_moment_are_not_seen(
+    index: Path, tmp_path: Path, pair: tuple[ShardProcess, ShardProcess], expected: Trace
+) -> None:
+    async def run(proxies: ProxyThread) -> None:
+        links = [proxies.open(split_address(one.address)) for one in pair]
+        addresses = [link.address for link in links]
+        async with generations(cluster_of(tmp_path, index, *addresses), reconnect_grace_ms=5_000) as served:
+            async with traces(served) as load:
+                await load.more(50)
+                for link in links:
+                    await asyncio.to_thread(proxies.set, link, Cut())
+                await asyncio.sleep(0.1)  # how long the network is away
+                for link in links:
+                    await asyncio.to_thread(proxies.set, link, Sound())
+                await until_usable(served, *addresses)
+                await load.more(50)
+            assert load.errors == []
+            assert all(answer == expected for answer in load.answers)
+
+    with ProxyThread() as proxies:
+        asyncio.run(run(proxies))
 
 
 def test_a_shard_without_replicas_is_named_until_one_comes_back(index: Path, tmp_path: Path, expected: Trace) -> None:
