@@ -104,7 +104,7 @@ class ShardCall(Generic[_T]):
 
     async def _begin_any(self) -> None:
         """Begins a try, after a short wait if the shard has lost its last replica just now."""
-        while (replica := self._set.pick(self._tried)) is None:
+        while (replica := self._set.pick(self._tried)) is None and not self._gave_up:
             lost_at = max(self._set.lost_at, self._cut_at)
             grace_s = min(lost_at + self._set.grace_s, self._until) - self._now()
             if grace_s <= 0:
