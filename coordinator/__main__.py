@@ -39,6 +39,9 @@ _RAY_ENVIRONMENT = {
     "RAY_SERVE_HAPROXY_H2_BE_INITIAL_WINDOW_SIZE": str(1024 * 1024),
     # ... and passes through buffers of 16 kB in many steps (0.1 to 0.4 ms of 3 to 4 outside the pipeline).
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(128 * 1024),
+    # What a connection may have under way. Beyond it gRPC holds calls back in the client, where no queue of ours sees
+    # them: they would be refused late, or never.
+    "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": "1000",
     # One machine has no other replica to drain to; the default makes every stop last 30 s.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",

@@ -54,14 +54,17 @@ http_options:
   port: 8000
 ```
 
+Start Ray with `RAY_SERVE_ENABLE_HA_PROXY=1` in its environment, on every node. Serve's own proxy loses the status of a
+stream that fails, and one call whose method is not UTF-8 ends its gRPC server.
+
 On one machine, `python -m coordinator --cluster-file /srv/cluster.yaml` starts it with a Ray of its own. There each
 setting is looked for in this order: a flag (`--max-queued-requests`; `--replicas` for `num_replicas`), a variable in
 the environment (`{COORDINATOR_PREFIX}MAX_QUEUED_REQUESTS`), the YAML file of `--config`, the default.
 
 Queue and cache are of each replica. `max_running_requests` is small because a coordinator's work is processor time of
 one process: more at once make each other late. What waits is answered in the order of arrival. A request is refused at
-once when the queue is full, or when the wait would take half of its time or not leave it enough to be answered; the
-refusal says when to come back.
+once when the queue is full, or when the wait would take more than a quarter of its time; the refusal says when to come
+back.
 """
 
 _LOCAL = """\

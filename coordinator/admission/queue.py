@@ -20,7 +20,7 @@ _NEWEST = 0.1
 _DEVIATIONS = 2.0
 # Most of a request's time that may go by in the queue. Measured through Serve at twice the capacity: a queue that takes
 # nearly all of it hands on requests with too little left, which end late, in part, or not at all.
-_WAITING_SHARE = 0.5
+_WAITING_SHARE = 0.25
 # What a caller is told at least and at most: below, it would come back into the same crowd; above, nothing is foreseen.
 _SHORTEST_RETRY_S = 0.1
 _LONGEST_RETRY_S = 30.0

@@ -81,19 +81,19 @@ def test_a_request_that_would_have_its_turn_too_late_is_refused_at_the_door() ->
             await hold(queue, 2.0, now() + 3.5)
         assert seen.refusals == ["deadline"]
         assert queue.num_waiting == 0
-        await hold(queue, 2.0, now() + 4.5)
+        await hold(queue, 2.0, now() + 8.5)
         await running
 
     virtual_time.run(scenario())
 
 
-def test_a_request_waits_for_half_of_its_time_at_the_most() -> None:
+def test_a_request_waits_for_a_quarter_of_its_time_at_the_most() -> None:
     async def scenario() -> None:
         queue = AdmissionQueue(1, 100, Seen(), now)
         await hold(queue, 0.1)
         running = asyncio.create_task(hold(queue, 0.1))
         await settled()
-        waiting = [asyncio.create_task(hold(queue, 0.1, now() + 1.1)) for _ in range(20)]
+        waiting = [asyncio.create_task(hold(queue, 0.1, now() + 2.2)) for _ in range(20)]
         await settled()
         assert queue.num_waiting == 5
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
@@ -203,11 +203,12 @@ def test_a_short_kind_of_request_still_gets_its_turn_when_there_is_too_little_ti
         queue = AdmissionQueue(1, 10, Seen(), now)
         async with queue.turn("trace", NEVER):
             await asyncio.sleep(1.0)
-        async with queue.turn("count", NEVER):
-            await asyncio.sleep(0.1)
+        for _ in range(50):
+            async with queue.turn("count", NEVER):
+                await asyncio.sleep(0.1)
         running = asyncio.create_task(hold(queue, 0.5))
         await settled()
-        deadline = now() + 1.85
+        deadline = now() + 0.8
         with pytest.raises(OverloadedError):
             await hold(queue, 1.0, deadline)
         async with queue.turn("count", deadline):
