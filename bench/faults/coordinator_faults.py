@@ -4,6 +4,8 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 import headwater
 from bench.faults.cluster import FaultCluster
@@ -14,50 +16,51 @@ from coordinator.errors import CoordinatorError
 # A dead process cannot answer what it was at: its callers are told so, in these words.
 _BROKEN_OFF = frozenset({"UNAVAILABLE", "INTERNAL", "CANCELLED"})
 _MOST_S = 30.0
-_CLIENTS = 2
+# Beside the steady traffic.
+_PAUSE_S = 0.1
 
 
 def kill_replica(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
-    """Kills a replica and waits until Ray has started another, while clients of ours trace, too."""
-    with _Clients(cluster) as clients:
+    """Kills a replica and waits until Ray has started another, while a client of ours traces, too."""
+    with _Client(cluster) as client:
         began = timeline.strike()
         timeline.excuse_in_flight(_BROKEN_OFF)
         cluster.coordinator.kill_replica()
         cluster.settle()
         took = time.monotonic() - began
     late = [f"the replica was replaced after {took:.1f} s, expected {_MOST_S:.0f} s at most"] if took > _MOST_S else []
-    return (*late, *clients.faults)
+    return (*late, *client.faults)
 
 
-class _Clients:
-    """Threads that trace by `headwater.connect`, which tries again what was broken off: they must see no error."""
+class _Client:
+    """Traces one answer after the other by `headwater.connect`, which tries again what was broken off."""
 
     def __init__(self, cluster: FaultCluster):
         self.faults: list[str] = []
         self._stop = threading.Event()
         self._target, self._answers = cluster.coordinator.target, cluster.indexes.answers
-        self._threads = [threading.Thread(target=self._trace, name=f"client-{each}") for each in range(_CLIENTS)]
+        self._thread = threading.Thread(target=self._trace, name="client")
 
-    def __enter__(self) -> "_Clients":
-        for thread in self._threads:
-            thread.start()
+    def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def _trace(self) -> None:
         with headwater.connect(self._target) as index:
             for answer in itertools.cycle(self._answers):
-                if self._stop.is_set():
-                    return
                 try:
                     if not index.trace(answer, timeout_s=TIMEOUT_S).coverage.complete:
                         self.faults.append("a client got an incomplete answer")
                 except CoordinatorError as error:
                     self.faults.append(f"a client that tries again got an error: {type(error).__name__}: {error}")
+                if self._stop.wait(_PAUSE_S):
+                    return
 
 
 SCENARIOS = (Scenario("coordinator replica and its Ray worker killed", kill_replica),)
