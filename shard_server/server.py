@@ -24,6 +24,8 @@ from shard_server.shards import OpenShards
 _HANDSHAKE_MS = 5_000
 # Of one connection: more calls than ever wait here, and few enough that a caller who sends nothing costs little.
 _MOST_STREAMS = 1_000
+# Pings that may come too early one after the other.
+_PING_STRIKES = 10
 # How often the server is looked after, and tried to be bound again.
 _LOOK_S = 0.05
 _REBIND_S = 10.0
@@ -166,8 +168,8 @@ def _server_options(config: ShardServerConfig) -> list[tuple[str, int]]:
         # A coordinator pings every second, also without a call, to notice a frozen server; the default of one ping in
         # 300 s would drop it. Some pings come in a bunch when the network, or this process, stood still.
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
-        ("grpc.http2.max_ping_strikes", 10),
+        ("grpc.http2.min_ping_interval_without_data_ms", 50),
+        ("grpc.http2.max_ping_strikes", _PING_STRIKES),
         # The other way round: watchers whose machine is gone are not kept.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),

@@ -14,7 +14,7 @@ from tests.running_servers import shard_server, stub_of
 
 # As a shard server does: coordinators ask all the time whether it is there.
 _ALLOW_PINGS = (
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 100),
+    ("grpc.http2.min_ping_interval_without_data_ms", 50),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.keepalive_permit_without_calls", 1),
 )
