@@ -70,7 +70,7 @@ class CoordinatorProcess:
             RuntimeError: it cannot, and should be replaced by another.
         """
         if not self.coordinator.is_alive:
-            raise RuntimeError("what the coordinator does by itself has ended; see its log")
+            raise RuntimeError("the event loop does not run as it should; see the log")
 
     async def _open(self) -> None:
         metrics = CoordinatorMetrics()

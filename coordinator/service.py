@@ -176,7 +176,7 @@ class Coordinator:
 
     @property
     def is_alive(self) -> bool:
-        """Whether what runs by itself still does: the looks at the event loop and at the cluster file."""
+        """Whether the event loop runs."""
         return self._loop_watch.is_beating
 
     def readiness(self) -> Readiness:

@@ -107,7 +107,7 @@ class AdmissionQueue:
             OverloadedError: too many wait, or the wait would take or took the time to answer.
         """
         clock = self._clock
-        if self._num_running < self._max_running and not self._waiting:
+        if self._num_running < self._max_running:  # then nobody waits: whoever ends a turn gives it on
             self._num_running += 1
             self._observer.waited(0.0)
         else:

@@ -102,6 +102,13 @@ def test_what_was_put_is_found_and_the_longest_unused_goes_first() -> None:
     assert seen.num_evicted == 1
 
 
+def test_an_answer_that_is_put_again_is_counted_once() -> None:
+    cache = ResultCache(100_000, Seen())
+    for size in (100, 5_000, 300):
+        cache.put(b"key", bytes(size))
+    assert (len(cache), cache.size_bytes) == (1, 300 + ENTRY)
+
+
 def test_an_answer_that_would_take_more_than_an_eighth_is_not_kept() -> None:
     cache = ResultCache(8 * 1000, Seen())
     cache.put(b"large", bytes(1000 - ENTRY + 1))
