@@ -16,6 +16,7 @@ from coordinator.errors import CoordinatorError
 # A dead process cannot answer what it was at: its callers are told so, in these words.
 _BROKEN_OFF = frozenset({"UNAVAILABLE", "INTERNAL", "CANCELLED"})
 _MOST_S = 30.0
+_HELD_S = 0.2
 # Beside the steady traffic.
 _PAUSE_S = 0.1
 
@@ -24,8 +25,8 @@ def kill_replica(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     """Kills a replica and waits until Ray has started another, while a client of ours traces, too."""
     with _Client(cluster) as client:
         began = timeline.strike()
-        timeline.excuse_in_flight(_BROKEN_OFF)
-        cluster.coordinator.kill_replica()
+        timeline.excuse_in_flight(_BROKEN_OFF, within_s=_HELD_S)
+        cluster.coordinator.kill_replica(_HELD_S)
         cluster.settle()
         took = time.monotonic() - began
     late = [f"the replica was replaced after {took:.1f} s, expected {_MOST_S:.0f} s at most"] if took > _MOST_S else []

@@ -1,6 +1,7 @@
 """The coordinator of the suite, on a Ray of its own, and how to kill one of its replicas."""
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,8 +56,8 @@ class CoordinatorProcess:
         found = [each for each in self._process.with_descendants() if _is_replica(each)]
         return sorted(found, key=lambda each: each.create_time())
 
-    def kill_replica(self) -> psutil.Process:
-        """Kills one replica with the Ray worker that it is, and returns the process that was.
+    def kill_replica(self, held_s: float) -> None:
+        """Kills one replica with the Ray worker that it is, in the middle of its requests: frozen, these pile up.
 
         Raises:
             BenchError: it has not as many replicas as it should.
@@ -64,8 +65,9 @@ class CoordinatorProcess:
         replicas = self.replicas()
         if len(replicas) < self._num_replicas:
             raise BenchError(f"the coordinator has {len(replicas)} replicas, expected {self._num_replicas}")
+        replicas[0].suspend()
+        time.sleep(held_s)
         replicas[0].kill()
-        return replicas[0]
 
     def end(self) -> None:
         """Stops it gently, then surely."""

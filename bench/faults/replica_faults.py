@@ -8,7 +8,9 @@ from bench.faults.scenario import Scenario
 from bench.faults.shard_replica import ShardReplica
 from bench.faults.timeline import Timeline
 
-_DOWN_S = 4.0
+_DOWN_S = 3.0
+# Calls pile up meanwhile: most answers take a few milliseconds, so hardly any would be under way otherwise.
+_HELD_S = 0.15
 # A frozen server has to be noticed by its silence.
 _FROZEN_S = 6.0
 # A coordinator looks for a lost server every two seconds at the longest (cluster/shard_client.py).
@@ -17,12 +19,16 @@ _AT_ONCE_S = 2.0
 
 
 def kill_one(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
-    """Kills a replica by SIGKILL, and starts it again."""
-    replica = cluster.replicas[0][0]
-    timeline.strike()
-    replica.kill()
-    time.sleep(_DOWN_S)
-    replica.restart()
+    """Kills a replica by SIGKILL, and starts it again; then another one in the middle of its calls."""
+    for replica, held_s in ((cluster.replicas[0][0], 0.0), (cluster.replicas[2][0], _HELD_S)):
+        timeline.strike()
+        if held_s:
+            replica.freeze()
+            time.sleep(held_s)
+        replica.kill()
+        time.sleep(_DOWN_S)
+        replica.restart()
+        cluster.settle()
     return ()
 
 
