@@ -47,8 +47,8 @@ _RAY_ENVIRONMENT = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
-    # On a machine that is busy with other things the default of 30 s was once too little.
-    "RAY_raylet_start_wait_time_s": "120",
+    # A node that is not ready by then will never be; see `coordinator.app`. On a busy machine it takes some 20 s.
+    "RAY_raylet_start_wait_time_s": "60",
     "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(64 * 1024 * 1024),
     # Ray's own ports listen on every interface; a token keeps others out of them.
     "RAY_AUTH_MODE": "token",

@@ -26,6 +26,7 @@ from coordinator.api.health_api import HealthApi
 from coordinator.api.http_api import create_api
 from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig
 from coordinator.errors import ConfigurationError, CoordinatorError
+from coordinator.local.child_processes import end_descendants
 from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -33,6 +34,8 @@ APPLICATION = "headwater"
 # How soon a replica that is gone is noticed, and one that does not answer any more is replaced.
 _HEALTH_CHECK_PERIOD_S = 1.0
 _HEALTH_CHECK_TIMEOUT_S = 10.0
+_RAY_STARTS = 2
+_SECONDS_TO_END = 3.0
 # Ray replaces 127.0.0.1 by the machine's outward address; this one it takes for what it is, a loopback address.
 _NODE_ADDRESS = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 
@@ -148,19 +151,7 @@ def run_locally(
         ConfigurationError: the application did not start; says what its replica said.
         CoordinatorError: Ray did not start.
     """
-    try:
-        ray.init(
-            num_cpus=config.num_replicas + 2,
-            object_store_memory=100 * 1024 * 1024,
-            include_dashboard=False,
-            configure_logging=True,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            _node_ip_address=_NODE_ADDRESS,
-            _temp_dir=temp_dir,
-        )
-    except Exception as error:  # Ray raises just that when the machine is too busy, or a port is taken
-        raise CoordinatorError(f"Ray did not start: {' '.join(str(error).split())}") from error
+    _start_ray(config, temp_dir)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # our own log says what an operator needs
     try:
         serve.start(
@@ -172,6 +163,28 @@ def run_locally(
     finally:
         serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
+
+
+def _start_ray(config: CoordinatorConfig, temp_dir: str) -> None:
+    """Starts Ray, again if need be: where several start at once, one may lose a port to another and never get ready."""
+    for tries_left in reversed(range(_RAY_STARTS)):
+        try:
+            ray.init(
+                num_cpus=config.num_replicas + 2,
+                object_store_memory=100 * 1024 * 1024,
+                include_dashboard=False,
+                configure_logging=True,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                _node_ip_address=_NODE_ADDRESS,
+                _temp_dir=temp_dir,
+            )
+            return
+        except Exception as error:  # Ray raises just that
+            ray.shutdown()
+            end_descendants(_SECONDS_TO_END)
+            if not tries_left:
+                raise CoordinatorError(f"Ray did not start: {' '.join(str(error).split())}") from error
 
 
 def _deploy(config: CoordinatorConfig) -> None:
