@@ -54,8 +54,11 @@ http_options:
   port: 8000
 ```
 
-Start Ray with `RAY_SERVE_ENABLE_HA_PROXY=1` in its environment, on every node. Serve's own proxy loses the status of a
-stream that fails, and one call whose method is not UTF-8 ends its gRPC server.
+Start Ray with `RAY_SERVE_ENABLE_HA_PROXY=1` in its environment, on every node: Serve's own proxy loses the status of a
+stream that fails, and one call whose method is not UTF-8 ends its gRPC server. With
+`RAY_SERVE_HAPROXY_RETRY_ON="conn-failure empty-response"` and `RAY_SERVE_HAPROXY_RETRIES=3` the requests of a replica
+that dies go to another one, which is safe: all calls only read. `coordinator/__main__.py` lists what else it sets, and
+why.
 
 On one machine, `python -m coordinator --cluster-file /srv/cluster.yaml` starts it with a Ray of its own. There each
 setting is looked for in this order: a flag (`--max-queued-requests`; `--replicas` for `num_replicas`), a variable in
