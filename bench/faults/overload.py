@@ -65,7 +65,8 @@ def overload(cluster: FaultCluster, oracle: Oracle) -> Overload:
         capacities.append(_measure(clients(best), _CAPACITY_S, oracle).goodput)
         rate = 2 * statistics.fmean(capacities)
         flood = _measure(Load(target, answers, rate, timeout_s=_TIMEOUT_S, channels=_CHANNELS), _OVERLOAD_S, oracle)
-        timeline.excuses.append(Excuse(flood.began_s, flood.ended_s, frozenset({_REFUSED})))
+        last_s = max(one.intended_s for one in flood.outcomes)
+        timeline.excuses.append(Excuse(flood.outcomes[0].intended_s, last_s, frozenset({_REFUSED})))
         reached.append(flood.goodput)
         outcomes += flood.outcomes
     # What the service owes once the load is gone: to answer at once.
@@ -79,22 +80,18 @@ def overload(cluster: FaultCluster, oracle: Oracle) -> Overload:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A load: its outcomes, when it lasted, and its goodput once it was under way."""
+    """A load: its outcomes, and its goodput once it was under way."""
 
     outcomes: tuple[Outcome, ...]
-    began_s: float
-    ended_s: float
     goodput: float
 
 
 def _measure(load: Load, seconds: float, oracle: Oracle) -> _Measured:
     with Traffic(load) as traffic:
-        began = time.monotonic()
+        began = time.monotonic() + _WARM_UP_S
         time.sleep(_WARM_UP_S + seconds)
         ended = time.monotonic()
-    return _Measured(
-        traffic.outcomes, began, ended, goodput(traffic.outcomes, began + _WARM_UP_S, ended, oracle.is_right)
-    )
+    return _Measured(traffic.outcomes, goodput(traffic.outcomes, began, ended, oracle.is_right))
 
 
 def goodput(outcomes: Sequence[Outcome], start_s: float, end_s: float, is_right: Callable[[Outcome], bool]) -> float:
