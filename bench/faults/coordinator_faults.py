@@ -13,8 +13,6 @@ from bench.faults.scenario import TIMEOUT_S, Scenario
 from bench.faults.timeline import Timeline
 from coordinator.errors import CoordinatorError
 
-# A dead process cannot answer what it was at: its callers are told so, in these words.
-_BROKEN_OFF = frozenset({"UNAVAILABLE", "INTERNAL", "CANCELLED"})
 _MOST_S = 30.0
 _HELD_S = 0.2
 # Beside the steady traffic.
@@ -25,7 +23,6 @@ def kill_replica(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     """Kills a replica and waits until Ray has started another, while a client of ours traces, too."""
     with _Client(cluster) as client:
         began = timeline.strike()
-        timeline.excuse_in_flight(_BROKEN_OFF, within_s=_HELD_S)
         cluster.coordinator.kill_replica(_HELD_S)
         cluster.settle()
         took = time.monotonic() - began

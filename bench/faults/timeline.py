@@ -53,11 +53,6 @@ class Timeline:
         self.strikes.append(self.clock())
         return self.strikes[-1]
 
-    def excuse_in_flight(self, statuses: Collection[str], within_s: float = 0.0) -> None:
-        """Excuses requests that are under way now, or begin ``within_s`` seconds from now."""
-        now = self.clock()
-        self.excuses.append(Excuse(now, now + within_s, frozenset(statuses)))
-
     @contextmanager
     def outage(self, missing: Collection[str], grace_s: float, statuses: Collection[str] = ()) -> Iterator[None]:
         """Excuses answers without some shards while the block runs, and ``grace_s`` longer: nobody is told at once.

@@ -91,14 +91,6 @@ def test_an_outage_excuses_its_shards_and_recovery_begins_at_its_end() -> None:
     assert verdict([*outcomes, answered(12.1, searched=WITHOUT_1)], timeline).avoidable == 1
 
 
-def test_requests_in_flight_at_a_strike_are_excused_and_later_ones_are_not() -> None:
-    timeline = Timeline(clock=lambda: 5.0)
-    timeline.strike()
-    timeline.excuse_in_flight({"UNAVAILABLE"})
-    found = verdict([failed(4.95), failed(5.01)], timeline)
-    assert (found.excused, found.avoidable) == (1, 1)
-
-
 def test_latencies_count_from_when_a_request_was_due() -> None:
     found = verdict([answered(at, took=at / 100) for at in range(1, 101)], struck(0))
     assert found.median_ms == pytest.approx(500)
