@@ -97,7 +97,7 @@ class CoordinatorConfig(ClusterSettings):
 
     metrics_listen: Address | None = Field(
         default="127.0.0.1:9464",
-        description="Address to serve /metrics, /healthz and /readyz on. Port 0: any free one. Absent: nowhere.",
+        description="Address to serve /metrics, /healthz and /readyz on. Port 0: any free one; none: nowhere.",
     )
     metrics_ports: int = Field(
         default=100,

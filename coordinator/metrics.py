@@ -131,7 +131,7 @@ class CoordinatorMetrics:
         )
         self._ejection_reasons: set[str] = set()
         self._searchable = self._gauge(
-            "searchable_share", "Share of a corpus's tokens whose shard has a usable replica.", "corpus"
+            "searchable_share", "Share of a corpus's tokens whose shard has a replica to ask.", "corpus"
         )
         self._ready = self._gauge("ready", "1 while requests should be sent here, else 0.")
         self._index = self._gauge(

@@ -26,6 +26,7 @@ class RequestRecord:
         num_tokens: Tokens of the text that is asked about, once they are known.
         share_searched: Share of the tokens that were searched, once it is known.
         cached: Whether the answer was there already.
+        had_turn: Whether it was worked on, or only looked at.
     """
 
     method: str
@@ -33,6 +34,7 @@ class RequestRecord:
     num_tokens: int | None = None
     share_searched: float | None = None
     cached: bool | None = None
+    had_turn: bool = False
 
     @property
     def left_s(self) -> float:

@@ -5,12 +5,12 @@ The Serve application and plain gRPC and HTTP servers in tests are shells round 
 
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields
 from typing import Self
 
 from coordinator.admission.queue import AdmissionQueue
-from coordinator.admission.rate_limit import RateLimit, estimated_tokens
+from coordinator.admission.rate_limit import CHARS_PER_TOKEN, RateLimit, estimated_tokens
 from coordinator.admission.result_cache import ResultCache, cache_key
 from coordinator.admission.single_flight import SingleFlight
 from coordinator.api import caller
@@ -18,7 +18,7 @@ from coordinator.api.codec import decode_coverage, decode_trace, encode_trace
 from coordinator.cluster.generation import Generation
 from coordinator.cluster.serving import Serving
 from coordinator.config import CoordinatorConfig
-from coordinator.errors import DocumentNotFoundError, InvalidRequestError, OverloadedError, RateLimitedError
+from coordinator.errors import OverloadedError, RateLimitedError
 from coordinator.loop_watch import LoopWatch
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.options import check_request, check_text
@@ -119,7 +119,7 @@ class Coordinator:
         with self._recorded("TraceStream", timeout_ms) as record:
             check_request(request, self._limits)
             async with self._serving.current() as generation:
-                with self._reserved(estimated_tokens(len(request.answer)), record):
+                with self._reserved(len(request.answer), record, extra_chars=len(request.prompt)):
                     key = self._key(request, generation)
                     kept = self._kept(key)
                     if kept is not None:
@@ -130,7 +130,7 @@ class Coordinator:
                         self.metrics.cache_asked("miss")
                     told: list[TraceEvent] = []
                     async with (
-                        self._queue.turn("Trace", record.deadline),
+                        self._turn("Trace", record),
                         aclosing(generation.pipeline.stream(request, record.left_s)) as made,
                     ):
                         async for event in made:
@@ -145,8 +145,8 @@ class Coordinator:
         with self._recorded("Count", timeout_ms) as record:
             check_text("text", request.text, self._limits)
             async with self._serving.current() as generation:
-                with self._reserved(estimated_tokens(len(request.text)), record):
-                    async with self._queue.turn("Count", record.deadline):
+                with self._reserved(len(request.text), record):
+                    async with self._turn("Count", record):
                         count = await generation.pipeline.count(request, record.left_s)
                     record.found(count.num_tokens, count.coverage)
                     self.metrics.covered(count.coverage)
@@ -162,8 +162,9 @@ class Coordinator:
         wanted = max_tokens or self._limits.max_document_tokens
         with self._recorded("GetDocument", timeout_ms) as record:
             async with self._serving.current() as generation:
-                with self._reserved(min(wanted, _ESTIMATED_DOCUMENT_TOKENS), record):
-                    async with self._queue.turn("GetDocument", record.deadline):
+                with self._reserved(CHARS_PER_TOKEN * min(wanted, _ESTIMATED_DOCUMENT_TOKENS), record):
+                    async with self._turn("GetDocument", record):
+                        record.num_tokens = 0  # until there are some
                         found = await generation.pipeline.get_document(document, start, wanted, record.left_s)
                     record.num_tokens = found.end - found.start
                     return found
@@ -199,7 +200,7 @@ class Coordinator:
         with self._recorded("Trace", timeout_ms) as record:
             check_request(request, self._limits)
             async with self._serving.current() as generation:
-                with self._reserved(estimated_tokens(len(request.answer)), record):
+                with self._reserved(len(request.answer), record, extra_chars=len(request.prompt)):
                     key = self._key(request, generation)
                     kept = self._kept(key) or await self._found_by_another(key, record)
                     if kept is not None:
@@ -240,7 +241,7 @@ class Coordinator:
         self, request: TraceRequest, generation: Generation, key: bytes | None, record: RequestRecord
     ) -> tuple[bytes | None, _Answer]:
         """Returns a new trace, and its bytes if equal requests may have it too."""
-        async with self._queue.turn("Trace", record.deadline):
+        async with self._turn("Trace", record):
             trace = await generation.pipeline.trace(request, record.left_s)
             return self._made(trace, key, record)
 
@@ -269,22 +270,32 @@ class Coordinator:
         self.metrics.covered(coverage)
         return _Answer(response=response)
 
+    @asynccontextmanager
+    async def _turn(self, kind: str, record: RequestRecord) -> AsyncGenerator[None, None]:
+        """Holds a turn of the queue while the block runs."""
+        async with self._queue.turn(kind, record.deadline):
+            record.had_turn = True
+            yield
+
     @contextmanager
-    def _reserved(self, num_tokens: int, record: RequestRecord) -> Iterator[None]:
-        """Counts a request for its client: as so many tokens until it is known how many they are."""
+    def _reserved(self, num_chars: int, record: RequestRecord, extra_chars: int = 0) -> Iterator[None]:
+        """Counts a request for its client: as so many tokens as its characters may be, until they are known.
+
+        ``extra_chars`` is text that is never tokenized, so that the estimate stands.
+        """
+        extra_tokens = estimated_tokens(extra_chars) if extra_chars else 0
         try:
-            reservation = self._rate.reserve(caller.current().client_id, num_tokens)
+            reservation = self._rate.reserve(caller.current().client_id, estimated_tokens(num_chars) + extra_tokens)
         except RateLimitedError:
             self.metrics.refused("rate_limit")
             raise
         try:
             yield
-        except (OverloadedError, InvalidRequestError, DocumentNotFoundError):
-            reservation.settle(0)  # nothing was done for it
-            raise
         finally:
             if record.num_tokens is not None:
-                reservation.settle(record.num_tokens)
+                reservation.settle(max(record.num_tokens, 1) + extra_tokens)
+            elif not record.had_turn:
+                reservation.settle(0)  # nothing was done for it
 
     def _recorded(self, method: str, timeout_ms: int) -> AbstractContextManager[RequestRecord]:
         timeout_ms = min(timeout_ms or self._config.default_timeout_ms, self._config.max_timeout_ms)

@@ -44,12 +44,14 @@ def load_settings(
         prefix: What the names of environment variables begin with: ``HEADWATER_SHARD_``.
         flags: Settings given on the command line, by field name; those not given are absent.
         environment: Environment variables. Lists are written with commas.
+            In flags and variables, ``none`` takes a setting away that may be absent.
         config_file: A YAML file of settings by field name.
 
     Raises:
         SettingsError: a setting is unknown, missing or out of range, or the file is unreadable.
     """
-    settings = {**_from_file(config_file), **_from_environment(model, prefix, environment or {}), **(flags or {})}
+    words = {**_from_environment(model, prefix, environment or {}), **(flags or {})}
+    settings = {**_from_file(config_file), **{name: _none_of(model, name, word) for name, word in words.items()}}
     try:
         return model.model_validate(settings)
     except ValidationError as error:
@@ -117,6 +119,14 @@ def _kind(field: FieldInfo) -> Any:
 
 def _is_list(field: FieldInfo) -> bool:
     return typing.get_origin(_kind(field)) in (tuple, list, set, frozenset)
+
+
+def _none_of(model: type[BaseModel], name: str, value: Any) -> Any:
+    """Returns None for the word ``none`` where that is a value of the setting."""
+    field = model.model_fields.get(name)
+    if value != "none" or field is None:
+        return value
+    return None if types.NoneType in typing.get_args(field.annotation) else value
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

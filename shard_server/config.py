@@ -27,7 +27,7 @@ class ShardServerConfig(BaseModel):
         default="127.0.0.1:7001", description="Address to serve gRPC on, `host:port`. Port 0: any free one."
     )
     metrics_listen: Address | None = Field(
-        default=None, description="Address to serve /metrics, /healthz and /readyz on. Absent: nowhere."
+        default=None, description="Address to serve /metrics, /healthz and /readyz on; none: nowhere."
     )
     reflection: bool = Field(default=True, description="Whether gRPC reflection tells callers what the calls are.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

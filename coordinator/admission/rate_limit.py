@@ -11,7 +11,7 @@ from time import monotonic
 from coordinator.errors import RateLimitedError
 
 # Characters a token, at the low end of what tokenizers do with English: the estimate errs on the high side.
-_CHARS_PER_TOKEN = 3
+CHARS_PER_TOKEN = 3
 # A client is anyone who says a name, so the number of names is bounded too.
 _MAX_CLIENTS = 10_000
 # Clients forgotten with each new one: one more than come, so that a crowd of names drains away again.
@@ -20,7 +20,7 @@ _FORGOTTEN_AT_ONCE = 2
 
 def estimated_tokens(num_chars: int) -> int:
     """Returns how many tokens a text of so many characters is likely to have, rather too many than too few."""
-    return num_chars // _CHARS_PER_TOKEN + 1
+    return num_chars // CHARS_PER_TOKEN + 1
 
 
 @dataclass(slots=True)
@@ -84,8 +84,7 @@ class RateLimit:
         if missing > 0:
             retry_s = missing / self._tokens_per_s
             raise RateLimitedError(
-                f"this client has asked for more than {self._tokens_per_s:g} tokens a second; come back in "
-                f"{retry_s:.1f} s",
+                f"this client has asked for more tokens than it may for now; come back in {retry_s:.1f} s",
                 retry_s,
             )
         bucket.tokens -= num_tokens

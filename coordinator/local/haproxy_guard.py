@@ -1,7 +1,7 @@
 """A rule that HAProxy needs and Ray Serve has no setting for, put in by the program that is started in its place.
 
 A gRPC server of grpcio 1.85.1 takes no more calls after one whose method is not UTF-8, and says so to nobody. Serve
-starts HAProxy by a path that can be set: to a script that adds the rule to the configuration and becomes HAProxy itself.
+starts HAProxy by a path that can be set: to a script that adds the rule to the configuration and becomes HAProxy.
 """
 
 from pathlib import Path

@@ -345,20 +345,45 @@ def test_each_client_has_its_own_rate_and_pays_for_the_tokens_that_its_answers_h
     run(scenario, rate_limit_tokens_per_s=0.1, rate_limit_burst_tokens=150)
 
 
-def test_a_request_for_which_nothing_was_done_costs_its_client_nothing() -> None:
+def test_a_document_that_is_not_there_costs_its_client_a_token() -> None:
     async def scenario(bench: Bench) -> None:
-        for _ in range(50):
+        for _ in range(10):
             with pytest.raises(DocumentNotFoundError):
-                await bench.coordinator.get_document(DocumentId("pre", 0, 1), max_tokens=90)
-        await bench.coordinator.get_document(DocumentId("pre", 0, 0), max_tokens=90)
+                await bench.coordinator.get_document(DocumentId("pre", 0, 1), max_tokens=80)
+        with pytest.raises(RateLimitedError):
+            await bench.coordinator.get_document(DocumentId("pre", 0, 0), max_tokens=95)
+        await bench.coordinator.get_document(DocumentId("pre", 0, 0), max_tokens=85)
 
     run(scenario, rate_limit_tokens_per_s=0.1, rate_limit_burst_tokens=100)
+
+
+def test_a_prompt_costs_its_client_too_and_a_request_without_a_turn_nothing() -> None:
+    async def scenario(bench: Bench) -> None:
+        running = asyncio.ensure_future(bench.coordinator.trace(REQUEST))
+        await settled()
+        for number in range(20):
+            with pytest.raises(OverloadedError, match="no more can"):
+                await bench.coordinator.trace(TraceRequest(f"answer {number}", "x" * 120))
+        bench.pipeline.go.set()
+        await running
+        await bench.coordinator.trace(TraceRequest("an answer", "x" * 120))
+        with pytest.raises(RateLimitedError):
+            await bench.coordinator.trace(TraceRequest("another answer", "x" * 180))
+
+    run(
+        scenario,
+        go=False,
+        max_running_requests=1,
+        max_queued_requests=0,
+        rate_limit_tokens_per_s=0.01,
+        rate_limit_burst_tokens=100,
+    )
 
 
 def test_the_rate_is_shared_out_over_the_replicas() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.coordinator.trace(TraceRequest("x" * 40))
-        with pytest.raises(RateLimitedError, match=r"more than 0\.01 tokens a second"):
+        with pytest.raises(RateLimitedError, match="more tokens than it may for now"):
             for number in range(50):
                 await bench.coordinator.trace(TraceRequest(f"{number}" + "x" * 40))
 

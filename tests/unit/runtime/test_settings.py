@@ -50,6 +50,13 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
     assert (settings.index, settings.shards) == (Path("/from/file"), ())
 
 
+def test_the_word_none_takes_away_what_may_be_absent_and_nothing_else() -> None:
+    assert load(INDEX | {"listen": "127.0.0.1:1"}).listen == "127.0.0.1:1"
+    assert load(INDEX | {"listen": "none"}).listen is None
+    assert load(INDEX, {"APP_LISTEN": "none"}).listen is None
+    assert load(INDEX | {"key": "none"}).key == "none"
+
+
 def test_lists_are_written_with_commas_in_the_environment() -> None:
     settings = load(INDEX, {"APP_SHARDS": "2, 0,", "APP_NAMES": "a,b"})
     assert (settings.shards, settings.names) == ((2, 0), ("a", "b"))
