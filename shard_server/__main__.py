@@ -13,7 +13,7 @@ from runtime.errors import RuntimeSetupError
 from runtime.logs import log_to_stderr
 from runtime.settings import given_flags, load_settings, with_flags
 from shard_server.config import ENVIRONMENT_PREFIX, ShardServerConfig
-from shard_server.errors import ShardServerError
+from shard_server.errors import ServerLostError, ShardServerError
 from shard_server.process import run
 from suffix_engine import EngineError
 
@@ -33,6 +33,8 @@ def main(context: click.Context, /, config_file: Path | None, **_: Any) -> None:
         )
         log_to_stderr(config.log_level)
         asyncio.run(run(config))
+    except ServerLostError as error:
+        sys.exit(f"shard server cannot go on: {error}")
     except (RuntimeSetupError, ShardServerError, IndexFormatError, EngineError) as error:
         sys.exit(f"shard server cannot start: {error}")
 

@@ -46,11 +46,11 @@ def check_files(files: Iterable[PublishedFile], num_threads: int) -> None:
     """Reads all files, several at a time.
 
     Raises:
-        DamagedFileError: one holds something else than was published; names it.
+        DamagedFileError: one cannot be read, or holds something else than was published; names it.
     """
     with ThreadPoolExecutor(num_threads, thread_name_prefix="checksums") as pool:
         try:
-            for damage in pool.map(damage_of, files):
+            for damage in pool.map(_refusal_of, files):
                 if damage is not None:
                     raise DamagedFileError(damage)
         except BaseException:
@@ -64,17 +64,30 @@ def damage_of(file: PublishedFile, pause: Callable[[int], None] = lambda _: None
     Args:
         file: The file.
         pause: Called after each block with its size; may wait, or raise to give up.
+
+    Raises:
+        OSError: it cannot be read, which says nothing of what it holds.
     """
     try:
         found = _sha256_of(file.path, pause)
-    except OSError as error:
-        return None if _is_published(file, None) else f"{file.path}: cannot be read ({error.strerror})"
+    except FileNotFoundError:
+        if _is_published(file, None):
+            return None
+        raise
     if found == file.sha256 or _is_published(file, found):
         return None
     advice = "copy it again from where it was built, or from another replica"
     if file.shard is not None and file.path.name in SIDECARS:
         advice = rebuild_advice(file.shard)
     return f"{file.path}: content has sha256 {found}, {file.sha256} was published; {advice}"
+
+
+def _refusal_of(file: PublishedFile) -> str | None:
+    """Returns why a file cannot be served, or None."""
+    try:
+        return damage_of(file)
+    except OSError as error:
+        return f"{file.path}: cannot be read ({error.strerror})"
 
 
 def _is_published(file: PublishedFile, found: str | None) -> bool:

@@ -8,6 +8,8 @@ ShardServerError
 |-- RequestLimitError      the caller: a request is over a limit of this server
 |-- SlowRequestError       the caller: its request did not come in time
 |-- NoRequestError         the caller: it ended, or gRPC refused, the call before there was a request
+|-- EngineBrokeOffError    us: the engine broke off in the middle of a call, over a bug or over damage
+|-- ServerLostError        us: the gRPC server ended by itself; the process must be started again
 |-- DocumentMissingError   the caller: no such document, or nothing at that place in it
 |-- OverloadedError        nobody: the queue is full, try another replica or later
 `-- DeadlineError          nobody: the caller's time ran out before the work began
@@ -52,6 +54,14 @@ class NoRequestError(ShardServerError):
     """The call ended before there was a request: its caller went, or gRPC refused the message."""
 
 
+class EngineBrokeOffError(ShardServerError):
+    """The engine broke off (a panic); its own message is in the log."""
+
+
+class ServerLostError(ShardServerError):
+    """The gRPC server ended and could not be started again."""
+
+
 class DocumentMissingError(ShardServerError):
     """There is no such document, or it ends before the place that was asked for."""
 
@@ -78,6 +88,8 @@ STATUS: Mapping[type[Exception], grpc.StatusCode] = {
     RequestLimitError: grpc.StatusCode.INVALID_ARGUMENT,
     SlowRequestError: grpc.StatusCode.DEADLINE_EXCEEDED,
     NoRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    EngineBrokeOffError: grpc.StatusCode.INTERNAL,
+    ServerLostError: grpc.StatusCode.INTERNAL,
     DocumentMissingError: grpc.StatusCode.NOT_FOUND,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineError: grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -73,6 +73,11 @@ class Metrics:
         self.scrubs = Counter(
             "headwater_shard_scrubs_total", "Readings of all files that found no damage.", registry=self.registry
         )
+        self.scrub_failures = Counter(
+            "headwater_shard_scrub_failures_total",
+            "Readings that could not read every file, without damage; the log says why.",
+            registry=self.registry,
+        )
         self.damaged_files = Counter(
             "headwater_shard_damaged_files_total",
             "Files whose checksum was not the published one.",

@@ -31,6 +31,7 @@ async def run(config: ShardServerConfig) -> None:
     closed standard input, if that counts, stops without notice: whoever would hear it is gone.
 
     Raises:
+        ServerLostError: it cannot go on.
         RuntimeSetupError, ShardServerError, IndexFormatError, EngineError: the server cannot start.
     """
     _take_all_file_descriptors()
@@ -56,12 +57,25 @@ async def _serve(server: ShardServer, config: ShardServerConfig) -> None:
         sys.stdout.write(f"listening on {server.address}\n")
         sys.stdout.flush()
         _log.info("serving", extra={"address": server.address})
-        await stop.wait()
+        await _stopped_or_lost(stop, server)
         _log.info("stopping", extra={"notice_s": config.drain_notice_s, "drain_s": config.drain_s})
         if stop.is_by_signal:
             await _until_first(server.drain(), stop.wait_for_more())
     finally:
         await server.stop()
+
+
+async def _stopped_or_lost(stop: "_Stop", server: ShardServer) -> None:
+    """Returns when the process is told to stop; raises if the server is lost before: whoever runs it starts another."""
+    told, lost = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(server.wait_until_lost())
+    try:
+        await asyncio.wait((told, lost), return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            lost.result()
+    finally:
+        told.cancel()
+        lost.cancel()
+        await asyncio.gather(told, lost, return_exceptions=True)
 
 
 async def _until_first(*waits: Coroutine[Any, Any, None]) -> None:

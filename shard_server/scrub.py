@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from index_format.errors import IndexFormatError
 from shard_server.checksums import PublishedFile, damage_of
@@ -46,6 +47,7 @@ class Scrubber:
         self._bytes_per_s = mb_per_s * 1e6
         self._metrics = metrics
         self._on_damage = on_damage
+        self._gone: set[Path] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scrub", daemon=True)
 
@@ -61,27 +63,48 @@ class Scrubber:
     def _run(self) -> None:
         if sys.platform == "linux":  # there a priority is a thread's
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        try:
-            while not self._stop.wait(self._interval_s):
-                if (damage := self._scrub()) is not None:
-                    self._metrics.damaged_files.inc()
-                    _log.error("damaged file", extra={"damage": damage})
-                    self._on_damage(damage)
-                    return
-        except _Stopped:
-            pass
-        except Exception:  # the edge of this thread: whoever reads the log must know that nothing is checked now
-            _log.exception("scrubbing failed")
+        while not self._stop.wait(self._interval_s):
+            try:
+                damage = self._scrub()
+            except _Stopped:
+                return
+            except Exception:  # the edge of this thread: without it nothing would ever be checked again
+                self._metrics.scrub_failures.inc()
+                _log.exception("scrubbing failed")
+                continue
+            if damage is not None:
+                self._metrics.damaged_files.inc()
+                _log.error("damaged file", extra={"damage": damage})
+                self._on_damage(damage)
+                return
 
     def _scrub(self) -> str | None:
-        """Returns the first damage found."""
+        """Returns the first damage found.
+
+        A file that cannot be read (too many are open, a network disk has a hiccup) is no damage: it may be as good as
+        ever, and is looked at again next time. One that is gone then is damage.
+        """
         began = time.monotonic()
+        gone: set[Path] = set()
+        num_unread = 0
         try:
             for file in self._listed():
-                if (damage := damage_of(file, self._pause)) is not None:
+                try:
+                    damage = damage_of(file, self._pause)
+                except OSError as error:
+                    num_unread += 1
+                    _log.warning("file cannot be read", extra={"path": str(file.path), "reason": error.strerror})
+                    if isinstance(error, FileNotFoundError):
+                        gone.add(file.path)
+                    damage = f"{file.path}: is gone, copy it again" if file.path in self._gone & gone else None
+                if damage is not None:
                     return damage
         except IndexFormatError as error:
             return str(error)
+        self._gone = gone
+        if num_unread:
+            self._metrics.scrub_failures.inc()
+            return None
         self._metrics.scrubs.inc()
         _log.info("scrubbed", extra={"seconds": round(time.monotonic() - began, 3)})
         return None

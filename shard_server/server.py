@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from runtime.address import join_address, split_address
 from shard_server.checksums import published_files
 from shard_server.config import ShardServerConfig
-from shard_server.errors import AddressInUseError, DamagedFileError
+from shard_server.errors import AddressInUseError, DamagedFileError, ServerLostError
 from shard_server.health import Health
 from shard_server.metrics import Metrics
 from shard_server.scrub import Scrubber
@@ -68,6 +68,15 @@ class ShardServer:
         if self._config.scrub_interval_s:
             self._scrubber.start()
 
+    async def wait_until_lost(self) -> None:
+        """Waits for what `start` began to look after the gRPC server, which has no end but a bad one.
+
+        Raises:
+            ServerLostError: it ended, and no other could take its place: this process is of no use any more.
+        """
+        if self._watch is not None:
+            await asyncio.shield(self._watch)
+
     async def drain(self) -> None:
         """Turns health NOT_SERVING and goes on answering for ``drain_notice_s``, so that watchers go elsewhere."""
         self._health.refuse("stopping")
@@ -107,8 +116,13 @@ class ShardServer:
             self._metrics.restarts.inc()
             self._retired = [task for task in self._retired if not task.done()]
             self._retired.append(asyncio.create_task(self._server.stop(self._config.drain_s)))
-            self._server = await self._bound_again()
-            await self._server.start()
+            try:
+                self._server = await self._bound_again()
+                await self._server.start()
+            except Exception as error:  # the edge of this task: nobody else would ever know
+                _log.critical("gRPC server is lost", extra={"address": self.address, "reason": str(error)})
+                self._health.refuse("the gRPC server is lost")
+                raise ServerLostError(f"the gRPC server ended and cannot be started again ({error})") from error
             _log.error("gRPC server gave up on a malformed call; started again", extra={"address": self.address})
 
     async def _bound_again(self) -> grpc.aio.Server:
@@ -118,7 +132,6 @@ class ShardServer:
                 return self._bound(self.address)[0]
             except AddressInUseError:  # the old one is just closing it
                 if self._loop.time() > ends:
-                    self._health.refuse("the address to listen on was lost")
                     raise
                 await asyncio.sleep(_LOOK_S / 10)
 

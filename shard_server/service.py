@@ -22,6 +22,7 @@ from shard_server.config import ShardServerConfig
 from shard_server.errors import (
     REFUSALS,
     DeadlineError,
+    EngineBrokeOffError,
     RequestLimitError,
     ShardServerError,
     status_of,
@@ -61,7 +62,7 @@ class _Call:
     arrived: float
     shard: str = ""
     queue_s: float = 0.0
-    status: grpc.StatusCode = grpc.StatusCode.OK
+    status: grpc.StatusCode = grpc.StatusCode.UNKNOWN
 
 
 class ShardService:
@@ -104,7 +105,9 @@ class ShardService:
                 telemetry.otel_span(otel_name, kind="server", attributes=attributes, parent=metadata),
             ):
                 try:
-                    return await self._serve(call, rpc, context)
+                    answer = await self._serve(call, rpc, context)
+                    call.status = grpc.StatusCode.OK
+                    return answer
                 finally:
                     self._finish(call)
 
@@ -160,7 +163,13 @@ class ShardService:
             raise RequestLimitError(f"request is not a {rpc.request.DESCRIPTOR.full_name} ({error})") from error
         shard = getattr(request, "shard", None)
         call.shard = str(shard) if shard in self._shards.by_number else ""
-        response = rpc.answer(request, self._shards, self._config)
+        try:
+            response = rpc.answer(request, self._shards, self._config)
+        except (Exception, KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            raise
+        except BaseException as panic:  # of the engine: no Exception, and gRPC would answer nothing at all
+            _log.exception("engine broke off", extra={"rpc": call.rpc, "shard": call.shard})
+            raise EngineBrokeOffError("the engine broke off; the server's log says why") from panic
         if rpc.counts_reads:
             self._metrics.add_reads(response.reads)
         answer: bytes = response.SerializeToString()

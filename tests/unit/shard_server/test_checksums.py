@@ -1,5 +1,6 @@
 """Files are compared with what was published, in any size; the pause sees every byte."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.page_cache import resident_pages
+from shard_server import checksums
 from shard_server.checksums import PublishedFile, check_files, damage_of
 from shard_server.errors import DamagedFileError
 
@@ -33,7 +35,22 @@ def test_a_changed_a_shorter_and_a_missing_file_are_named(tmp_path: Path) -> Non
         file.path.write_bytes(content)
         assert f"{file.path}: content has sha256" in (damage_of(file) or "")
     file.path.unlink()
-    assert damage_of(file) == f"{file.path}: cannot be read (No such file or directory)"
+    with pytest.raises(DamagedFileError, match=r"f: cannot be read \(No such file or directory\)"):
+        check_files([file], 1)
+
+
+def test_a_file_that_cannot_be_read_is_no_damage_but_is_not_served_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = publish(tmp_path / "f", b"abc")
+    monkeypatch.setattr(checksums, "_read", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        damage_of(file)
+    with pytest.raises(DamagedFileError, match=r"f: cannot be read \(Input/output error\)"):
+        check_files([file], 1)
 
 
 def test_one_damaged_file_among_many_is_an_error(tmp_path: Path) -> None:
