@@ -20,6 +20,9 @@ from headwater.embedded import EmbeddedIndex
 from headwater.local_cluster import LocalCluster
 from headwater.remote import RemoteIndex
 
+EVERY_TRACE_ANEW = {"result_cache_bytes": 0}
+"""Settings of a coordinator that is measured: no answer from the cache."""
+
 _SHARDS = 4
 # The first requests open connections and fill caches in the coordinator's replica.
 _WARM_UP_CONVERSATIONS = 10
@@ -53,7 +56,7 @@ def compare_with_remote(
     """Serves the index on this machine, and times every conversation embedded and remote, in turn."""
     [directory] = inputs(options.index, options.conversations, shards=(_SHARDS,), console=console).directories
     with console.status("starting shard servers and the coordinator on Ray"):
-        cluster = LocalCluster(directory)
+        cluster = LocalCluster(directory, coordinator_settings=EVERY_TRACE_ANEW)
         cluster.start()
     try:
         with console.status("tracing over gRPC"):

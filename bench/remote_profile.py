@@ -19,6 +19,7 @@ import headwater
 from bench.conversations import Conversation, read_conversations
 from bench.corpus import inputs
 from bench.options import BenchOptions
+from bench.remote import EVERY_TRACE_ANEW
 from bench.report import Report
 from coordinator.api import codec
 from coordinator.config import CoordinatorConfig
@@ -45,7 +46,7 @@ def run(options: BenchOptions, console: Console) -> Report:
     conversations = read_conversations(given.conversations)
     [directory] = given.directories
     with console.status("starting shard servers and the coordinator on Ray"):
-        cluster = LocalCluster(directory)
+        cluster = LocalCluster(directory, coordinator_settings=EVERY_TRACE_ANEW)
         cluster.start()
     try:
         with console.status("tracing"):
@@ -106,7 +107,7 @@ def _coordinator(cluster: LocalCluster, directory: Path) -> Iterator[Callable[[s
     with tempfile.TemporaryDirectory() as scratch, asyncio.Runner() as runner:
         cluster_file = Path(scratch) / "cluster.yaml"
         cluster_file.write_text(yaml.safe_dump({"corpora": [corpus]}))
-        coordinator = runner.run(Coordinator.open(CoordinatorConfig(cluster_file=cluster_file)))
+        coordinator = runner.run(Coordinator.open(CoordinatorConfig(cluster_file=cluster_file, result_cache_bytes=0)))
         loop = runner.get_loop()  # `run` sets a signal handler each time, which takes 2 ms here
         try:
             yield lambda answer, prompt: loop.run_until_complete(coordinator.trace(TraceRequest(answer, prompt)))

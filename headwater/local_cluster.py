@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,9 +49,12 @@ class LocalCluster:
         http_port: int = 0,
         shards_per_server: int = 1,
         replicas_per_shard: int = 1,
+        coordinator_settings: Mapping[str, object] | None = None,
         on_progress: Callable[[str], None] | None = None,
     ):
         """Takes what to serve and where; port 0 means any free one. Nothing is started yet.
+
+        ``coordinator_settings`` are further settings of the coordinator, by name (docs/configuration.md).
 
         Raises:
             IndexFormatError: there is no finished index, or a shard is not as it was published.
@@ -63,6 +66,7 @@ class LocalCluster:
         self._ports = (grpc_port, http_port)
         self._shards_per_server = shards_per_server
         self._replicas_per_shard = replicas_per_shard
+        self._coordinator_settings = dict(coordinator_settings or {})
         self._progress = on_progress or (lambda _: None)
         self._shard_servers: list[ServerProcess] = []
         self._server_addresses: list[str] = []
@@ -162,6 +166,8 @@ class LocalCluster:
         cluster_file.write_text(yaml.safe_dump({"corpora": [corpus]}))
         arguments = ["--cluster-file", str(cluster_file), "--host", self._host, "--stop-with-stdin"]
         arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]
+        for name, value in self._coordinator_settings.items():
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
         self._coordinator = self._spawn("coordinator", arguments, "coordinator")
         self._coordinator.wait_until_ready("serving on ", _COORDINATOR_START_S)
 
