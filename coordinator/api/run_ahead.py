@@ -6,7 +6,7 @@ for its task, such as the current request, is seen by nobody else.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,14 +26,17 @@ async def run_ahead(items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]
     made: asyncio.Queue[_T | _Ended] = asyncio.Queue()
 
     async def make() -> None:
+        ended = _Ended()
         try:
             async with aclosing(items):
                 async for item in items:
                     made.put_nowait(item)
         except Exception as error:
-            made.put_nowait(_Ended(error))
-        else:
-            made.put_nowait(_Ended())
+            ended = _Ended(error)
+        except asyncio.CancelledError:  # ours, which nobody reads; or of a call that broke off
+            ended = _Ended(RuntimeError("what the work waits for was cancelled"))
+        finally:
+            made.put_nowait(ended)
 
     task = asyncio.create_task(make())
     try:
@@ -43,5 +46,4 @@ async def run_ahead(items: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]
             raise item.error
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # unlike awaiting it, this raises only what is meant for the reader

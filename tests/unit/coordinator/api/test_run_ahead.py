@@ -69,6 +69,47 @@ class Waiting:
             raise
 
 
+def test_a_reader_of_work_whose_call_was_cancelled_by_another_is_told_and_does_not_wait_for_ever() -> None:
+    async def broken_off() -> AsyncGenerator[int, None]:
+        yield 1
+        raise asyncio.CancelledError
+
+    async def run() -> None:
+        items = run_ahead(broken_off())
+        await anext(items)
+        with pytest.raises(RuntimeError, match="was cancelled"):
+            await asyncio.wait_for(anext(items), 5)
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_is_cancelled_while_the_work_ends_is_cancelled() -> None:
+    async def run() -> None:
+        ends, lets_go = asyncio.Event(), asyncio.Event()
+
+        async def slow_to_end() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+                await asyncio.Event().wait()
+            finally:
+                ends.set()
+                await lets_go.wait()
+
+        async def read() -> None:
+            items = run_ahead(slow_to_end())
+            await anext(items)
+            await items.aclose()
+
+        reader = asyncio.create_task(read())
+        await ends.wait()
+        reader.cancel()
+        await asyncio.wait([reader], timeout=5)
+        lets_go.set()
+        assert reader.cancelled()
+
+    asyncio.run(run())
+
+
 def test_closing_it_cancels_the_work_where_it_waits_and_returns_when_that_has_ended() -> None:
     async def run() -> type[BaseException] | None:
         waiting = Waiting()
