@@ -1,6 +1,7 @@
 """What a document's metadata line says: infini-gram's ``{"path", "linenum", "metadata": {...}}``, or any other JSON."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,12 +15,13 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def parse_metadata(line: str) -> Mapping[str, Any]:
     """Returns the metadata object of a document; a line that is none is kept under ``raw``.
 
-    Half of a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark.
+    Half of a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark. A number that JSON cannot
+    write, like the NaN that Python's writer puts into corpora, becomes null.
     """
     if not line:
         return {}
     try:
-        parsed = json.loads(line)
+        parsed = json.loads(line, parse_constant=_null, parse_float=_finite)
         if "\\u" in line and _SURROGATE.search(line):
             parsed = json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
@@ -55,6 +57,15 @@ def document_text(
         text=text,
         metadata=metadata,
     )
+
+
+def _null(_constant: str) -> None:
+    return None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 def _field(metadata: Mapping[str, Any], name: str) -> str:

@@ -1,6 +1,13 @@
-import pytest
+import json
 
-from coordinator.steps.metadata import parse_metadata, source_of, url_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.api.codec import encode_document_text
+from coordinator.api.json_codec import dumps
+from coordinator.steps.metadata import document_text, parse_metadata, source_of, url_of
+from coordinator.values import DocumentId
 
 
 def test_source_and_url_come_from_the_documents_own_fields():
@@ -36,3 +43,24 @@ def test_half_a_surrogate_pair_becomes_a_question_mark_and_whole_pairs_stay():
 def test_metadata_nested_too_deep_is_kept_as_it_is():
     line = "[" * 100_000
     assert parse_metadata(line) == {"raw": line}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_cannot_write_becomes_null(number):
+    assert parse_metadata(f'{{"quality": [{number}, 1.5]}}') == {"quality": [None, 1.5]}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec=None)), inner, max_size=3),
+    max_leaves=8,
+)
+# What a writer that is no better than Python's puts into a corpus, and any other line.
+LINES = st.text() | VALUES.map(json.dumps) | st.dictionaries(st.text(), VALUES, max_size=4).map(json.dumps)
+
+
+@given(LINES)
+def test_a_document_can_be_sent_whatever_its_metadata_line(line):
+    document = document_text(DocumentId("pre", 0, 1), "", line, num_tokens=1, start=0, end=1, text="x")
+    assert json.loads(dumps(document), parse_constant=pytest.fail)["metadata"] == document.metadata
+    assert encode_document_text(document).SerializeToString()
