@@ -1,5 +1,6 @@
 import itertools
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -92,6 +93,20 @@ def test_ids_of_finds_single_tokens_only():
     assert (dolma.ids_of("\n"), dolma.ids_of(".")) == ({198}, {13})
     assert ByteTokenizer().ids_of("\n") == {10}
     assert not ByteTokenizer().ids_of("é")
+
+
+def test_ids_of_names_every_token_of_a_text_and_keeps_nothing_of_what_it_is_asked():
+    tokenizer = JsonTokenizer.from_file(shared_tokenizer("llama-2"))
+    pieces = tokenizer.vocabulary.pieces
+    expected = {piece: frozenset(i for i, each in enumerate(pieces) if each == piece) for piece in (b".", b"a", b"\n")}
+    assert {piece: tokenizer.ids_of(piece.decode()) for piece in expected} == expected
+    assert not tokenizer.ids_of("")
+    tracemalloc.start()
+    for letter in "abcdefgh":
+        assert not tokenizer.ids_of(letter * 1_000_000)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000
 
 
 @pytest.mark.parametrize("content", [b"", b"not json", b"{}", b"[]", b'{"model": {"type": "BPE"}}', b"\xff\xfe"])
