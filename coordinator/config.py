@@ -85,6 +85,12 @@ class CoordinatorConfig(ClusterSettings):
     max_windows: int = Field(
         default=_LIMITS.max_windows, ge=1, le=1_000_000, description="Most windows of one trace, over all its spans."
     )
+    max_window_tokens: int = Field(
+        default=_LIMITS.max_window_tokens,
+        ge=1,
+        le=100_000_000,
+        description="Most tokens in the windows of one trace; memory and the size of an answer grow with it.",
+    )
     max_document_tokens: int = Field(
         default=_LIMITS.max_document_tokens, ge=1, le=10_000_000, description="Most tokens of a document at once."
     )

@@ -4,6 +4,7 @@ CoordinatorError
 |-- InvalidRequestError      the caller: the request cannot be answered as it is
 |   `-- RequestTooLargeError the caller: the request, or its answer, has more bytes than a message may have
 |-- DocumentNotFoundError    the caller: no such document
+|-- GenerationGoneError      the caller: the document is of an index that is not served any more; trace again
 |-- ShardUnavailableError    nobody at once: a shard did not answer; a trace goes on without it
 |   `-- WindowMismatchError  the operator: a shard's files are not what its index says; as if it did not answer
 |-- NoShardAnsweredError     the operator: there is nothing to trace against
@@ -40,6 +41,10 @@ class RequestTooLargeError(InvalidRequestError):
 
 class DocumentNotFoundError(CoordinatorError):
     """There is no document with the id that was asked for."""
+
+
+class GenerationGoneError(CoordinatorError):
+    """The document that was asked for is of another index than the one that is served by now."""
 
 
 class ShardUnavailableError(CoordinatorError):

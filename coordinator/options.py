@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from coordinator.errors import InvalidRequestError
 from coordinator.requests import TraceOptions, TraceRequest
 
-_MAX_DELIMITERS = 64
+MAX_DELIMITERS = 64
+# The longest tokens of large vocabularies have 128 characters.
+_MAX_DELIMITER_CHARS = 256
 _DELIMITERS = "options.delimiters"
 
 
@@ -19,6 +21,7 @@ class RequestLimits:
         max_context_tokens: Largest ``context_tokens``.
         max_occurrences_per_span: Largest ``max_occurrences_per_span``.
         max_windows: Most windows one trace may read, over all its spans.
+        max_window_tokens: Most tokens in these windows together. A token is about four bytes of the answer.
         max_document_tokens: Most tokens of a document in one response.
     """
 
@@ -27,6 +30,7 @@ class RequestLimits:
     max_context_tokens: int = 2_000
     max_occurrences_per_span: int = 100
     max_windows: int = 20_000
+    max_window_tokens: int = 4_000_000
     max_document_tokens: int = 100_000
 
 
@@ -74,11 +78,16 @@ def _check_options(options: TraceOptions, limits: RequestLimits) -> None:
     _check_range("options.context_tokens", options.context_tokens, 0, limits.max_context_tokens)
     _check_range("options.snippet_tokens", options.snippet_tokens, 0, options.context_tokens)
     _check_range("options.seed", options.seed, 0, 2**63 - 1)
-    if len(options.delimiters) > _MAX_DELIMITERS:
-        raise InvalidRequestError(f"{len(options.delimiters)} delimiters, the limit is {_MAX_DELIMITERS}", _DELIMITERS)
-    for delimiter in options.delimiters:
-        if not delimiter or not _is_encodable(delimiter):
-            raise InvalidRequestError(f"delimiter {delimiter!r} is empty or has a lone surrogate", _DELIMITERS)
+    if len(options.delimiters) > MAX_DELIMITERS:
+        raise InvalidRequestError(f"{len(options.delimiters)} delimiters, the limit is {MAX_DELIMITERS}", _DELIMITERS)
+    for place, delimiter in enumerate(options.delimiters):
+        if not 1 <= len(delimiter) <= _MAX_DELIMITER_CHARS:
+            raise InvalidRequestError(
+                f"delimiters[{place}] has {len(delimiter)} characters, expected 1 to {_MAX_DELIMITER_CHARS}",
+                _DELIMITERS,
+            )
+        if not _is_encodable(delimiter):
+            raise InvalidRequestError(f"delimiters[{place}] has a lone surrogate, which is no character", _DELIMITERS)
     if not 0.0 < options.max_span_density <= 1.0:
         raise InvalidRequestError(
             f"max_span_density is {options.max_span_density}, expected more than 0 and at most 1",

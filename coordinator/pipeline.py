@@ -3,11 +3,16 @@
 from asyncio import to_thread
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass, replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 from coordinator.corpus import Corpus, check_corpora, chosen_corpora
-from coordinator.errors import DocumentNotFoundError, IncompleteAnswerError, NoShardAnsweredError
+from coordinator.errors import (
+    DocumentNotFoundError,
+    GenerationGoneError,
+    IncompleteAnswerError,
+    NoShardAnsweredError,
+)
 from coordinator.options import RequestLimits, check_document_range, check_request, check_text
 from coordinator.ports import ShardPort
 from coordinator.requests import CountRequest, TraceRequest
@@ -46,7 +51,9 @@ _T = TypeVar("_T")
 _SEARCH_SHARE = 0.6
 
 # Tokenizing takes 0.2 ms for 1,000 characters, a thread and back 0.05 ms: up to here it may run on the event loop.
-_SHORT_ANSWER_CHARS = 4_000
+_SHORT_TEXT_CHARS = 4_000
+
+_MAX_SHOWN_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +136,7 @@ class Pipeline:
         check_request(request, self.limits)
         corpora, shards = self._chosen(request.corpora)
         options, clock = request.options, Stopwatch(deadline_s)
-        if len(request.answer) <= _SHORT_ANSWER_CHARS:
-            query = tokenize(request.answer, self._tokenizer, options)
-        else:
-            query = await self._off_loop(tokenize, request.answer, self._tokenizer, options)
+        query = await self._tokenized(tokenize, request.answer, self._tokenizer, options)
         clock.lap("tokenize")
         answers = _require_one(await fan_out(query, shards, clock.left_s() * _SEARCH_SHARE))
         covered = _require_complete(coverage(corpora, answers), request.require_complete)
@@ -177,18 +181,23 @@ class Pipeline:
         """
         check_text("text", request.text, self.limits)
         corpora, shards = self._chosen(request.corpora)
-        query = whole_text(request.text, self._tokenizer)
+        query = await self._tokenized(whole_text, request.text, self._tokenizer)
         answers = _require_one(await fan_out(query, shards, deadline_s))
         covered = _require_complete(coverage(corpora, answers), request.require_complete)
         matches = union(query, answers.matches)
         return Count(num_tokens=len(query.token_ids), count=int(matches.counts.sum()), coverage=covered)
 
-    async def get_document(self, id: DocumentId, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
+    async def get_document(
+        self, id: DocumentId, start: int, max_tokens: int, deadline_s: float, index_id: str = ""
+    ) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
+
+        An id names a document of one index only: ``index_id`` says of which, if that matters.
 
         Raises:
             InvalidRequestError: the range is out of bounds.
             DocumentNotFoundError: there is no such document.
+            GenerationGoneError: the corpus is of another index than ``index_id``.
             ShardUnavailableError: its shard did not answer.
         """
         check_document_range(start, max_tokens, self.limits)
@@ -196,13 +205,20 @@ class Pipeline:
             raise DocumentNotFoundError(
                 f"document {id}: there is no corpus {id.corpus!r}, only {', '.join(self._corpora)}"
             )
+        served = self._corpora[id.corpus].index.index_id
+        if index_id and index_id != served:
+            raise GenerationGoneError(
+                f"document {id} of index {index_id[:_MAX_SHOWN_CHARS]!r}: index {served!r} is served by now, whose "
+                "documents have other ids; trace the answer again"
+            )
         shard = self._shards.get(ShardId(id.corpus, id.shard))
         if shard is None:
             last = self._corpora[id.corpus].index.num_shards - 1
             raise DocumentNotFoundError(
                 f"document {id}: there is no shard {id.shard}, the index has shards 0 to {last}"
             )
-        return await shard.get_document(id.number, start, max_tokens, deadline_s)
+        found = await shard.get_document(id.number, start, max_tokens, deadline_s)
+        return replace(found, index_id=served)
 
     async def describe(self, deadline_s: float) -> Description:
         """Returns what is served, as far as the shards answer."""
@@ -241,6 +257,13 @@ class Pipeline:
     ) -> Traced:
         documents = rerank(merge_documents(occurrences), occurrences, request)
         return assemble(query, spans, occurrences, documents, self._stages)
+
+    async def _tokenized(
+        self, function: Callable[Concatenate[str, _P], Query], text: str, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Query:
+        if len(text) <= _SHORT_TEXT_CHARS:
+            return function(text, *args, **kwargs)
+        return await self._off_loop(function, text, *args, **kwargs)
 
     async def _off_loop(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Calls a function that takes longer than an event loop may be blocked."""

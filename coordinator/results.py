@@ -243,7 +243,11 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class DocumentText:
-    """A run of tokens ``[start, end)`` of a document's ``num_tokens``, as text."""
+    """A run of tokens ``[start, end)`` of a document's ``num_tokens``, as text.
+
+    ``index_id`` names the content that the document is of, as `CorpusCoverage.index_id` does; empty from a shard, which
+    knows of no other.
+    """
 
     id: DocumentId
     corpus: str
@@ -255,6 +259,7 @@ class DocumentText:
     end: int
     text: str
     metadata: Mapping[str, Any]
+    index_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,9 +153,9 @@ class Coordinator:
                     return count
 
     async def get_document(
-        self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0
+        self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0, index_id: str = ""
     ) -> DocumentText:
-        """Returns a run of a document; 0 tokens means the most at once.
+        """Returns a run of a document; 0 tokens means the most at once, no ``index_id`` whichever index is served.
 
         Raises `OverloadedError`, and as `Pipeline.get_document` does.
         """
@@ -165,7 +165,7 @@ class Coordinator:
                 with self._reserved(CHARS_PER_TOKEN * min(wanted, _ESTIMATED_DOCUMENT_TOKENS), record):
                     async with self._turn("GetDocument", record):
                         record.num_tokens = 0  # until there are some
-                        found = await generation.pipeline.get_document(document, start, wanted, record.left_s)
+                        found = await generation.pipeline.get_document(document, start, wanted, record.left_s, index_id)
                     record.num_tokens = found.end - found.start
                     return found
 

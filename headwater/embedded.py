@@ -138,17 +138,20 @@ class EmbeddedIndex:
         start: int = 0,
         max_tokens: int = DEFAULT_DOCUMENT_TOKENS,
         *,
+        index_id: str = "",
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
 
-        ``id`` may be written ``"corpus:shard:number"``.
+        ``id`` may be written ``"corpus:shard:number"``. It names a document of one index only: ``index_id``, as the
+        coverage of a trace tells it, makes sure that this is the one meant.
 
         Raises:
+            GenerationGoneError: the index is another than ``index_id``.
             DocumentNotFoundError: there is no such document, or ``start`` is past its end.
         """
         document = parse_document_id(id) if isinstance(id, str) else id
-        return self._run(self._pipeline.get_document(document, start, max_tokens, timeout_s))
+        return self._run(self._pipeline.get_document(document, start, max_tokens, timeout_s, index_id))
 
     def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Description:
         """Returns what the index holds, and the limits on a request."""

@@ -170,19 +170,26 @@ class RemoteIndex:
         start: int = 0,
         max_tokens: int = DEFAULT_DOCUMENT_TOKENS,
         *,
+        index_id: str = "",
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> DocumentText:
         """Returns up to ``max_tokens`` tokens of a document from ``start`` on.
 
-        ``id`` may be written ``"corpus:shard:number"``.
+        ``id`` may be written ``"corpus:shard:number"``. It names a document of one index only: ``index_id``, as the
+        coverage of a trace tells it, makes sure that this is the one meant.
 
         Raises:
+            GenerationGoneError: another index than ``index_id`` is served by now.
             DocumentNotFoundError: there is no such document, or ``start`` is past its end.
             InvalidRequestError: the range is impossible.
         """
         try:
             message = pb.GetDocumentRequest(
-                id=str(id), start=start, max_tokens=max_tokens, timeout_ms=_milliseconds(timeout_s)
+                id=str(id),
+                start=start,
+                max_tokens=max_tokens,
+                timeout_ms=_milliseconds(timeout_s),
+                index_id=index_id,
             )
         except ValueError as error:
             raise InvalidRequestError(f"start {start} and max_tokens {max_tokens}: {error}") from error

@@ -37,7 +37,9 @@ class TracedIndex(Protocol):
     def count(self, text: str, *, corpora: Sequence[str] = (), require_complete: bool = False) -> Count:
         """Counts a text."""
 
-    def document(self, id: DocumentId | str, start: int = 0, max_tokens: int = 2_000) -> DocumentText:
+    def document(
+        self, id: DocumentId | str, start: int = 0, max_tokens: int = 2_000, *, index_id: str = ""
+    ) -> DocumentText:
         """Returns a run of a document."""
 
     def describe(self) -> Description:

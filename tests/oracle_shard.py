@@ -64,7 +64,8 @@ class OracleShard:
         raise NotImplementedError
 
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
-        raise NotImplementedError
+        id_ = DocumentId(*self.shard, number)
+        return DocumentText(id_, id_.corpus, "", "", "", 1, start, 1, "x", {})
 
     async def longest_matches(self, query: Query, deadline_s: float) -> ShardMatches:
         if self.fails_search:

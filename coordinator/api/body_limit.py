@@ -1,18 +1,26 @@
-"""Refuses HTTP requests with a body over a limit, before it is read into memory whole."""
+"""Refuses HTTP requests with a body over a limit, before it is read into memory whole, or one that takes too long."""
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# The largest body allowed, sent with 1 Mbit a second, takes as long.
+BODY_TIMEOUT_S = 30.0
+
 
 class BodyLimit:
-    """ASGI middleware. A body that says its length is refused at once, another where it passes the limit."""
+    """ASGI middleware. A body that says its length is refused at once, another where it passes the limit.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: Callable[[], int]):
+    ``timeout_s`` is the time to send all of it: until then the request holds a place that others wait for.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: Callable[[], int], timeout_s: float = BODY_TIMEOUT_S):
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -23,13 +31,25 @@ class BodyLimit:
         announced = dict(scope["headers"]).get(b"content-length", b"")
         received = int(announced) if announced.isdigit() else 0
         refuse_at_once, received = received > limit, 0
+        body_by: float | None = asyncio.get_running_loop().time() + self._timeout_s
 
         async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, body_by
+            try:
+                async with asyncio.timeout_at(body_by):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_TIMEOUT,
+                    f"body was not sent whole within {self._timeout_s:g} s",
+                    # What is left of it cannot be told from another request.
+                    {"connection": "close"},
+                ) from None
             received += len(message.get("body", b""))
             if refuse_at_once or received > limit:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body is over the limit of {limit} bytes")
+            if not message.get("more_body", False):
+                body_by = None  # what comes now is only that the client leaves
             return message
 
         await self._app(scope, receive_bounded, send)

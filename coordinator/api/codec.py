@@ -29,7 +29,7 @@ RELEVANCES = {
 RELEVANCES_BY_NUMBER = {number: each for each, number in RELEVANCES.items()}
 
 # One encoder for all: `json.dumps` makes one a call.
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 _TIMINGS = tuple(field.name for field in fields(Timings))
 
@@ -136,6 +136,7 @@ def encode_document_text(document: DocumentText) -> pb.GetDocumentResponse:
         end=document.end,
         text=document.text,
         metadata_json=_to_json(document.metadata),
+        index_id=document.index_id,
     )
 
 
@@ -152,6 +153,7 @@ def decode_document_text(document: pb.GetDocumentResponse) -> DocumentText:
         end=document.end,
         text=document.text,
         metadata=json.loads(document.metadata_json),
+        index_id=document.index_id,
     )
 
 

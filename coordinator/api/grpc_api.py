@@ -68,7 +68,7 @@ class GrpcApi:
 
     async def _get_document(self, request: pb.GetDocumentRequest) -> pb.GetDocumentResponse:
         document = await self._coordinator.get_document(
-            parse_document_id(request.id), request.start, request.max_tokens, request.timeout_ms
+            parse_document_id(request.id), request.start, request.max_tokens, request.timeout_ms, request.index_id
         )
         return codec.encode_document_text(document)
 

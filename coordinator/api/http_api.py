@@ -8,7 +8,7 @@ from fastapi import FastAPI, Path, Query
 from fastapi.responses import Response
 
 from coordinator.api import openapi
-from coordinator.api.body_limit import BodyLimit
+from coordinator.api.body_limit import BODY_TIMEOUT_S, BodyLimit
 from coordinator.api.http_edge import RequestEdge
 from coordinator.api.http_events import event_stream
 from coordinator.api.http_models import CountBody, TimeoutMs, TraceBody
@@ -19,10 +19,15 @@ from coordinator.service import Coordinator
 
 
 def create_api(
-    coordinator: Callable[[], Coordinator], max_body_bytes: Callable[[], int], *, echoes_request_id: bool = True
+    coordinator: Callable[[], Coordinator],
+    max_body_bytes: Callable[[], int],
+    *,
+    echoes_request_id: bool = True,
+    body_timeout_s: float = BODY_TIMEOUT_S,
 ) -> FastAPI:
     """Returns the application. Both functions are called at each request: Serve builds it before them.
 
+    ``body_timeout_s`` is the time that a client has to send a body.
     ``echoes_request_id`` is for servers that do not put the request's id into the answer's headers themselves.
     """
     api = FastAPI(
@@ -35,7 +40,7 @@ def create_api(
         # Clients are generated with these names; FastAPI's own add path and method.
         generate_unique_id_function=lambda route: route.name,
     )
-    api.add_middleware(BodyLimit, max_body_bytes=max_body_bytes)
+    api.add_middleware(BodyLimit, max_body_bytes=max_body_bytes, timeout_s=body_timeout_s)
     api.add_middleware(RequestEdge, echoes_request_id=echoes_request_id)
     _add_calls(api, coordinator)
     _add_probes(api, coordinator)
@@ -67,10 +72,13 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
         start: Annotated[int, Query(ge=0, description="First token wanted.")] = 0,
         max_tokens: Annotated[int, Query(ge=0, description="Most tokens to return; 0: the server's most.")] = 0,
         timeout_ms: TimeoutMs = 0,
+        index_id: Annotated[
+            str, Query(description="The content that the id is of, as coverage names it; empty: whichever is served.")
+        ] = "",
     ) -> Response:
         """Returns a run of tokens of one document, as text."""
         id_ = parse_document_id(document)
-        return _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms))
+        return _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms, index_id))
 
     @api.get("/v1/describe")
     async def describe(timeout_ms: TimeoutMs = 0) -> Response:

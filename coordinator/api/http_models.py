@@ -1,14 +1,17 @@
 """The bodies of HTTP requests."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
+from coordinator.options import MAX_DELIMITERS
 from coordinator.requests import SpanRanking, TraceOptions
 
 _DEFAULTS = TraceOptions()
 _MOST = 2**63 - 1
+_MAX_CORPORA = 1_000
 
 # Ranges stand in the schema only: they are checked with those of gRPC, in one place, by `coordinator.options`.
 _AT_LEAST_ONE: JsonDict = {"minimum": 1, "maximum": _MOST}
@@ -21,21 +24,44 @@ TimeoutMs = Annotated[
         description="Time to answer in, in milliseconds; 0: the server's default. More than its most is cut to that.",
     ),
 ]
-_Corpora = Annotated[tuple[str, ...], Field(description="Names of the corpora to search; empty: every one.")]
+_Corpora = Annotated[
+    tuple[str, ...],
+    Field(max_length=_MAX_CORPORA, description="Names of the corpora to search; empty: every one."),
+    FailFast(),
+]
 _RequireComplete = Annotated[
     bool, Field(description="Whether an answer that misses a shard is the error incomplete-answer instead.")
 ]
 
 
-class TraceOptionsBody(BaseModel):
-    """How to trace."""
+TOO_MANY_FIELDS = "too_many_fields"
+
+
+class _Body(BaseModel):
+    """An object whose check costs no more than what it describes, whatever is sent: each fault found is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    delimiters: tuple[str, ...] = Field(
+    @model_validator(mode="before")
+    @classmethod
+    def _has_not_too_many_fields(cls, raw: Any) -> Any:
+        most = 2 * len(cls.model_fields)
+        if isinstance(raw, dict) and len(raw) > most:
+            raise PydanticCustomError(
+                TOO_MANY_FIELDS,
+                "object has {found} fields, expected some of {known}",
+                {"found": len(raw), "known": ", ".join(cls.model_fields)},
+            )
+        return raw
+
+
+class TraceOptionsBody(_Body):
+    """How to trace."""
+
+    delimiters: Annotated[tuple[str, ...], FailFast()] = Field(
         default=_DEFAULTS.delimiters,
+        max_length=MAX_DELIMITERS,
         description="Texts of single tokens that a span holds only as its last token; may be empty.",
-        json_schema_extra={"maxItems": 64},
     )
     allow_partial_words: bool = Field(
         default=_DEFAULTS.allow_partial_words, description="Whether spans may start and end inside words."
@@ -80,12 +106,10 @@ class TraceOptionsBody(BaseModel):
         return TraceOptions(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
-class TraceBody(BaseModel):
+class TraceBody(_Body):
     """An answer to trace."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "answer": "an answer to trace",
@@ -109,10 +133,10 @@ class TraceBody(BaseModel):
     timeout_ms: TimeoutMs = 0
 
 
-class CountBody(BaseModel):
+class CountBody(_Body):
     """A text to count."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": {"text": "a text"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"text": "a text"}})
 
     text: str = Field(
         description="The text, tokenized as an answer is: not blank, at most max_answer_chars characters."

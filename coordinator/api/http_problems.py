@@ -13,13 +13,15 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from coordinator.api import caller
+from coordinator.api.http_models import TOO_MANY_FIELDS
 from coordinator.api.status import FAULTS, told
 from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
 
 _log = logging.getLogger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-_MAX_HEADER_CHARS = 100
+_MAX_SHOWN_CHARS = 100
+_MAX_FAULTS = 8
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
@@ -41,9 +43,9 @@ def problem_of(error: Exception) -> dict[str, Any]:
     return problem
 
 
-def respond(problem: Mapping[str, Any]) -> Response:
+def respond(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Returns the response that holds a problem."""
-    headers = {}
+    headers = dict(headers or {})
     if (retry_after_s := problem.get("retry_after_s")) is not None:
         headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))  # the header knows whole seconds only
     return Response(json.dumps(problem), problem["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
@@ -62,7 +64,7 @@ def add_error_handlers(api: FastAPI) -> None:
     @api.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
         content_type = request.headers.get("content-type")
-        faults = [(fault, _advice(fault, content_type)) for fault in error.errors()]
+        faults = [(fault, _advice(fault, content_type)) for fault in error.errors()[:_MAX_FAULTS]]
         problem = _not_as_described("; ".join(advice for _, advice in faults))
         named = [
             {"detail": advice, "pointer": _pointer(fault["loc"][1:])}
@@ -86,7 +88,8 @@ def add_error_handlers(api: FastAPI) -> None:
                 "status": status.value,
                 "detail": str(error.detail),
                 "request_id": caller.current().request_id,
-            }
+            },
+            error.headers,
         )
 
 
@@ -96,18 +99,23 @@ def _not_as_described(detail: str) -> dict[str, Any]:
 
 def _pointer(path: Sequence[str | int]) -> str:
     """Returns a JSON pointer into the body, as RFC 9457 shows it: ``#/options/seed``."""
-    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return "#/" + "/".join(_shown(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _shown(part: str | int) -> str:
+    """Returns one step into a body; a name that is none of ours may have any length."""
+    return str(part)[:_MAX_SHOWN_CHARS]
 
 
 def _advice(fault: Mapping[str, Any], content_type: str | None) -> str:
     """Returns what is wrong with a request and what to do. What was sent is left out: a problem repeats no content."""
     if fault["type"] == "json_invalid":
         return f"body is not valid JSON, near character {fault['loc'][-1]}: {fault['ctx']['error']}"
-    if tuple(fault["loc"]) != ("body",):
-        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    if tuple(fault["loc"]) != ("body",) or fault["type"] == TOO_MANY_FIELDS:
+        return f"{'.'.join(map(_shown, fault['loc']))}: {fault['msg']}"
     if fault["type"] == "missing":
         return "body is empty, expected a JSON object; send it with Content-Type: application/json"
     if isinstance(fault["input"], bytes):
-        found = "no content type" if content_type is None else f"content type {content_type[:_MAX_HEADER_CHARS]!r}"
+        found = "no content type" if content_type is None else f"content type {content_type[:_MAX_SHOWN_CHARS]!r}"
         return f"body has {found}, expected JSON; send Content-Type: application/json"
     return "body is JSON but not an object, expected an object like {...}"

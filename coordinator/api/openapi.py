@@ -134,9 +134,9 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
     responses["200"] = _answer(path, method)
     statuses = {*_OF_EVERY_CALL}
     if method == "post":
-        statuses.add(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        statuses |= {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     if "{" in path:
-        statuses.add(HTTPStatus.NOT_FOUND)
+        statuses |= {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
     for status in sorted(statuses):
         responses[str(status.value)] = _problem(status)
 

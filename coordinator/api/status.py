@@ -10,6 +10,7 @@ from coordinator.errors import (
     ConfigurationError,
     CoordinatorError,
     DocumentNotFoundError,
+    GenerationGoneError,
     IncompleteAnswerError,
     InvalidRequestError,
     NoShardAnsweredError,
@@ -68,6 +69,12 @@ FAULTS: Mapping[type[CoordinatorError], Fault] = {
     ),
     DocumentNotFoundError: Fault(
         grpc.StatusCode.NOT_FOUND, HTTPStatus.NOT_FOUND, "document-not-found", "There is no such document"
+    ),
+    GenerationGoneError: Fault(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        HTTPStatus.CONFLICT,
+        "generation-gone",
+        "The document is of an index that is not served any more",
     ),
     ShardUnavailableError: Fault(
         grpc.StatusCode.UNAVAILABLE,

@@ -47,13 +47,20 @@ def draw_all(spans: Sequence[MaximalSpan], options: TraceOptions, limits: Reques
     """Returns the drawn occurrences of all spans, by span and then in drawn order, for each shard that holds some.
 
     Raises:
-        InvalidRequestError: they are more than ``limits.max_windows``.
+        InvalidRequestError: they are more than ``limits.max_windows``, or their windows may hold more tokens than
+            ``limits.max_window_tokens``.
     """
     drawn = [(number, *place) for number, span in enumerate(spans) for place in draw(span, options)]
     if len(drawn) > limits.max_windows:
         raise InvalidRequestError(
             f"the trace would read {len(drawn)} windows, the limit is {limits.max_windows}; "
             "lower max_occurrences_per_span or max_span_density"
+        )
+    num_tokens = sum(2 * options.context_tokens + spans[number].end - spans[number].start for number, *_ in drawn)
+    if num_tokens > limits.max_window_tokens:
+        raise InvalidRequestError(
+            f"the trace would read {num_tokens} tokens in {len(drawn)} windows, the limit is "
+            f"{limits.max_window_tokens}; lower context_tokens, max_occurrences_per_span or max_span_density"
         )
     by_shard: dict[ShardId, list[Drawn]] = defaultdict(list)
     for place, (number, shard, rank) in enumerate(drawn):

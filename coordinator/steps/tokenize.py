@@ -48,9 +48,12 @@ def whole_text(text: str, tokenizer: Tokenizer) -> Query:
 
 def _delimiter_ids(tokenizer: Tokenizer, options: TraceOptions) -> list[int]:
     ids: set[int] = set()
-    for delimiter in options.delimiters:
+    for place, delimiter in enumerate(options.delimiters):
         found = tokenizer.ids_of(delimiter)
         if not found:
-            raise InvalidRequestError(f"delimiter {delimiter!r} is not one token of this index's tokenizer")
+            raise InvalidRequestError(
+                f"delimiters[{place}], of {len(delimiter)} characters, is not one token of this index's tokenizer",
+                field="options.delimiters",
+            )
         ids |= found
     return sorted(ids)

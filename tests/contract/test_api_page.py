@@ -76,7 +76,7 @@ def test_the_names_of_headers_and_metadata_are_those_of_the_code() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     limits, defaults = RequestLimits(), CoordinatorConfig.model_fields
-    expected = [limits.max_answer_chars, limits.max_prompt_chars, limits.max_document_tokens]
+    expected = [limits.max_answer_chars, limits.max_prompt_chars, limits.max_window_tokens, limits.max_document_tokens]
     expected += [defaults["max_body_bytes"].default, MAX_MESSAGE_BYTES]
     expected += [defaults[name].default for name in ("default_timeout_ms", "max_timeout_ms")]
     assert [int(limit.split()[0].replace(",", "")) for _, limit, _ in rows("Limits")] == expected

@@ -83,12 +83,12 @@ def test_every_field_is_explained() -> None:
 
 
 def test_it_declares_the_problems_that_are_sent_and_no_others() -> None:
-    every_call, a_body = {"200", "400", "429", "500", "503"}, {"413"}
+    every_call, a_body = {"200", "400", "429", "500", "503"}, {"408", "413"}
     assert {(path, method): set(operation["responses"]) for path, method, operation in operations()} == {
         ("/v1/trace", "post"): every_call | a_body,
         ("/v1/trace/stream", "post"): every_call | a_body,
         ("/v1/count", "post"): every_call | a_body,
-        ("/v1/documents/{document}", "get"): every_call | {"404"},
+        ("/v1/documents/{document}", "get"): every_call | {"404", "409"},
         ("/v1/describe", "get"): every_call,
         ("/healthz", "get"): {"200"},
         ("/readyz", "get"): {"200", "503"},
@@ -100,7 +100,7 @@ def test_it_declares_the_problems_that_are_sent_and_no_others() -> None:
                 assert "X-Request-Id" in response["headers"]
                 assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
                 assert status == "200" or response["content"] == problem
-    assert {str(fault.http_status.value) for fault in FAULTS.values()} <= every_call | a_body | {"404"}
+    assert {str(fault.http_status.value) for fault in FAULTS.values()} <= every_call | a_body | {"404", "409"}
 
 
 def validate(content: Any, schema: dict[str, Any]) -> None:

@@ -1098,6 +1098,7 @@ class GetDocumentRequest(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    INDEX_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"corpus:shard:number", as Document.id."""
     start: _builtins.int
@@ -1106,6 +1107,10 @@ class GetDocumentRequest(_message.Message):
     """Most tokens to return; 0 means the server's most."""
     timeout_ms: _builtins.int
     """Time to answer in, in milliseconds; 0 means the server's default."""
+    index_id: _builtins.str
+    """The content that the id is of, as CorpusCoverage.index_id of the trace that told it; when another is served by now,
+    the error is FAILED_PRECONDITION. Empty means whichever is served.
+    """
     def __init__(
         self,
         *,
@@ -1113,10 +1118,11 @@ class GetDocumentRequest(_message.Message):
         start: _builtins.int = ...,
         max_tokens: _builtins.int = ...,
         timeout_ms: _builtins.int = ...,
+        index_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "max_tokens", b"max_tokens", "start", b"start", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "index_id", b"index_id", "max_tokens", b"max_tokens", "start", b"start", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1136,6 +1142,7 @@ class GetDocumentResponse(_message.Message):
     STAGE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
+    INDEX_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"corpus:shard:number"."""
     num_tokens: _builtins.int
@@ -1155,6 +1162,8 @@ class GetDocumentResponse(_message.Message):
     """Where the document came from, as its metadata says; may be empty."""
     url: _builtins.str
     """Its address, as its metadata says; may be empty."""
+    index_id: _builtins.str
+    """Identifies the content that the document is of, as CorpusCoverage.index_id does."""
     def __init__(
         self,
         *,
@@ -1168,10 +1177,11 @@ class GetDocumentResponse(_message.Message):
         stage: _builtins.str = ...,
         source: _builtins.str = ...,
         url: _builtins.str = ...,
+        index_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "source", b"source", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "index_id", b"index_id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "source", b"source", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -37,6 +37,13 @@ def test_delimiters_that_are_none_or_too_many_are_refused(delimiters):
         check_request(TraceRequest("x", options=TraceOptions(delimiters=delimiters)), LIMITS)
 
 
+def test_a_delimiter_that_is_too_long_is_refused_by_its_place_and_length_and_not_repeated():
+    options = TraceOptions(delimiters=("\n", "secret" * 1000))
+    with pytest.raises(InvalidRequestError, match=r"delimiters\[1\] has 6000 characters, expected 1 to 256") as caught:
+        check_request(TraceRequest("x", options=options), LIMITS)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

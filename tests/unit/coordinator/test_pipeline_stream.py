@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from coordinator.corpus import Corpus
-from coordinator.errors import ConfigurationError, DocumentNotFoundError, InvalidRequestError
+from coordinator.errors import ConfigurationError, DocumentNotFoundError, GenerationGoneError, InvalidRequestError
 from coordinator.pipeline import Pipeline
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
 from coordinator.results import DocumentsFound, SpansFound, TraceEvent
-from coordinator.values import DocumentId
-from index_format.tokenizer import ByteTokenizer
+from coordinator.values import DocumentId, ShardId
+from index_format.tokenizer import ByteTokenizer, TokenizedText
 from tests.oracle_shard import OracleShard, corpus_of, pipeline_over
 
 # In a shard of each corpus.
@@ -130,6 +130,51 @@ def test_a_document_of_no_shard_that_is_served_is_not_found(id_: DocumentId, mes
     pipeline, _ = pipeline_over(SERVED)
     with pytest.raises(DocumentNotFoundError, match=message):
         run(pipeline.get_document(id_, 0, 10, WAIT_S))  # type: ignore[arg-type]
+
+
+def test_a_document_says_of_which_index_it_is_and_is_not_taken_from_another() -> None:
+    async def read() -> None:
+        pipeline, _ = pipeline_over(SERVED)
+        id_ = DocumentId("pre", 0, 0)
+        for wanted in ("", "index of pre"):
+            assert (await pipeline.get_document(id_, 0, 10, WAIT_S, wanted)).index_id == "index of pre"
+        with pytest.raises(GenerationGoneError, match="of index 'index of old': index 'index of pre' is served by now"):
+            await pipeline.get_document(id_, 0, 10, WAIT_S, "index of old")
+
+    run(read())
+
+
+class WatchedTokenizer(ByteTokenizer):
+    """Notes whether it works in the thread of an event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocked_a_loop: list[bool] = []
+
+    def encode(self, text: str) -> TokenizedText:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.blocked_a_loop.append(False)
+        else:
+            self.blocked_a_loop.append(True)
+        return super().encode(text)
+
+
+@pytest.mark.parametrize("call", ["trace", "count"])
+def test_a_long_text_is_tokenized_off_the_event_loop(call: str) -> None:
+    tokenizer = WatchedTokenizer()
+    pipeline = Pipeline(tokenizer, [OracleShard(ShardId("pre", 0), ["by the river"])], [corpus_of("pre", [["by"]])])
+
+    async def ask(text: str) -> None:
+        if call == "trace":
+            await pipeline.trace(TraceRequest(text), WAIT_S)
+        else:
+            await pipeline.count(CountRequest(text), WAIT_S)
+
+    run(ask("river"))
+    run(ask("river " * 1000))
+    assert tokenizer.blocked_a_loop == [True, False]
 
 
 def test_corpora_of_one_name_are_refused() -> None:

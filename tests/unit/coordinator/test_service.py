@@ -103,7 +103,7 @@ class FakePipeline:
         await self.go.wait()
         return Count(3, 5, trace_for("x").coverage)
 
-    async def get_document(self, id: DocumentId, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
+    async def get_document(self, id: DocumentId, *_asked: Any) -> DocumentText:
         await self.go.wait()
         if id.number:
             raise DocumentNotFoundError("there is none")

@@ -68,9 +68,13 @@ def call(
     limit: int = 1000,
     content_type: bytes | None = b"application/json",
     headers: Sequence[tuple[bytes, bytes]] = (),
+    never_ends: bool = False,
     **how: Any,
 ) -> Reply:
-    """Returns what the application answers; a body given in parts has no announced length."""
+    """Returns what the application answers; a body given in parts has no announced length.
+
+    ``never_ends`` is a client that does not send the rest of its body.
+    """
     parts = [body] if isinstance(body, bytes) else list(body)
     sent_headers = [*headers] if content_type is None else [*headers, (b"content-type", content_type)]
     if isinstance(body, bytes):
@@ -78,7 +82,8 @@ def call(
     path, _, query = path.partition("?")
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode()}
     scope |= {"headers": sent_headers, "http_version": "1.1", "scheme": "http", "server": ("h", 1), "client": ("c", 1)}
-    messages = [{"type": "http.request", "body": part, "more_body": i + 1 < len(parts)} for i, part in enumerate(parts)]
+    messages: list[Any] = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages[-1]["more_body"] = never_ends
     sent: list[Any] = []
 
     async def receive() -> Any:

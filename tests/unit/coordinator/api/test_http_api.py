@@ -1,15 +1,18 @@
 """The HTTP face, called as an ASGI application: routes, problems, limits, request ids."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from coordinator.api.caller import Caller
 from coordinator.errors import (
     ConfigurationError,
     DocumentNotFoundError,
+    GenerationGoneError,
     InvalidRequestError,
     NoShardAnsweredError,
     OverloadedError,
@@ -57,8 +60,8 @@ def test_a_count_is_answered_as_json() -> None:
 
 def test_a_document_is_named_in_the_path() -> None:
     recorder = Recorder(DocumentText(DocumentId("default", 1, 2), "default", "", "", "", 9, 3, 4, "x", {}))
-    reply = call(recorder, "GET", "/v1/documents/default:1:2?start=3&max_tokens=1&timeout_ms=5")
-    assert recorder.asked == [DocumentId("default", 1, 2), 3, 1, 5]
+    reply = call(recorder, "GET", "/v1/documents/default:1:2?start=3&max_tokens=1&timeout_ms=5&index_id=1f")
+    assert recorder.asked == [DocumentId("default", 1, 2), 3, 1, 5, "1f"]
     assert reply.body["id"] == "default:1:2"
 
 
@@ -67,6 +70,7 @@ def test_a_document_is_named_in_the_path() -> None:
     [
         (InvalidRequestError("answer is empty"), 400, "invalid-request"),
         (DocumentNotFoundError("no such document"), 404, "document-not-found"),
+        (GenerationGoneError("index 1f is gone"), 409, "generation-gone"),
         (NoShardAnsweredError("no shard answered"), 503, "no-shard-answered"),
         (ConfigurationError("limits differ"), 500, "configuration"),
         (OverloadedError("busy", 1.5), 429, "overloaded"),
@@ -177,6 +181,37 @@ def test_a_body_that_is_not_as_described_is_a_problem_that_repeats_no_content(
 
 
 @pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"answer": "a", "options": {"delimiters": [0] * 200_000}}, "body.options.delimiters.0: Input should be a v"),
+        ({"answer": "a", "options": {"delimiters": ["a"] * 65}}, "body.options.delimiters: Tuple should have at most"),
+        ({"answer": "a", "corpora": [0] * 200_000}, "body.corpora.0: Input should be a valid string"),
+        ({"answer": "a", "corpora": ["a"] * 200_000}, "body.corpora: Tuple should have at most 1000 items"),
+        ({f"k{i}": 0 for i in range(50_000)}, "body: object has 50000 fields, expected some of answer, "),
+        ({"answer": "a", "options": {f"k{i}": 0 for i in range(50_000)}}, "body.options: object has 50000 fields"),
+        ({"answer": "a", "k" * 500_000: 0}, f"body.{'k' * 100}: Extra inputs"),
+        ({"answer": 0, "prompt": 0, "corpora": [0] * 900}, "body.answer: Input should be a valid string"),
+    ],
+)
+def test_a_body_with_very_many_faults_is_a_short_problem(
+    body: Any, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    errors = RequestValidationError.errors
+
+    def counted(error: RequestValidationError) -> Any:
+        found.append(len(errors(error)))
+        return errors(error)
+
+    monkeypatch.setattr(RequestValidationError, "errors", counted)
+    reply = post(Recorder(), "/v1/trace", body, limit=4_000_000)
+    assert (reply.status, reply.body["type"]) == (400, "invalid-request")
+    assert reply.body["detail"].startswith(detail)
+    assert len(reply.text) < 4_000
+    assert max(found) <= 3
+
+
+@pytest.mark.parametrize(
     ("content_type", "found"),
     [
         (None, "no content type"),
@@ -236,3 +271,21 @@ def test_a_body_over_the_limit_is_refused(body: bytes | list[bytes]) -> None:
     assert (reply.status, reply.body["detail"]) == (413, "body is over the limit of 1000 bytes")
     assert reply.body["type"] == "request-too-large"
     assert recorder.asked == []
+
+
+def test_a_body_that_is_not_sent_in_time_is_refused_and_its_connection_closed() -> None:
+    recorder = Recorder()
+    reply = call(recorder, "POST", "/v1/count", [b'{"text":'], never_ends=True, body_timeout_s=0.01)
+    assert (reply.status, reply.headers["connection"]) == (408, "close")
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.body["detail"] == "body was not sent whole within 0.01 s"
+    assert recorder.asked == []
+
+
+def test_the_time_to_answer_is_not_that_to_send_the_body() -> None:
+    class Slow(Recorder):
+        async def count(self, *asked: Any) -> Any:
+            await asyncio.sleep(0.1)
+            return self.answer
+
+    assert post(Slow(), "/v1/count", {"text": "a"}, body_timeout_s=0.05).status == 200

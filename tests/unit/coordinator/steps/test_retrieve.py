@@ -162,3 +162,11 @@ def test_a_trace_that_would_read_too_many_windows_is_refused():
     spans = [span(0, 1, (0, 0, 10))] * 2
     with pytest.raises(InvalidRequestError, match="would read 20 windows, the limit is 19"):
         draw_all(spans, TraceOptions(), RequestLimits(max_windows=19))
+
+
+def test_a_trace_that_would_read_too_many_tokens_is_refused():
+    spans = [span(0, 3, (0, 0, 10))] * 2
+    options = TraceOptions(context_tokens=100)
+    assert draw_all(spans, options, RequestLimits(max_window_tokens=20 * 203))
+    with pytest.raises(InvalidRequestError, match="would read 4060 tokens in 20 windows, the limit is 4059"):
+        draw_all(spans, options, RequestLimits(max_window_tokens=4059))
