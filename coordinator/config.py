@@ -140,6 +140,11 @@ class CoordinatorConfig(ClusterSettings):
                 f"default_timeout_ms is {self.default_timeout_ms}, expected at most max_timeout_ms, which is "
                 f"{self.max_timeout_ms}"
             )
+        if self.retire_timeout_ms < self.max_timeout_ms:
+            raise ValueError(
+                f"retire_timeout_ms is {self.retire_timeout_ms}, expected at least max_timeout_ms, which is "
+                f"{self.max_timeout_ms}: a reload must not cut off a request that has time left"
+            )
         return self
 
 

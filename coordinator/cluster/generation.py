@@ -107,19 +107,28 @@ class Generation:
             _log.warning("shards cannot be searched yet", extra={"shards": lost})
 
     def check(self) -> None:
-        """Checks that no shard is held in another form by every server of it that answers.
+        """Checks whether a shard is held in another form by every server of it that answers, and logs each that is.
+
+        Such a shard is lost, as one whose servers are down: the others are answered from, and a server that comes to
+        fit is used. So a coordinator can start wherever a running one goes on.
 
         Raises:
-            ConfigurationError: a shard is; names the servers and what differs.
+            ConfigurationError: there is one, and no server holds any shard as it should; names the servers and what
+                differs.
         """
+        mismatches = {}
         for shard in self.replica_sets:
             connected = [one for one in shard.replicas if one.link.state.kind in ("serving", "not_serving")]
             if connected and all(one.mismatch is not None for one in connected):
-                reasons = "; ".join(replica.reason() for replica in connected)
-                raise ConfigurationError(
-                    f"no server of shard {shard.shard} holds what the coordinator's index says: {reasons}; point both "
-                    "at one index"
-                )
+                mismatches[shard.shard] = "; ".join(replica.reason() for replica in connected)
+        if mismatches and all(one.held is None for shard in self.replica_sets for one in shard.replicas):
+            shard_id, reasons = next(iter(mismatches.items()))
+            raise ConfigurationError(
+                f"no server of shard {shard_id} holds what the coordinator's index says: {reasons}; point both at one "
+                "index"
+            )
+        for shard_id, reasons in mismatches.items():
+            _log.error("no server holds this shard as the index says", extra={"shard": str(shard_id), "found": reasons})
 
     def begin(self, previous: "Generation | None" = None) -> None:
         """Tells the observer of every replica from now on, and of those of ``previous`` that are gone."""

@@ -199,7 +199,8 @@ class ReplicaSet:
                 "seconds": seconds,
             },
         )
-        self.observer.replica_ejected(self.shard, replica.address, status, seconds)
+        if self._told is not None:  # of a generation that is replaced, the observer has taken its leave
+            self.observer.replica_ejected(self.shard, replica.address, status, seconds)
         asyncio.get_running_loop().call_later(seconds + _TIMER_S, self._tell)
         self._tell()
         for attempt in list(replica.attempts):

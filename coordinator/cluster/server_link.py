@@ -5,7 +5,6 @@ stream breaks, the server is out until it says otherwise. Keepalive pings break 
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -53,6 +52,10 @@ class LinkState:
     description: int = 0
 
 
+class _NotDescribedError(Exception):
+    """A server answered, and not with a description."""
+
+
 class ServerLink:
     """The connection to one server, shared by all its shards and by the generations that use it."""
 
@@ -95,6 +98,10 @@ class ServerLink:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_again(), name=f"describe {self.address}")
 
+    @property
+    def _is_connected(self) -> bool:
+        return self.state.kind in ("serving", "not_serving")
+
     async def _watch(self) -> None:
         pause_s, waits = _FIRST_PAUSE_S, False
         while True:
@@ -103,7 +110,7 @@ class ServerLink:
             except Exception as error:  # the edge of this task: a link that is not watched would be out for ever
                 _log.exception("watching a shard server failed", extra={"address": self.address})
                 reason = f"watching it failed: {type(error).__name__}"
-            was_connected = self.state.kind in ("serving", "not_serving")
+            was_connected = self._is_connected
             if reason is not None:
                 self._become(replace(self.state, kind="unreachable", reason=reason, held=()))
             # In turn: one try says at once why there is no connection, the next one waits until there is one.
@@ -128,6 +135,8 @@ class ServerLink:
             return "the server ended the watch of its health"
         except grpc.aio.AioRpcError as error:
             return reason_of(error)
+        except _NotDescribedError as error:
+            return str(error)
         except TimeoutError:
             return None if waits else f"no answer within {_ANSWER_S:.3g} s"
         finally:
@@ -149,17 +158,25 @@ class ServerLink:
 
     async def _describe(self) -> tuple[HeldShard, ...]:
         response = await self._shards.Describe(shard_pb2.DescribeRequest(), timeout=_ANSWER_S)
+        if response is None:  # what grpc.aio makes of a message that it cannot parse
+            raise _NotDescribedError("what it holds cannot be read; is the server of the coordinator's version?")
         return shard_codec.decode_held(response)
 
     async def _look_again(self) -> None:
-        # Not at once: a server that keeps contradicting itself is asked twice a second, whatever the number of calls.
-        await asyncio.sleep(_LOOK_AGAIN_S * self._random.uniform(0.5, 1.0))
-        connection = self.state.connection
-        # If it does not answer, the stream breaks or the next call finds out.
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            held = await self._describe()
-            if self.state.connection == connection and self.state.kind in ("serving", "not_serving"):
+        while True:
+            # Not at once: a server that keeps contradicting itself is asked twice a second, whatever the number of
+            # calls.
+            await asyncio.sleep(_LOOK_AGAIN_S * self._random.uniform(0.5, 1.0))
+            connection = self.state.connection
+            if not self._is_connected:
+                return  # the next connection begins with a description
+            try:
+                held = await self._describe()
+            except (grpc.aio.AioRpcError, _NotDescribedError):
+                continue  # until then no call goes there, so nobody else would find out
+            if self.state.connection == connection and self._is_connected:
                 self._become(replace(self.state, held=held, description=self.state.description + 1))
+                return
 
     def _become(self, state: LinkState) -> None:
         if state == self.state:

@@ -42,6 +42,7 @@ class Serving:
         self._current: Generation | None = None
         self._next: Generation | None = None
         self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()  # of `reload`: two at once would each connect a generation, and one be forgotten
         self._reported: tuple[ReloadOutcome, str] | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
@@ -60,7 +61,7 @@ class Serving:
         A server that does not answer is logged and watched for; until it comes, answers name its shards as failed.
 
         Raises:
-            ConfigurationError: the cluster file is wrong, or all servers of a shard that answer hold something else.
+            ConfigurationError: the cluster file is wrong, or all servers that answer hold something else.
             IndexFormatError: a manifest or a tokenizer is missing or not what it should be.
         """
         serving = cls(cluster_file, settings, limits or RequestLimits(), observer or NoObserver())
@@ -130,6 +131,10 @@ class Serving:
 
         Called from time to time; a call of its own does no harm.
         """
+        async with self._turn:
+            await self._reload()
+
+    async def _reload(self) -> None:
         if self._next is not None and not await asyncio.to_thread(self._next.snapshot.is_current):
             await self._drop_next()
         if self._next is None:

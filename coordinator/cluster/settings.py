@@ -52,7 +52,11 @@ class ClusterSettings(BaseModel):
         default=20, ge=1, le=10_000, description="Calls of a shard that may do so at once after a quiet time."
     )
     retry_percent: float = Field(
-        default=20.0, ge=0, le=100, description="Most calls that may be tried again, in percent; 0 = none."
+        default=20.0,
+        ge=0,
+        le=100,
+        description="Most calls that may be tried again, in percent; 0 = none. "
+        "The first try after a broken connection does not count.",
     )
     retry_burst: int = Field(
         default=100, ge=1, le=10_000, description="Calls of a shard that may be tried again at once after a quiet time."

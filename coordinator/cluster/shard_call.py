@@ -60,6 +60,7 @@ class ShardCall(Generic[_T]):
         self._reasons: dict[str, str] = {}
         self._hedge_at: float | None = None
         self._cut_at = float("-inf")
+        self._num_retries = 0
         self._gave_up = False
         self._is_over = False
 
@@ -110,12 +111,9 @@ class ShardCall(Generic[_T]):
             if grace_s <= 0:
                 break
             await self._set.wait_for_change(grace_s)
-        if (
-            replica is None
-            or self._left_s() <= 0
-            or self._gave_up
-            or (self._tried and not self._may_retry("UNAVAILABLE"))
-        ):
+        if replica is not None and self._left_s() > 0 and self._tried and not self._gave_up:
+            self._gave_up = not self._may_retry("UNAVAILABLE")
+        if replica is None or self._left_s() <= 0 or self._gave_up:
             raise ShardUnavailableError(self._why())
         self._begin(replica, is_hedge=False)
 
@@ -198,7 +196,13 @@ class ShardCall(Generic[_T]):
             self._gave_up = True
 
     def _may_retry(self, reason: str) -> bool:
-        if self._set.retries.take():
+        """Returns whether another try is allowed, and counts it.
+
+        The first one after a lost connection always is: a server that dies takes all its calls with it at once, which
+        no budget is made for, and each of them is sent again once at most.
+        """
+        if (reason == "UNAVAILABLE" and not self._num_retries) or self._set.retries.take():
+            self._num_retries += 1
             self._set.observer.retried(self._set.shard, self._rpc, reason)
             return True
         self._set.observer.retry_refused(self._set.shard, self._rpc)
@@ -209,9 +213,17 @@ class ShardCall(Generic[_T]):
 
     def _why(self) -> str:
         reasons = [f"{address}: {reason}" for address, reason in self._reasons.items()]
-        reasons += [one.reason() for one in self._set.replicas if one.address not in self._reasons]
+        reasons += [self._why_not(one) for one in self._set.replicas if one.address not in self._reasons]
         more = f"; and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
         return f"no replica of {self._set.shard} answered: {'; '.join(reasons[:MOST_REASONS])}{more}"
+
+    def _why_not(self, replica: Replica) -> str:
+        """Returns why a replica was not asked: one that is well was left out for reasons of this call."""
+        if not replica.is_usable(self._now()):
+            return replica.reason()
+        return (
+            f"{replica.address}: not asked, {'the budget of retries is used up' if self._gave_up else 'no time left'}"
+        )
 
 
 def _status_of(task: "asyncio.Task[object]") -> str:

@@ -266,6 +266,21 @@ def test_a_new_index_that_is_taken_back_leaves_the_old_one(old: Path, new: Path,
     asyncio.run(run())
 
 
+def test_two_looks_at_once_connect_one_generation(old: Path, new: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with servers(old, 1) as found:
+            cluster = cluster_of(tmp_path, old, found)
+            async with generations(cluster) as served:
+                cluster_of(tmp_path, new, found)
+                await asyncio.gather(*(served.reload() for _ in range(5)))
+                assert {address: shared.num_users for address, shared in served._pool._links.items()} == {
+                    found[0].address: 2
+                }
+            assert served._pool._links == {}
+
+    asyncio.run(run())
+
+
 def test_a_request_ends_on_the_generation_it_began_on(old: Path, tmp_path: Path) -> None:
     async def run() -> None:
         async with servers(old, 2) as (first, second):

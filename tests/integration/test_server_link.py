@@ -26,6 +26,7 @@ class ScriptedServer(health_pb2_grpc.HealthServicer, shard_pb2_grpc.ShardService
         self.index_id = "first"
         self.refuses_to_describe = False
         self.num_described = 0
+        self.num_refused = 0
         self.watched: list[str] = []
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
@@ -35,6 +36,7 @@ class ScriptedServer(health_pb2_grpc.HealthServicer, shard_pb2_grpc.ShardService
 
     async def Describe(self, request: Any, context: Any) -> Any:
         if self.refuses_to_describe:
+            self.num_refused += 1
             await context.abort(grpc.StatusCode.INTERNAL, "made up")
         self.num_described += 1
         shard = shard_pb2.Shard(shard=3, index_id=self.index_id, num_tokens=9)
@@ -165,6 +167,45 @@ def test_a_server_that_contradicted_itself_is_asked_once_however_many_calls_say_
     asyncio.run(run())
 
 
+def test_a_server_that_contradicted_itself_and_then_cannot_say_what_it_holds_is_asked_until_it_can() -> None:
+    async def run() -> None:
+        async with linked() as (server, link):
+            server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: link.state.kind == "serving")
+            server.index_id, server.refuses_to_describe = "second", True
+            link.look_again()
+            await until(lambda: server.num_refused >= 2)
+            assert (link.state.kind, link.state.description) == ("serving", 1)
+            server.refuses_to_describe = False
+            await until(lambda: link.state.description == 2)
+            assert link.state.held[0].index_id == "second"
+
+    asyncio.run(run())
+
+
+def test_a_description_that_cannot_be_read_is_asked_for_again() -> None:
+    async def run() -> None:
+        async with linked() as (server, link):
+            describe, unreadable = link._shards.Describe, [None]
+
+            async def sometimes(*values: Any, **options: Any) -> Any:
+                return unreadable.pop() if unreadable else await describe(*values, **options)
+
+            link._shards.Describe = sometimes  # type: ignore[assignment]  # it is called as the other one
+            server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: link.state.kind == "unreachable")
+            assert "cannot be read" in link.state.reason
+            server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: link.state.kind == "serving")
+            description = link.state.description
+            unreadable.append(None)
+            link.look_again()
+            await until(lambda: link.state.description == description + 1)
+            assert unreadable == []
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(("is_there", "reason"), [(False, "connection refused"), (True, "Method not found!")])
 def test_what_is_no_shard_server_is_unreachable_with_the_reason(is_there: bool, reason: str) -> None:
     async def run() -> str:
@@ -197,6 +238,7 @@ def test_a_pool_gives_each_address_one_link_and_closes_it_after_its_last_user() 
         assert fresh is not first
         await pool.release(fresh)
         await pool.release(other)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        this = asyncio.current_task()
+        await until(lambda: asyncio.all_tasks() == {this})  # gRPC's own task of a call ends a moment after it
 
     asyncio.run(run())

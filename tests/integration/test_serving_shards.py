@@ -185,13 +185,30 @@ def test_a_server_that_restarts_with_another_index_is_never_mixed_in(index: Path
     assert "found index_id" in failed.reason
 
 
-def test_a_server_without_the_shard_is_refused_by_name(index: Path, tmp_path: Path) -> None:
-    async def run() -> None:
-        async with shard_server(index, [0]) as address, coordinator(tmp_path, index, [address] * 2):
-            pass
+@pytest.mark.parametrize("is_of_another_index", [False, True], ids=["without the shard", "of another index"])
+def test_a_shard_that_no_server_holds_as_it_should_is_lost_and_the_others_are_served(
+    index: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, is_of_another_index: bool
+) -> None:
+    other = write_index(tmp_path / "other", [TEXTS[1:], TEXTS[:1]], byte_level_tokenizer(TEXTS, 300))
 
-    with pytest.raises(ConfigurationError, match="found shards 0, expected 1"):
-        asyncio.run(run())
+    async def run() -> tuple[str, str]:
+        wrong = (other, [1]) if is_of_another_index else (index, [0])
+        async with (
+            shard_server(index, [0]) as first,
+            shard_server(*wrong) as second,
+            coordinator(tmp_path, index, [first, second]) as served,
+        ):
+            (failed,) = (await served.trace(REQUEST)).coverage.failed_shards
+            assert failed.shard == ShardId("default", 1)
+            readiness = served.readiness()
+            assert readiness.ready
+            return failed.reason, readiness.corpora[0].reason
+
+    found = "found index_id " if is_of_another_index else "found shards 0, expected 1"
+    for reason in asyncio.run(run()):
+        assert found in reason
+    (logged,) = [one for one in caplog.records if one.message == "no server holds this shard as the index says"]
+    assert (logged.__dict__["shard"], found in logged.__dict__["found"]) == ("default:1", True)
 
 
 def test_limits_that_disagree_are_an_error_that_says_so(index: Path, tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_a_default_time_over_the_most_is_an_error() -> None:
         CoordinatorConfig(cluster_file=FILE, default_timeout_ms=2000, max_timeout_ms=1000)
 
 
+def test_a_time_to_retire_under_the_most_time_of_a_request_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="retire_timeout_ms is 120000, expected at least max_timeout_ms"):
+        CoordinatorConfig(cluster_file=FILE, max_timeout_ms=180_000)
+    CoordinatorConfig(cluster_file=FILE, max_timeout_ms=180_000, retire_timeout_ms=180_000)
+
+
 def test_the_fence_of_serve_is_outside_the_queue_of_the_replica() -> None:
     config = CoordinatorConfig(cluster_file=FILE, max_running_requests=9, max_queued_requests=1000)
     assert config.max_held_requests > 1009

@@ -154,6 +154,7 @@ class Shard:
             observer,
             asyncio.get_running_loop().time,
         )
+        self.set.speak()
 
     async def ask(self, deadline_s: float = 10.0) -> int:
         """Returns which server answered."""

@@ -46,6 +46,18 @@ def test_data_loss_ejects_at_once() -> None:
     assert run(main()) == 1
 
 
+def test_a_set_of_a_replaced_generation_ejects_and_says_so_to_nobody() -> None:
+    async def main() -> list[Any]:
+        shard = Shard([fault("DATA_LOSS")], [0.001])
+        shard.set.fall_silent()
+        for _ in range(10):
+            await shard.ask()
+        assert shard.num_calls[0] == 1
+        return shard.recorder.of("replica_ejected")
+
+    assert run(main()) == []
+
+
 def test_the_last_usable_replica_is_never_ejected() -> None:
     async def main() -> None:
         shard = Shard([fault("DATA_LOSS")], [fault("DATA_LOSS")])

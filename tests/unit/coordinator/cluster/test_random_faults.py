@@ -69,7 +69,9 @@ def check_books(shard: Shard) -> None:
     hedges = [values[2] for values in shard.recorder.of("hedged")]
     assert hedges.count("sent") <= 0.05 * NUM_CALLS + 20
     assert hedges.count("won") <= hedges.count("sent")
-    assert len(shard.recorder.of("retried")) <= 0.2 * NUM_CALLS + 100
+    retried = [values[2] for values in shard.recorder.of("retried")]
+    assert len([reason for reason in retried if reason != "UNAVAILABLE"]) <= 0.2 * NUM_CALLS + 100
+    assert len(retried) <= 1.2 * NUM_CALLS + 100  # a broken connection allows each call one more
     assert len(shard.recorder.of("call_finished")) == sum(shard.num_calls) + num_unsent(shard)
 
 

@@ -195,6 +195,8 @@ def test_it_describes_itself_without_a_call() -> None:
 def test_changes_of_replicas_are_told_once_each_while_it_speaks() -> None:
     async def main() -> list[tuple[str, str]]:
         shard = Shard([fault("DATA_LOSS")], [0.001], ejection_base_ms=1000)
+        shard.set.fall_silent()
+        shard.recorder.told.clear()
         shard.links[0].lose()
         shard.links[0].connect()
         shard.set.speak()

@@ -92,7 +92,8 @@ def test_replicas_that_are_not_connected_cost_no_time_and_are_named() -> None:
 
 def test_retries_do_not_pass_their_budget() -> None:
     async def main() -> tuple[int, int]:
-        shard = Shard([fault()], [fault()], retry_percent=20, retry_burst=5, ejection_failures=1000)
+        failing = [fault("INTERNAL")]
+        shard = Shard(failing, failing, retry_percent=20, retry_burst=5, ejection_failures=1000)
         for _ in range(100):
             with pytest.raises(ShardUnavailableError):
                 await shard.ask()
@@ -101,6 +102,49 @@ def test_retries_do_not_pass_their_budget() -> None:
     num_retries, num_refused = run(main())
     assert 20 <= num_retries <= 0.2 * 100 + 5
     assert num_retries + num_refused == 100
+
+
+def test_however_many_calls_a_server_takes_with_it_each_is_sent_to_another() -> None:
+    async def main() -> list[int]:
+        shard = Shard([fault(after_s=0.01)], [0.001], retry_percent=1, retry_burst=1, hedge_percent=0)
+        shard.links[1].calls_in_flight = 1000
+        return await asyncio.gather(*(shard.ask() for _ in range(300)))
+
+    assert run(main()) == [1] * 300
+
+
+def test_only_the_first_try_after_a_lost_connection_is_free() -> None:
+    async def main() -> tuple[int, list[Any]]:
+        shard = Shard([fault()], [fault()], [fault()], retry_percent=0, ejection_failures=1000)
+        with pytest.raises(ShardUnavailableError):
+            await shard.ask()
+        return sum(shard.num_calls), shard.recorder.of("retry_refused")
+
+    assert run(main()) == (2, [[("c", 0), "LongestMatches"]])
+
+
+def test_a_healthy_replica_that_the_budget_spares_is_not_called_a_failed_one() -> None:
+    async def main() -> str:
+        shard = Shard([fault("INTERNAL")], [0.001], retry_percent=0)
+        shard.links[1].calls_in_flight = 1000
+        with pytest.raises(ShardUnavailableError) as raised:
+            await shard.ask()
+        return str(raised.value)
+
+    assert run(main()) == (
+        "no replica of c:0 answered: h:0: INTERNAL: made up; h:1: not asked, the budget of retries is used up"
+    )
+
+
+def test_without_time_nobody_is_asked_and_nobody_blamed() -> None:
+    async def main() -> str:
+        shard = Shard([0.001], [0.001])
+        shard.links[1].lose()
+        with pytest.raises(ShardUnavailableError) as raised:
+            await shard.ask(deadline_s=0.0)
+        return str(raised.value)
+
+    assert run(main()) == "no replica of c:0 answered: h:0: not asked, no time left; h:1: connection refused"
 
 
 # Deadlines.
