@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-_HOST, _GUEST = "10.231.77.1", "10.231.77.2"
-
 
 class Namespace:
     """A namespace while the ``with`` block runs.
@@ -17,10 +15,12 @@ class Namespace:
         address: Where a server in it is reached.
     """
 
-    address = _GUEST
-
     def __init__(self) -> None:
         number = os.getpid()
+        # Two runs on one machine need networks of their own: four addresses each.
+        subnet = f"10.231.{number // 64 % 256}"
+        first = number % 64 * 4
+        self._host, self.address = f"{subnet}.{first + 1}", f"{subnet}.{first + 2}"
         self._name, self._outer, self._inner = f"hw-{number}", f"hwo{number}", f"hwi{number}"
 
     def command(self, program: Sequence[str]) -> list[str]:
@@ -39,9 +39,9 @@ class Namespace:
         try:
             _run("ip", "netns", "add", self._name)
             _run("ip", "link", "add", self._outer, "type", "veth", "peer", "name", self._inner, "netns", self._name)
-            _run("ip", "addr", "add", f"{_HOST}/30", "dev", self._outer)
+            _run("ip", "addr", "add", f"{self._host}/30", "dev", self._outer)
             _run("ip", "link", "set", self._outer, "up")
-            self._inside("ip", "addr", "add", f"{_GUEST}/30", "dev", self._inner)
+            self._inside("ip", "addr", "add", f"{self.address}/30", "dev", self._inner)
             self._inside("ip", "link", "set", self._inner, "up")
             self._inside("ip", "link", "set", "lo", "up")
         except BaseException:
