@@ -46,6 +46,9 @@ _RAY_ENVIRONMENT = {
     # What a connection may have under way. Beyond it gRPC holds calls back in the client, where no queue of ours sees
     # them: they would be refused late, or never.
     "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": "1000",
+    # A client that neither sends nor takes what is there is given up; the default is an hour. A replica hands answers
+    # to Serve's queues, so it does not see by itself that nobody reads them.
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
     # One machine has no other replica to drain to; the default makes every stop last 30 s.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",

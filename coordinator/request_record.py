@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic
 
@@ -27,6 +29,7 @@ class RequestRecord:
         share_searched: Share of the tokens that were searched, once it is known.
         cached: Whether the answer was there already.
         had_turn: Whether it was worked on, or only looked at.
+        end: Writes row and line, with a status; none once it has.
     """
 
     method: str
@@ -35,6 +38,7 @@ class RequestRecord:
     share_searched: float | None = None
     cached: bool | None = None
     had_turn: bool = False
+    end: Callable[[str], None] | None = None
 
     @property
     def left_s(self) -> float:
@@ -46,14 +50,59 @@ class RequestRecord:
         self.num_tokens, self.share_searched = num_tokens, coverage.share_searched
 
 
+# The record of the face that this task works for.
+_current: ContextVar[RequestRecord | None] = ContextVar("headwater_request_record", default=None)
+
+
 @contextmanager
 def recorded(method: str, timeout_s: float, metrics: CoordinatorMetrics) -> Iterator[RequestRecord]:
-    """Records a request that is answered while the block runs."""
+    """Records a request that is answered while the block runs, unless its face records it already.
+
+    ``timeout_s`` counts from here: the time to send a request is not that to answer it.
+    """
     # Not the clock of the event loop: that of uvloop knows only whole milliseconds.
+    deadline = monotonic() + timeout_s
+    record = _current.get()
+    if record is not None:
+        record.deadline = deadline
+        yield record
+        return
+    with _recording(RequestRecord(method, deadline), metrics) as record:
+        yield record
+
+
+@contextmanager
+def recorded_by_face(method: str, metrics: CoordinatorMetrics) -> Iterator[None]:
+    """Records a request with what its face does before and after it is answered: what is refused there counts, too."""
+    with _recording(RequestRecord(method, math.inf), metrics) as record:
+        token = _current.set(record)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+
+def end_record(code: str) -> None:
+    """Ends the record of a face before its block does: with a gRPC status, by name. Only the first end counts."""
+    record = _current.get()
+    if record is not None and record.end is not None:
+        record.end(code)
+
+
+@contextmanager
+def _recording(record: RequestRecord, metrics: CoordinatorMetrics) -> Iterator[RequestRecord]:
     began = monotonic()
-    record = RequestRecord(method, began + timeout_s)
+
+    def end(code: str) -> None:
+        record.end = None
+        seconds = monotonic() - began
+        metrics.request_ended(record.method, code, seconds)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("request", extra=_fields(record, code, seconds))
+
+    record.end = end
     code = "OK"
-    metrics.request_began(method)
+    metrics.request_began(record.method)
     try:
         yield record
     except CoordinatorError as error:
@@ -66,10 +115,8 @@ def recorded(method: str, timeout_s: float, metrics: CoordinatorMetrics) -> Iter
         code = INTERNAL.grpc_status.name
         raise
     finally:
-        seconds = monotonic() - began
-        metrics.request_ended(method, code, seconds)
-        if _log.isEnabledFor(logging.INFO):
-            _log.info("request", extra=_fields(record, code, seconds))
+        if record.end is not None:
+            record.end(code)
 
 
 def _fields(record: RequestRecord, code: str, seconds: float) -> dict[str, object]:

@@ -15,6 +15,7 @@ from coordinator.admission.result_cache import ResultCache, cache_key
 from coordinator.admission.single_flight import SingleFlight
 from coordinator.api import caller
 from coordinator.api.codec import decode_coverage, decode_trace, encode_trace
+from coordinator.api.large_answers import num_chars, off_loop_if_large
 from coordinator.cluster.generation import Generation
 from coordinator.cluster.serving import Serving
 from coordinator.config import CoordinatorConfig
@@ -43,16 +44,19 @@ class _Answer:
     trace: Trace | None = None
     response: pb.TraceResponse | None = None
 
-    def as_response(self) -> pb.TraceResponse:
+    async def as_response(self) -> pb.TraceResponse:
         """Returns it as a message."""
         if self.response is not None:
             return self.response
         assert self.trace is not None
-        return encode_trace(self.trace)
+        return await off_loop_if_large(encode_trace, self.trace, num_chars(self.trace))
 
-    def as_trace(self) -> Trace:
+    async def as_trace(self) -> Trace:
         """Returns it as values."""
-        return self.trace or decode_trace(self.as_response())
+        if self.trace is not None:
+            return self.trace
+        assert self.response is not None
+        return await off_loop_if_large(decode_trace, self.response, self.response.ByteSize())
 
 
 class Coordinator:
@@ -105,11 +109,11 @@ class Coordinator:
             OverloadedError: there is no turn for it in time, or its client asks too much.
             CoordinatorError: as `Pipeline.trace`.
         """
-        return (await self._trace(request, timeout_ms)).as_trace()
+        return await (await self._trace(request, timeout_ms)).as_trace()
 
     async def trace_response(self, request: TraceRequest, timeout_ms: int = 0) -> pb.TraceResponse:
         """Returns what `trace` does, as a message: an answer that is known already is read much faster as one."""
-        return (await self._trace(request, timeout_ms)).as_response()
+        return await (await self._trace(request, timeout_ms)).as_response()
 
     async def trace_stream(self, request: TraceRequest, timeout_ms: int = 0) -> AsyncGenerator[TraceEvent, None]:
         """Yields the trace of an answer as it comes about. Closing it stops the work. Raises as `trace` does.
@@ -123,7 +127,7 @@ class Coordinator:
                     key = self._key(request, generation)
                     kept = self._kept(key)
                     if kept is not None:
-                        for event in events_of(self._known(kept, record).as_trace()):
+                        for event in events_of(await self._known(kept, record).as_trace()):
                             yield event
                         return
                     if key is not None:
@@ -138,7 +142,7 @@ class Coordinator:
                             if isinstance(event, SpansFound):
                                 record.found(event.num_tokens, event.coverage)
                             yield event
-                    self._made(trace_of(request.answer, told), key, record)
+                    await self._made(trace_of(request.answer, told), key, record)
 
     async def count(self, request: CountRequest, timeout_ms: int = 0) -> Count:
         """Returns how often a text occurs. Raises `OverloadedError`, and as `Pipeline.count` does."""
@@ -243,9 +247,9 @@ class Coordinator:
         """Returns a new trace, and its bytes if equal requests may have it too."""
         async with self._turn("Trace", record):
             trace = await generation.pipeline.trace(request, record.left_s)
-            return self._made(trace, key, record)
+            return await self._made(trace, key, record)
 
-    def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, _Answer]:
+    async def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, _Answer]:
         """Takes note of a trace that is new, and keeps it if it is complete."""
         record.found(trace.num_tokens, trace.coverage)
         record.cached = False
@@ -255,7 +259,7 @@ class Coordinator:
         self.metrics.covered(trace.coverage)
         if key is None or not trace.coverage.complete:
             return None, _Answer(trace)
-        response = encode_trace(trace)
+        response = await off_loop_if_large(encode_trace, trace, num_chars(trace))
         content = response.SerializeToString()
         self._cache.put(key, content)
         return content, _Answer(trace, response)

@@ -11,12 +11,14 @@ from grpc_health.v1 import health_pb2_grpc
 from coordinator.api.grpc_api import GrpcApi
 from coordinator.api.grpc_service import add_coordinator_to_server
 from coordinator.api.health_api import HealthApi
+from coordinator.metrics import CoordinatorMetrics
 from tests.running_servers import Places, coordinator
 
 
 @contextlib.asynccontextmanager
 async def serving(answers: Any, address: str = "127.0.0.1:0", **limits: Any) -> AsyncIterator[str]:
-    """Serves what stands where a coordinator is, and gives the address."""
+    """Serves what stands where a coordinator is, and gives the address. What counts nothing is given metrics."""
+    vars(answers).setdefault("metrics", CoordinatorMetrics())
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 * 1024 * 1024)])
     add_coordinator_to_server(GrpcApi(answers, **limits), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthApi(answers, look_every_s=0.01), server)

@@ -21,19 +21,19 @@ class GrpcApi:
 
     def __init__(self, coordinator: Coordinator, max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES):
         self._coordinator = coordinator
-        self._max_request_bytes = max_request_bytes
+        self._of_every_call = (max_request_bytes, coordinator.metrics)
 
     async def Trace(self, request: pb.TraceRequest, context: RpcContext) -> pb.TraceResponse:
         """See protos/coordinator/v1."""
         empty = pb.TraceResponse()
-        return await answer("Trace", request, self._trace, empty, context, self._max_request_bytes)
+        return await answer("Trace", request, self._trace, empty, context, *self._of_every_call)
 
     async def TraceStream(
         self, request: pb.TraceStreamRequest, context: RpcContext
     ) -> AsyncGenerator[pb.TraceStreamResponse, None]:
         """See protos/coordinator/v1."""
         # gRPC takes for a stream only what is a generator itself.
-        responses = answer_stream("TraceStream", request, self._trace_stream, context, self._max_request_bytes)
+        responses = answer_stream("TraceStream", request, self._trace_stream, context, *self._of_every_call)
         async with aclosing(responses):
             async for response in responses:
                 yield response
@@ -41,17 +41,17 @@ class GrpcApi:
     async def Count(self, request: pb.CountRequest, context: RpcContext) -> pb.CountResponse:
         """See protos/coordinator/v1."""
         empty = pb.CountResponse()
-        return await answer("Count", request, self._count, empty, context, self._max_request_bytes)
+        return await answer("Count", request, self._count, empty, context, *self._of_every_call)
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: RpcContext) -> pb.GetDocumentResponse:
         """See protos/coordinator/v1."""
         empty = pb.GetDocumentResponse()
-        return await answer("GetDocument", request, self._get_document, empty, context, self._max_request_bytes)
+        return await answer("GetDocument", request, self._get_document, empty, context, *self._of_every_call)
 
     async def Describe(self, request: pb.DescribeRequest, context: RpcContext) -> pb.DescribeResponse:
         """See protos/coordinator/v1."""
         empty = pb.DescribeResponse()
-        return await answer("Describe", request, self._describe, empty, context, self._max_request_bytes)
+        return await answer("Describe", request, self._describe, empty, context, *self._of_every_call)
 
     async def _trace(self, request: pb.TraceRequest) -> pb.TraceResponse:
         return await self._coordinator.trace_response(decode_trace_request(request), request.timeout_ms)

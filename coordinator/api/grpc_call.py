@@ -1,4 +1,4 @@
-"""What goes round every gRPC call: who asks, its otel_span, its size, and how its errors are told."""
+"""What goes round every gRPC call: who asks, its otel_span, its record, its size, and how its errors are told."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
@@ -15,6 +15,8 @@ from coordinator.api.message_size import check_answer_size, check_request_size
 from coordinator.api.run_ahead import run_ahead
 from coordinator.api.status import told
 from coordinator.errors import CoordinatorError, InvalidRequestError
+from coordinator.metrics import CoordinatorMetrics
+from coordinator.request_record import recorded_by_face
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime.request_id import METADATA_KEY
 from runtime.telemetry import otel_span, set_attributes
@@ -49,6 +51,7 @@ async def answer(
     empty: _ResponseT,
     context: RpcContext,
     max_request_bytes: int,
+    metrics: CoordinatorMetrics,
 ) -> _ResponseT:
     """Returns what ``work`` makes of a request, or the status of its error and ``empty``.
 
@@ -56,7 +59,7 @@ async def answer(
     """
     caller = caller_of(context.invocation_metadata() or ())
     try:
-        with _one_call(method, caller, context):
+        with _one_call(method, caller, context, metrics):
             _check_message(request, max_request_bytes)
             response = await work(request)
             check_answer_size(response)
@@ -73,12 +76,13 @@ async def answer_stream(
     work: Callable[[_RequestT], AsyncGenerator[_ResponseT, None]],
     context: RpcContext,
     max_request_bytes: int,
+    metrics: CoordinatorMetrics,
 ) -> AsyncGenerator[_ResponseT, None]:
     """Yields what ``work`` makes of a request; if it fails, at the start or in the middle, ends with its status."""
     caller = caller_of(context.invocation_metadata() or ())
 
     async def responses() -> AsyncGenerator[_ResponseT, None]:
-        with _one_call(method, caller, context):
+        with _one_call(method, caller, context, metrics):
             _check_message(request, max_request_bytes)
             async with aclosing(work(request)) as made:
                 async for response in made:
@@ -96,12 +100,13 @@ async def answer_stream(
 
 
 @contextmanager
-def _one_call(method: str, caller: Caller, context: RpcContext) -> Iterator[None]:
+def _one_call(method: str, caller: Caller, context: RpcContext, metrics: CoordinatorMetrics) -> Iterator[None]:
     attributes = {"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": method, "request_id": caller.request_id}
     parent = context.invocation_metadata() or ()
     with (
         serving(caller),
         otel_span(f"{SERVICE}/{method}", kind="server", attributes=attributes, parent=parent),
+        recorded_by_face(method, metrics),
     ):
         try:
             yield

@@ -9,11 +9,13 @@ from fastapi.responses import Response
 
 from coordinator.api import openapi
 from coordinator.api.body_limit import BODY_TIMEOUT_S, BodyLimit
-from coordinator.api.http_edge import RequestEdge
-from coordinator.api.http_events import event_stream
+from coordinator.api.http_edge import READER_TIMEOUT_S, RequestEdge
+from coordinator.api.http_events import TRACE_STREAM, event_stream
 from coordinator.api.http_models import CountBody, TimeoutMs, TraceBody
 from coordinator.api.http_problems import add_error_handlers
 from coordinator.api.json_codec import dumps, parse_document_id
+from coordinator.api.large_answers import num_chars, off_loop_if_large
+from coordinator.api.message_size import check_content_size
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.service import Coordinator
 
@@ -24,10 +26,12 @@ def create_api(
     *,
     echoes_request_id: bool = True,
     body_timeout_s: float = BODY_TIMEOUT_S,
+    reader_timeout_s: float = READER_TIMEOUT_S,
 ) -> FastAPI:
     """Returns the application. Both functions are called at each request: Serve builds it before them.
 
-    ``body_timeout_s`` is the time that a client has to send a body.
+    ``body_timeout_s`` is the time that a client has to send a body, ``reader_timeout_s`` that to take the next part of
+    an answer.
     ``echoes_request_id`` is for servers that do not put the request's id into the answer's headers themselves.
     """
     api = FastAPI(
@@ -41,7 +45,12 @@ def create_api(
         generate_unique_id_function=lambda route: route.name,
     )
     api.add_middleware(BodyLimit, max_body_bytes=max_body_bytes, timeout_s=body_timeout_s)
-    api.add_middleware(RequestEdge, echoes_request_id=echoes_request_id)
+    api.add_middleware(
+        RequestEdge,
+        metrics=lambda: coordinator().metrics,
+        echoes_request_id=echoes_request_id,
+        reader_timeout_s=reader_timeout_s,
+    )
     _add_calls(api, coordinator)
     _add_probes(api, coordinator)
     add_error_handlers(api)
@@ -53,9 +62,9 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     @api.post("/v1/trace")
     async def trace(body: TraceBody) -> Response:
         """Finds the passages of an answer that occur word for word in the corpora, and the documents that hold them."""
-        return _json(await coordinator().trace(_trace_request(body), body.timeout_ms))
+        return await _json(await coordinator().trace(_trace_request(body), body.timeout_ms))
 
-    @api.post("/v1/trace/stream")
+    @api.post(TRACE_STREAM)
     async def trace_stream(body: TraceBody) -> Response:
         """Traces an answer as /v1/trace does and tells it as it comes about: spans, documents by shard, ranking."""
         return await event_stream(coordinator().trace_stream(_trace_request(body), body.timeout_ms))
@@ -64,7 +73,7 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     async def count(body: CountBody) -> Response:
         """Counts the occurrences of a text, token for token."""
         request = CountRequest(body.text, body.corpora, body.require_complete)
-        return _json(await coordinator().count(request, body.timeout_ms))
+        return await _json(await coordinator().count(request, body.timeout_ms))
 
     @api.get("/v1/documents/{document}")
     async def get_document(
@@ -78,12 +87,12 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     ) -> Response:
         """Returns a run of tokens of one document, as text."""
         id_ = parse_document_id(document)
-        return _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms, index_id))
+        return await _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms, index_id))
 
     @api.get("/v1/describe")
     async def describe(timeout_ms: TimeoutMs = 0) -> Response:
         """Returns what is served, and the limits on a request."""
-        return _json(await coordinator().describe(timeout_ms))
+        return await _json(await coordinator().describe(timeout_ms))
 
 
 def _add_probes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
@@ -104,5 +113,11 @@ def _trace_request(body: TraceBody) -> TraceRequest:
     return TraceRequest(body.answer, body.prompt, body.options.to_options(), body.corpora, body.require_complete)
 
 
-def _json(value: object) -> Response:
-    return Response(dumps(value, indent=None), media_type="application/json")
+async def _json(value: object) -> Response:
+    content = await off_loop_if_large(_encoded, value, num_chars(value))
+    check_content_size(content)
+    return Response(content, media_type="application/json")
+
+
+def _encoded(value: object) -> bytes:
+    return dumps(value, indent=None).encode()

@@ -3,6 +3,7 @@
 Each is a line ``event: `` with its kind, a line ``data: `` with its JSON, and an empty line.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,10 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from coordinator.api.http_problems import problem_of
 from coordinator.api.json_codec import dumps
+from coordinator.api.large_answers import num_chars, off_loop_if_large
 from coordinator.api.message_size import in_parts
 from coordinator.api.run_ahead import run_ahead
+from coordinator.request_record import end_record
 from coordinator.results import DocumentsFound, Ranking, SpansFound, TraceEvent
 
+TRACE_STREAM = "/v1/trace/stream"
 EVENT_MEDIA_TYPE = "text/event-stream"
 
 KINDS: dict[type[TraceEvent], str] = {SpansFound: "spans", DocumentsFound: "documents", Ranking: "ranking"}
@@ -50,7 +54,7 @@ class EventStream(StreamingResponse):
 
 async def event_stream(events: AsyncGenerator[TraceEvent, None]) -> EventStream:
     """Returns the response of a trace that has begun; what fails before its first event is raised here."""
-    texts = _texts(run_ahead(events))
+    texts = run_ahead(_texts(events))
     return EventStream(await anext(texts), texts)
 
 
@@ -60,8 +64,13 @@ async def _texts(events: AsyncGenerator[TraceEvent, None]) -> AsyncGenerator[str
         async with aclosing(events):
             async for event in events:
                 for part in in_parts(event):
-                    yield _text(KINDS[type(part)], dumps(part, indent=None))
+                    content = await off_loop_if_large(_dumps, part, num_chars(part))
+                    yield _text(KINDS[type(part)], content)
                     has_begun = True
+        end_record("OK")
+    except (asyncio.CancelledError, GeneratorExit):
+        end_record("CANCELLED")
+        raise
     except Exception as error:
         if not has_begun:
             raise
@@ -70,6 +79,10 @@ async def _texts(events: AsyncGenerator[TraceEvent, None]) -> AsyncGenerator[str
 
 def _text(kind: str, content: str) -> str:
     return f"event: {kind}\ndata: {content}\n\n"
+
+
+def _dumps(event: TraceEvent) -> str:
+    return dumps(event, indent=None)
 
 
 def _dumps_problem(problem: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import grpc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -16,6 +17,7 @@ from coordinator.api import caller
 from coordinator.api.http_models import TOO_MANY_FIELDS
 from coordinator.api.status import FAULTS, told
 from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
+from coordinator.request_record import end_record
 
 _log = logging.getLogger(__name__)
 
@@ -23,12 +25,19 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 _MAX_SHOWN_CHARS = 100
 _MAX_FAULTS = 8
 
+# What gRPC would call a fault that only HTTP has.
+_CODES = {
+    HTTPStatus.METHOD_NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
+    HTTPStatus.REQUEST_TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
 
 def problem_of(error: Exception) -> dict[str, Any]:
     """Returns the problem that tells an error; of a bug of ours, which is logged here, only that it was one."""
     if not isinstance(error, CoordinatorError):
         _log.error("request failed", exc_info=error)
     what = told(error)
+    end_record(what.fault.grpc_status.name)
     problem: dict[str, Any] = {
         "type": what.fault.problem,
         "title": what.fault.title,
@@ -81,6 +90,7 @@ def add_error_handlers(api: FastAPI) -> None:
             return respond(_not_as_described("body is not valid JSON: expected UTF-8 text and no deep nesting"))
         if status is FAULTS[RequestTooLargeError].http_status:
             return respond(problem_of(RequestTooLargeError(str(error.detail))))
+        end_record(_CODES.get(status, grpc.StatusCode.UNKNOWN).name)
         return respond(
             {
                 "type": "about:blank",

@@ -27,13 +27,25 @@ def check_request_size(request: Message, max_bytes: int) -> None:
 
 
 def check_answer_size(response: Message) -> None:
-    """Checks that an answer fits a message: gRPC would drop it and say nothing that helps.
+    """Checks that an answer fits a message of gRPC, which would drop it and say nothing that helps.
 
     Raises:
         RequestTooLargeError: it does not; says what to ask for less of.
     Cost: 0.04 ms for a trace of 0.3 MB.
     """
-    found = response.ByteSize()
+    _check_size(response.ByteSize())
+
+
+def check_content_size(content: bytes) -> None:
+    """Checks the same of an answer over HTTP.
+
+    Raises:
+        RequestTooLargeError: it does not fit.
+    """
+    _check_size(len(content))
+
+
+def _check_size(found: int) -> None:
     if found > MAX_MESSAGE_BYTES:
         raise RequestTooLargeError(
             f"the answer has {found} bytes, a message holds {MAX_MESSAGE_BYTES}; ask for less text: "

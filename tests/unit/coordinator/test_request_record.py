@@ -85,3 +85,26 @@ def test_no_line_is_made_when_the_level_is_higher(caplog: pytest.LogCaptureFixtu
 
 def test_the_time_left_is_never_below_zero() -> None:
     assert RequestRecord("Trace", deadline=0.0).left_s == 0.0
+
+
+def test_a_request_that_a_face_records_is_counted_once_with_how_the_face_ends_it() -> None:
+    metrics = CoordinatorMetrics()
+
+    async def scenario() -> None:
+        with request_record.recorded_by_face("Trace", metrics):
+            with recorded("Trace", 5.0, metrics) as record:
+                assert 4.0 < record.left_s <= 5.0
+            assert count(metrics, "OK") is None
+            raise OverloadedError("the answer cannot be sent", 1.0)
+
+    with pytest.raises(OverloadedError):
+        asyncio.run(scenario())
+    assert (count(metrics, "RESOURCE_EXHAUSTED"), count(metrics, "OK")) == (1, None)
+
+
+def test_only_the_first_end_of_a_record_counts() -> None:
+    metrics = CoordinatorMetrics()
+    with request_record.recorded_by_face("Trace", metrics):
+        request_record.end_record("UNAVAILABLE")
+        request_record.end_record("OK")
+    assert (count(metrics, "UNAVAILABLE"), count(metrics, "OK")) == (1, None)

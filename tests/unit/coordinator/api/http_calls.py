@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from coordinator.api import caller
 from coordinator.api.http_api import create_api
+from coordinator.metrics import CoordinatorMetrics
 from coordinator.readiness import CorpusReadiness, Readiness
 from coordinator.results import Count, Coverage, TraceEvent
 
@@ -24,6 +25,7 @@ class Recorder:
         self.asked: list[Any] = []
         self.callers: list[caller.Caller] = []
         self.ready = True
+        self.metrics = CoordinatorMetrics()
 
     async def _reply(self, *asked: Any) -> Any:
         self.asked = list(asked)
@@ -103,3 +105,15 @@ def call(
 
 def post(recorder: Recorder, path: str, body: Any, **how: Any) -> Reply:
     return call(recorder, "POST", path, json.dumps(body).encode(), **how)
+
+
+def recorded(metrics: CoordinatorMetrics) -> dict[tuple[str, str], float]:
+    """Returns how many requests were counted, by method and code, and checks that none is counted as under way."""
+    found = {}
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name == "headwater_coordinator_request_seconds_count":
+                found[sample.labels["method"], sample.labels["code"]] = sample.value
+            if sample.name == "headwater_coordinator_requests_in_flight":
+                assert sample.value == 0
+    return found

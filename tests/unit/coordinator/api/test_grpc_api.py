@@ -15,9 +15,11 @@ from coordinator.api.grpc_api import GrpcApi
 from coordinator.api.grpc_service import Malformed, add_coordinator_to_server
 from coordinator.api.rich_status import DETAILS_KEY, error_of
 from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
+from coordinator.metrics import CoordinatorMetrics
 from coordinator.results import Count, TraceEvent
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime import telemetry
+from tests.unit.coordinator.api.http_calls import recorded
 from tests.unit.coordinator.api.samples import COVERAGE, RANKING, SPANS_FOUND
 
 
@@ -26,6 +28,7 @@ class Coordinator:
 
     def __init__(self, error: Exception | None = None):
         self.error = error
+        self.metrics = CoordinatorMetrics()
         self.callers: list[Caller] = []
 
     async def count(self, *_asked: Any) -> Count:
@@ -133,8 +136,11 @@ def test_a_request_over_the_limit_is_refused_before_it_is_worked_on() -> None:
 def test_an_answer_over_the_limit_is_refused_too(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_size, "MAX_MESSAGE_BYTES", 20)
     context = Context()
-    ask(Coordinator(), context)
+    coordinator = Coordinator()
+    ask(coordinator, context)
     assert isinstance(error_of(context), RequestTooLargeError)  # type: ignore[arg-type]
+    method = "Count" if ask is count else "TraceStream"
+    assert recorded(coordinator.metrics) == {(method, "INVALID_ARGUMENT"): 1}
 
 
 class Server:
@@ -162,6 +168,7 @@ def test_a_message_that_cannot_be_read_is_an_error_of_the_caller() -> None:
     assert (context.code, coordinator.callers) == (grpc.StatusCode.INVALID_ARGUMENT, [])
     assert "cannot be read" in context.details
     assert "secret" not in context.details
+    assert recorded(coordinator.metrics) == {("Count", "INVALID_ARGUMENT"): 1}
 
 
 def test_every_method_of_the_service_is_registered_both_ways() -> None:

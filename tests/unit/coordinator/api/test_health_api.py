@@ -78,6 +78,20 @@ def test_watch_says_it_at_once_and_again_only_when_it_changes() -> None:
     assert asyncio.run(run()) == [states.SERVING, states.NOT_SERVING, states.SERVING]
 
 
+def test_no_more_watch_at_once_than_allowed_and_one_that_leaves_makes_room() -> None:
+    async def run() -> None:
+        api, refused = HealthApi(Coordinator(), max_watches=1), Context()
+        first = api.Watch(pb.HealthCheckRequest(), Context())  # type: ignore[arg-type]
+        await anext(first)
+        second = [each async for each in api.Watch(pb.HealthCheckRequest(), refused)]  # type: ignore[arg-type]
+        assert (second, refused.code) == ([], grpc.StatusCode.RESOURCE_EXHAUSTED)
+        await first.aclose()
+        async with aclosing(api.Watch(pb.HealthCheckRequest(), Context())) as third:  # type: ignore[arg-type]
+            assert (await anext(third)).status == pb.HealthCheckResponse.SERVING
+
+    asyncio.run(run())
+
+
 def test_watch_of_another_service_says_that_it_is_unknown_and_stays_open() -> None:
     async def run() -> int:
         states = HealthApi(Coordinator()).Watch(pb.HealthCheckRequest(service="other"), Context())  # type: ignore[arg-type]

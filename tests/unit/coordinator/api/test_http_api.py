@@ -8,6 +8,8 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from coordinator import request_record
+from coordinator.api import message_size
 from coordinator.api.caller import Caller
 from coordinator.errors import (
     ConfigurationError,
@@ -21,7 +23,7 @@ from coordinator.requests import CountRequest, SpanRanking, TraceOptions, TraceR
 from coordinator.results import DocumentText
 from coordinator.values import DocumentId
 from runtime import telemetry
-from tests.unit.coordinator.api.http_calls import Recorder, call, post
+from tests.unit.coordinator.api.http_calls import Recorder, call, post, recorded
 
 
 def test_a_trace_is_asked_for_with_every_option() -> None:
@@ -289,3 +291,53 @@ def test_the_time_to_answer_is_not_that_to_send_the_body() -> None:
             return self.answer
 
     assert post(Slow(), "/v1/count", {"text": "a"}, body_timeout_s=0.05).status == 200
+
+
+class Joined(Recorder):
+    """Answers as the coordinator does, within a record."""
+
+    async def _reply(self, *asked: Any) -> Any:
+        with request_record.recorded("Count", 1.0, self.metrics):
+            return await super()._reply(*asked)
+
+    count = _reply
+
+
+@pytest.mark.parametrize(
+    ("body", "answer", "code"),
+    [
+        (b'{"text": "a"}', None, "OK"),
+        (b'{"text": "a"}', OverloadedError("busy", 1.0), "RESOURCE_EXHAUSTED"),
+        (b'{"text": "a"}', RuntimeError("a bug"), "INTERNAL"),
+        (b'{"text": "a"}', object(), "INTERNAL"),  # cannot be encoded
+        (b'{"text": 1}', None, "INVALID_ARGUMENT"),
+        (b"not JSON", None, "INVALID_ARGUMENT"),
+        (b" " * 2000, None, "INVALID_ARGUMENT"),
+    ],
+)
+def test_a_request_is_counted_once_with_what_it_was_answered(body: bytes, answer: Any, code: str) -> None:
+    recorder = Joined(answer)
+    call(recorder, "POST", "/v1/count", body)
+    assert recorded(recorder.metrics) == {("Count", code): 1}
+
+
+def test_a_wrong_method_a_late_body_and_a_wrong_document_id_are_counted_and_probes_are_not() -> None:
+    recorder = Recorder()
+    call(recorder, "GET", "/v1/trace")
+    call(recorder, "POST", "/v1/count", [b"{"], never_ends=True, body_timeout_s=0.01)
+    call(recorder, "GET", "/v1/documents/seven")
+    for path in ("/healthz", "/readyz", "/openapi.json", "/v2/trace"):
+        call(recorder, "GET", path)
+    assert recorded(recorder.metrics) == {
+        ("Trace", "UNIMPLEMENTED"): 1,
+        ("Count", "DEADLINE_EXCEEDED"): 1,
+        ("GetDocument", "INVALID_ARGUMENT"): 1,
+    }
+
+
+def test_an_answer_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_size, "MAX_MESSAGE_BYTES", 20)
+    recorder = Recorder()
+    reply = post(recorder, "/v1/count", {"text": "a"})
+    assert (reply.status, reply.body["type"]) == (413, "request-too-large")
+    assert recorded(recorder.metrics) == {("Count", "INVALID_ARGUMENT"): 1}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -11,9 +12,10 @@ from coordinator.api.caller import Caller
 from coordinator.api.http_api import create_api
 from coordinator.api.json_codec import from_json, to_json
 from coordinator.errors import InvalidRequestError, NoShardAnsweredError, OverloadedError
+from coordinator.metrics import CoordinatorMetrics
 from coordinator.requests import TraceOptions, TraceRequest
 from coordinator.results import DocumentsFound, Ranking, SpansFound, TraceEvent
-from tests.unit.coordinator.api.http_calls import Recorder, post
+from tests.unit.coordinator.api.http_calls import Recorder, post, recorded
 from tests.unit.coordinator.api.samples import DOCUMENTS_FOUND, EVENTS, SPANS_FOUND
 
 PATH = "/v1/trace/stream"
@@ -80,6 +82,7 @@ class Endless:
 
     def __init__(self) -> None:
         self.ended_by: type[BaseException] | None = None
+        self.metrics = CoordinatorMetrics()
 
     async def trace_stream(self, *_asked: Any) -> AsyncGenerator[TraceEvent, None]:
         try:
@@ -127,9 +130,50 @@ def test_when_the_client_leaves_the_work_is_cancelled(how: str) -> None:
     start, first, second = asyncio.run(run())[:3]
     assert (start, first[:13], second[:16]) == (b"", b"event: spans\n", b"event: documents")
     assert endless.ended_by is asyncio.CancelledError
+    assert recorded(endless.metrics) == {("TraceStream", "CANCELLED"): 1}
+
+
+def test_a_reader_that_takes_nothing_is_given_up_and_its_work_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    endless = Endless()
+    api = create_api(lambda: endless, lambda: 1000, reader_timeout_s=0.01)  # type: ignore[arg-type,return-value]
+    caplog.set_level(logging.INFO)
+
+    async def run() -> None:
+        body = [{"type": "http.request", "body": b'{"answer": "a"}', "more_body": False}]
+
+        async def receive() -> Any:
+            return body.pop() if body else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                await asyncio.Event().wait()
+
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
+        scope |= {"headers": headers, "http_version": "1.1", "scheme": "http", "server": ("h", 1), "client": ("c", 1)}
+        await asyncio.wait_for(api(scope, receive, send), 5)
+
+    asyncio.run(run())
+    assert endless.ended_by is asyncio.CancelledError
+    assert "answer given up, its reader takes nothing" in [record.getMessage() for record in caplog.records]
 
 
 def test_the_json_of_an_event_is_one_line_whatever_its_text() -> None:
     assert "\r\n" in DOCUMENTS_FOUND.documents[0].text
     (_, content) = told(post(Recorder([DOCUMENTS_FOUND]), PATH, {"answer": "a"}).text)[0]
     assert content == to_json(DOCUMENTS_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("items", "code"),
+    [
+        (EVENTS, "OK"),
+        ([OverloadedError("busy", 2.0)], "RESOURCE_EXHAUSTED"),
+        ([SPANS_FOUND, NoShardAnsweredError("gone")], "UNAVAILABLE"),
+        ([SPANS_FOUND, RuntimeError("secret")], "INTERNAL"),
+    ],
+)
+def test_a_stream_is_counted_once_with_the_status_that_it_ended_with(items: Any, code: str) -> None:
+    recorder = Recorder(items)
+    post(recorder, PATH, {"answer": "a"})
+    assert recorded(recorder.metrics) == {("TraceStream", code): 1}
