@@ -103,7 +103,9 @@ def slow_loris(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
 def all_at_once(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     """Sends malformed messages and wrong token ids, while slow callers hold their connections."""
     with _bothered(cluster):
-        return (*malformed(cluster, timeline), *wrong_tokens(cluster, timeline))
+        wrong = (*malformed(cluster, timeline), *wrong_tokens(cluster, timeline))
+        time.sleep(_LORIS_S / 2)
+    return wrong
 
 
 @contextmanager
