@@ -28,7 +28,7 @@ _MAX_FAULTS = 8
 # What gRPC would call a fault that only HTTP has.
 _CODES = {
     HTTPStatus.METHOD_NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
-    HTTPStatus.REQUEST_TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    HTTPStatus.REQUEST_TIMEOUT: grpc.StatusCode.CANCELLED,  # the client's doing, not the time of an answer
 }
 
 

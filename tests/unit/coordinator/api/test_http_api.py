@@ -330,7 +330,7 @@ def test_a_wrong_method_a_late_body_and_a_wrong_document_id_are_counted_and_prob
         call(recorder, "GET", path)
     assert recorded(recorder.metrics) == {
         ("Trace", "UNIMPLEMENTED"): 1,
-        ("Count", "DEADLINE_EXCEEDED"): 1,
+        ("Count", "CANCELLED"): 1,
         ("GetDocument", "INVALID_ARGUMENT"): 1,
     }
 
