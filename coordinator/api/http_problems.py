@@ -27,6 +27,7 @@ _MAX_FAULTS = 8
 
 # What gRPC would call a fault that only HTTP has.
 _CODES = {
+    HTTPStatus.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
     HTTPStatus.REQUEST_TIMEOUT: grpc.StatusCode.CANCELLED,  # the client's doing, not the time of an answer
 }

@@ -326,12 +326,14 @@ def test_a_wrong_method_a_late_body_and_a_wrong_document_id_are_counted_and_prob
     call(recorder, "GET", "/v1/trace")
     call(recorder, "POST", "/v1/count", [b"{"], never_ends=True, body_timeout_s=0.01)
     call(recorder, "GET", "/v1/documents/seven")
+    call(recorder, "GET", "/v1/documents/default:0:1/text")
     for path in ("/healthz", "/readyz", "/openapi.json", "/v2/trace"):
         call(recorder, "GET", path)
     assert recorded(recorder.metrics) == {
         ("Trace", "UNIMPLEMENTED"): 1,
         ("Count", "CANCELLED"): 1,
         ("GetDocument", "INVALID_ARGUMENT"): 1,
+        ("GetDocument", "NOT_FOUND"): 1,
     }
 
 
