@@ -1,12 +1,12 @@
 """Serves shards over gRPC: ``python -m shard_server --index DIR --shard 0 --listen 127.0.0.1:7001``."""
 
-import asyncio
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+import uvloop
 
 from index_format.errors import IndexFormatError
 from runtime.errors import RuntimeSetupError
@@ -32,7 +32,8 @@ def main(context: click.Context, /, config_file: Path | None, **_: Any) -> None:
             ShardServerConfig, ENVIRONMENT_PREFIX, flags=flags, environment=os.environ, config_file=config_file
         )
         log_to_stderr(config.log_level)
-        asyncio.run(run(config))
+        # A seventh less processor time a call than with the standard loop (`python -m bench remote_profile`).
+        uvloop.run(run(config))
     except ServerLostError as error:
         sys.exit(f"shard server cannot go on: {error}")
     except (RuntimeSetupError, ShardServerError, IndexFormatError, EngineError) as error:
