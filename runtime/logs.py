@@ -24,7 +24,9 @@ class JsonFormatter(logging.Formatter):
         }
         if (current := request_id.current()) is not None:
             fields["request_id"] = current
-        fields.update({name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS})
+        # Ray adds a field of its own to every record, with an underscore in front.
+        own = {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS and name[0] != "_"}
+        fields.update(own)
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps(fields, default=str)

@@ -142,4 +142,6 @@ def test_sidecars_that_are_built_again_while_they_are_served_are_no_damage(index
     (folder / FAN_OUT).unlink()
     assert [damage_of(file) for file in listed] == [None] * len(listed)
     manifest.save(folder)
-    assert sum(damage_of(file) is not None for file in listed) == 2
+    assert [file.path.name for file in listed if file.path.exists() and damage_of(file) is not None] == [DIRECTORY]
+    with pytest.raises(FileNotFoundError):
+        damage_of(next(file for file in listed if file.path == folder / FAN_OUT))

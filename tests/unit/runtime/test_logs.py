@@ -15,6 +15,12 @@ def record(message: str = "call failed", **extra: object) -> logging.LogRecord:
     return made
 
 
+def test_what_a_library_hides_in_a_record_is_left_out() -> None:
+    record = logging.makeLogRecord({"msg": "event", "_ray_timestamp_ns": 1, "shard": "0"})
+    line = json.loads(JsonFormatter().format(record))
+    assert "shard" in line and not any(name.startswith("_") for name in line)
+
+
 def test_a_line_holds_event_fields_and_time() -> None:
     assert json.loads(JsonFormatter().format(record(rpc="Describe", shard=3))) == {
         "time": "1970-01-01T00:00:00.250Z",
