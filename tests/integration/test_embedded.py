@@ -13,7 +13,7 @@ import pytest
 
 import headwater
 import suffix_engine
-from coordinator.errors import DocumentNotFoundError, InvalidRequestError
+from coordinator.errors import DocumentNotFoundError, GenerationGoneError, InvalidRequestError
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from coordinator.values import DocumentId, Query, ShardMatches
@@ -104,6 +104,13 @@ def test_document_is_read_by_its_id_in_either_form(index: headwater.EmbeddedInde
 def test_document_that_is_not_there_is_not_found(index: headwater.EmbeddedIndex, document: str) -> None:
     with pytest.raises(DocumentNotFoundError, match=document):
         index.document(document)
+
+
+def test_a_document_of_another_index_is_refused_by_name(index: headwater.EmbeddedIndex) -> None:
+    index_id = index.document("default:1:0").index_id
+    assert index.document("default:1:0", index_id=index_id) == index.document("default:1:0")
+    with pytest.raises(GenerationGoneError, match=f"(?s)gone.*{index_id}|{index_id}.*gone"):
+        index.document("default:1:0", index_id="gone")
 
 
 def test_start_past_the_document_is_not_found(index: headwater.EmbeddedIndex) -> None:
