@@ -154,5 +154,10 @@ def test_a_link_whose_server_is_gone_ends_new_connections(proxies: ProxyThread) 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gone = listener.getsockname()
     proxy = proxies.open(gone)
-    with connect(proxy) as connection:
-        assert read(connection, 1) == b""
+    # Closed or reset, and maybe before `connect` has returned.
+    try:
+        with connect(proxy) as connection:
+            said = read(connection, 1)
+    except ConnectionResetError:
+        said = b""
+    assert said == b""
