@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,15 @@ PROFILE = os.environ.get("HEADWATER_TEST_PROFILE", "fast")
 settings.load_profile(PROFILE)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Takes Ctrl-C again where the shell has it ignored, as one without job control does for what runs behind it.
+
+    Every process that a test starts would ignore it too, and the tests of Ctrl-C would wait in vain.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
