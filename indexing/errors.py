@@ -2,6 +2,7 @@
 
 IndexingError
 |-- PlanError             the caller: the plan contradicts itself
+|-- UnfinishedBuildError  the caller: the directory holds a build of something else, half done
 |-- OutputError           the caller: the index cannot be written where it was asked for
 |   `-- DiskFullError     the operator: the disk is too small
 |-- SourceError           the owner of the corpus: a file cannot be read as what it is
@@ -12,11 +13,13 @@ IndexingError
 |   |-- SortError         a shard cannot be sorted
 |   `-- AccelerationError a shard cannot be accelerated
 |-- EngineKilledError     the operator: the process of such a call was killed
+|-- BuildWorkerError      the operator: a worker, or Ray itself, did not do its part of a build
 |-- IndexBusyError        the caller: another process is changing the index
 `-- VerificationError     an index is not what its manifests say
 """
 
 from pathlib import Path
+from typing import Self
 
 
 class IndexingError(Exception):
@@ -25,6 +28,10 @@ class IndexingError(Exception):
 
 class PlanError(IndexingError):
     """A plan contradicts itself or asks for what cannot be."""
+
+
+class UnfinishedBuildError(IndexingError):
+    """The output directory holds an unfinished build that another command, or another state of its sources, began."""
 
 
 class OutputError(IndexingError):
@@ -52,7 +59,12 @@ class BadDocumentError(SourceError):
     def __init__(self, path: Path, linenum: int, reason: str):
         self.path = path
         self.linenum = linenum
+        self.reason = reason
         super().__init__(f"{path}:{linenum + 1}: {reason}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, int, str]]:
+        """Lets it be sent from a worker to the process that started the build."""
+        return type(self), (self.path, self.linenum, self.reason)
 
 
 class MemoryBudgetError(IndexingError):
@@ -75,8 +87,12 @@ class EngineKilledError(IndexingError):
     """The process in which the engine was at work on a shard was killed."""
 
 
+class BuildWorkerError(IndexingError):
+    """A worker of a build died again and again, or Ray could not be started or reached. The build can be continued."""
+
+
 class IndexBusyError(IndexingError):
-    """Another process is adding sidecars to the index."""
+    """Another process is building the index, or adding sidecars to it."""
 
 
 class VerificationError(IndexingError):

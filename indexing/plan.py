@@ -15,6 +15,9 @@ _MOST_VOCABULARY = 10_000_000
 DEFAULT_VOCABULARY = 32_000
 # More than cores in any machine: past it a mistyped number would only exhaust what the system has of threads.
 MAX_THREADS = 1024
+# A run of each is open while they are merged.
+MAX_PARTS = 999
+MAX_WORKERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,13 @@ class BuildPlan:
         shards: Number of shards; document i of the corpus, in reading order, goes to shard i % shards.
         text_field: Field of JSON lines and column of Parquet files that holds the text.
         metadata_fields: Other fields to keep with each document; None keeps all.
-        memory_bytes: Most memory that writing and sorting shards may use; None takes 80 % of what is available.
+        memory_bytes: Most memory that each process of the build may use; None takes 80 % of what is available.
         threads: Threads that sort and that compute checksums; 0 means one a core.
+        parts: Parts that each shard is sorted in, merged afterwards; None takes as few as the memory allows.
+        workers: Processes at work at a time; with more than one they are Ray's. 0 decides by corpus and cores.
+        ray_address: A Ray cluster to work on; None starts Ray on this machine if there are to be several workers.
+        work_dir: Folder for temporary files; None keeps them inside ``output``.
+        fresh: Begin anew where an unfinished build of ``output`` is found, whatever it was of.
         stage: Training stage that the documents belong to, a label.
         source: Name of the corpus, a label.
         skip_bad_lines: Leave out lines and rows that hold no usable document, and count them, instead of failing.
@@ -80,6 +88,11 @@ class BuildPlan:
     metadata_fields: tuple[str, ...] | None = None
     memory_bytes: int | None = None
     threads: int = 0
+    parts: int | None = None
+    workers: int = 0
+    ray_address: str | None = None
+    work_dir: Path | None = None
+    fresh: bool = False
     stage: str = ""
     source: str = ""
     skip_bad_lines: bool = False
@@ -91,6 +104,10 @@ class BuildPlan:
         if not 1 <= self.shards <= MAX_SHARDS:
             raise PlanError(f"{self.shards} shards, expected 1 to {MAX_SHARDS}")
         check_threads(self.threads)
+        if self.parts is not None and not 1 <= self.parts <= MAX_PARTS:
+            raise PlanError(f"{self.parts} parts a shard, expected 1 to {MAX_PARTS}")
+        if not 0 <= self.workers <= MAX_WORKERS:
+            raise PlanError(f"{self.workers} workers, expected 0 (as many as fit the corpus) to {MAX_WORKERS}")
         if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise PlanError(f"memory of {self.memory_bytes} bytes, expected more than 0")
         for name, label in (("stage", self.stage), ("source", self.source)):

@@ -1,0 +1,28 @@
+"""Runs the tasks of a build in this process, one after another."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from indexing.tasks import Advanced, Task
+
+T = TypeVar("T")
+
+
+class LocalTasks:
+    """Implements `tasks.TaskRunner`. Each task may take every core and all memory of the budget."""
+
+    at_once = 1
+
+    def run(self, tasks: Iterable[Task[T]], advanced: Advanced) -> Iterator[T]:
+        """See `tasks.TaskRunner.run`."""
+        for task in tasks:
+            told = 0
+
+            def pass_on(amount: int) -> None:
+                nonlocal told
+                told += amount
+                advanced(amount)
+
+            result = task.function(*task.arguments, pass_on)
+            advanced(task.amount - told)
+            yield result
