@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -103,6 +103,12 @@ class IndexManifest:
 
     ``tokenizer`` is ``"tokenizer.json"`` (the file beside the manifest) or ``"bytes"``. ``index_id`` changes whenever
     any published byte of a shard's core files does; sidecars leave it as it is.
+
+    The last four fields are absent from the file while they have their defaults, as in every index that was built at
+    once. ``generation`` counts the changes since. ``removed_documents`` are marked in the list of which
+    ``removed_sha256`` is the checksum (`removed_documents.py`); searches still find them. ``dealing`` are the sizes of
+    the groups of shards that one corpus was dealt out to in turn, first group first: document i of a group of n shards,
+    in reading order, is document i // n of its shard i % n. Empty: all shards are one group.
     """
 
     format_version: int
@@ -117,6 +123,10 @@ class IndexManifest:
     stage: str
     source: str
     built_by: str
+    generation: int = 0
+    removed_documents: int = 0
+    removed_sha256: str = ""
+    dealing: tuple[int, ...] = ()
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -129,6 +139,10 @@ class IndexManifest:
         path = directory / INDEX_MANIFEST
         manifest = _record(cls, _read_json(path), path)
         _check_versions(manifest.format_version, manifest.token_width, path)
+        if manifest.dealing and sum(manifest.dealing) != manifest.num_shards:
+            raise ManifestError(
+                f"{path}: field 'dealing' speaks of {sum(manifest.dealing)} shards, the index has {manifest.num_shards}"
+            )
         return manifest
 
     def save(self, directory: Path) -> None:
@@ -211,7 +225,9 @@ def flush_directory(directory: Path) -> None:
 
 
 def _to_json(manifest: ShardManifest | IndexManifest) -> bytes:
-    return (json.dumps(asdict(manifest), indent=2) + "\n").encode()
+    defaults = {field.name: field.default for field in fields(manifest)}
+    written = {name: value for name, value in asdict(manifest).items() if value != defaults[name]}
+    return (json.dumps(written, indent=2) + "\n").encode()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -231,21 +247,34 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _record(cls: type[_T], raw: Any, path: Path) -> _T:
-    """Returns the dataclass ``cls`` built from a JSON object, each field present and of its declared type."""
+    """Returns the dataclass ``cls`` built from a JSON object, each field of its declared type.
+
+    Fields without a default are present.
+    """
     if not isinstance(raw, dict):
         raise ManifestError(f"{path}: expected a JSON object, found {type(raw).__name__}")
-    wanted = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+    wanted = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(raw.keys() - wanted.keys()):
         raise ManifestError(f"{path}: unknown field {unknown[0]!r}; was it written by a newer version?")
-    for name, kind in wanted.items():
-        if name not in raw:
+    values = {}
+    for name, field in wanted.items():
+        if name in raw:
+            values[name] = _value(raw[name], field.type, name, path)
+        elif field.default is MISSING:
             raise ManifestError(f"{path}: field {name!r} is missing")
-        value = raw[name]
-        if kind is int and (type(value) is not int or value < 0):
-            raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a whole number >= 0")
-        if kind is str and not isinstance(value, str):
-            raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a string")
-    return cls(**raw)
+    return cls(**values)
+
+
+def _value(value: Any, kind: object, name: str, path: Path) -> Any:
+    if kind is int and (type(value) is not int or value < 0):
+        raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a whole number >= 0")
+    if kind is str and not isinstance(value, str):
+        raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a string")
+    if kind == tuple[int, ...]:
+        if not isinstance(value, list) or any(type(number) is not int or number < 1 for number in value):
+            raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a list of whole numbers >= 1")
+        return tuple(value)
+    return value
 
 
 def _check_versions(format_version: int, token_width: int, path: Path) -> None:

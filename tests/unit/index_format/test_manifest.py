@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_manifests_are_read_back_as_they_were_written(index):
     assert (index / INDEX_MANIFEST).read_bytes() == before
 
 
+def test_fields_of_a_changed_index_are_written_only_once_they_say_something(index):
+    before = (index / INDEX_MANIFEST).read_bytes()
+    manifest = IndexManifest.load(index)
+    assert not {"generation", "removed_documents", "removed_sha256", "dealing"} & json.loads(before).keys()
+    changed = replace(manifest, generation=3, removed_documents=1, removed_sha256="0" * 64, dealing=(1, 1))
+    changed.save(index)
+    assert IndexManifest.load(index) == changed
+    replace(changed, generation=0, removed_documents=0, removed_sha256="", dealing=()).save(index)
+    assert (index / INDEX_MANIFEST).read_bytes() == before
+
+
 def test_a_directory_without_manifest_is_no_index(tmp_path):
     with pytest.raises(IndexNotFoundError, match="headwater index build"):
         IndexManifest.load(tmp_path)
@@ -46,6 +58,10 @@ def test_a_directory_without_manifest_is_no_index(tmp_path):
         ({"tokenizer": 5}, "'tokenizer' is 5, expected a string"),
         ({"index_id": None}, "'index_id' is missing"),
         ({"colour": "blue"}, "unknown field 'colour'"),
+        ({"generation": -1}, "'generation' is -1"),
+        ({"dealing": 2}, "'dealing' is 2, expected a list of whole numbers >= 1"),
+        ({"dealing": [2, 0]}, r"'dealing' is \[2, 0\], expected a list"),
+        ({"dealing": [1, 2]}, "'dealing' speaks of 3 shards, the index has 2"),
     ],
 )
 def test_a_manifest_with_a_wrong_field_is_refused_by_name(index, fields, message):
