@@ -14,6 +14,7 @@ IndexingError
 |   `-- AccelerationError a shard cannot be accelerated
 |-- EngineKilledError     the operator: the process of such a call was killed
 |-- BuildWorkerError      the operator: a worker, or Ray itself, did not do its part of a build
+|-- StorageError          the caller: object storage refuses, lacks or loses what was asked for
 |-- IndexBusyError        the caller: another process is changing the index
 `-- VerificationError     an index is not what its manifests say
 """
@@ -93,6 +94,10 @@ class BuildWorkerError(IndexingError):
 
 class IndexBusyError(IndexingError):
     """Another process is building the index, or adding sidecars to it."""
+
+
+class StorageError(IndexingError):
+    """A file on object storage, or the storage itself, is missing, forbidden or out of reach."""
 
 
 class VerificationError(IndexingError):
