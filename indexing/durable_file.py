@@ -13,7 +13,7 @@ class DurableFile:
     def __init__(self, path: Path):
         self._file = io.BufferedWriter(path.open("xb", buffering=0), BUFFER_BYTES)
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         """Appends ``content``."""
         self._file.write(content)
 

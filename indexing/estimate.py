@@ -11,7 +11,7 @@ from indexing.documents import BadDocuments, DocumentFields
 from indexing.plan import RawBytes, TokenizerChoice
 from indexing.read_parquet import text_bytes_of_parquet
 from indexing.reading import READERS
-from indexing.sources import Corpus, Packing, SourceFile, SourceKind
+from indexing.sources import Corpus, Packing, SourceFile, SourceKind, SplitFile
 
 _SAMPLED_FILES = 8
 _SAMPLED_DOCUMENTS = 500
@@ -66,7 +66,7 @@ def _look_into(file: SourceFile, fields: DocumentFields) -> tuple[int, int]:
         nonlocal disk_bytes
         disk_bytes += size
 
-    documents = READERS[file.kind](file, fields, BadDocuments(skip=True), count)
+    documents = READERS[file.kind](SplitFile.whole(file), fields, BadDocuments(skip=True), count)
     for document in islice(documents, _SAMPLED_DOCUMENTS):
         text_bytes += document.text_bytes
         if text_bytes >= _SAMPLED_TEXT_BYTES:

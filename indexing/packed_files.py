@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import zstandard
 
 from indexing.errors import SourceError
-from indexing.sources import Packing, SourceFile
+from indexing.sources import Packing, SplitFile
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,15 +22,16 @@ _BUFFER_BYTES = 1 << 20
 
 
 @contextmanager
-def open_source(file: SourceFile, read: Callable[[int], None]) -> Iterator[BinaryIO]:
-    """Opens a file, unpacked, and calls ``read`` with the number of bytes on each read from disk.
+def open_source(part: SplitFile, read: Callable[[int], None]) -> Iterator[BinaryIO]:
+    """Opens a part of a file, unpacked, and calls ``read`` with the number of bytes on each read from disk.
 
     Raises:
         SourceError: the file cannot be read, or is truncated or not packed as its name says. Also from inside the
             body of the ``with`` statement, where the reading happens.
     """
+    file = part.file
     try:
-        with file.path.open("rb", buffering=0) as raw, _CountedFile(raw, read) as counted:
+        with file.path.open("rb", buffering=0) as raw, _CountedFile(raw, part, read) as counted:
             if file.packing is Packing.GZIP:
                 with gzip.GzipFile(fileobj=io.BufferedReader(counted, _BUFFER_BYTES)) as unpacked:
                     yield io.BufferedReader(unpacked, _BUFFER_BYTES)
@@ -46,19 +47,27 @@ def open_source(file: SourceFile, read: Callable[[int], None]) -> Iterator[Binar
 
 
 class _CountedFile(io.RawIOBase):
-    """Passes reads on and reports how many bytes each one gave."""
+    """Passes reads of one part of a file on, and reports how many bytes each one gave."""
 
-    def __init__(self, raw: io.RawIOBase, read: Callable[[int], None]):
+    def __init__(self, raw: io.RawIOBase, part: SplitFile, read: Callable[[int], None]):
         self._raw = raw
         self._read = read
+        self._left = None if part.end is None else part.end - part.start
+        if part.start:
+            raw.seek(part.start)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        size = self._raw.readinto(buffer)
+        target = memoryview(buffer).cast("B")
+        if self._left is not None:
+            target = target[: self._left]
+        size = self._raw.readinto(target) if target else 0
         if size:
             self._read(size)
+            if self._left is not None:
+                self._left -= size
         return size
 
 

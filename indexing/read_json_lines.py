@@ -7,17 +7,18 @@ from typing import Any, BinaryIO
 from indexing.documents import MAX_DOCUMENT_BYTES, BadDocuments, Document, DocumentFields, RecordPlace, document_of
 from indexing.errors import BadDocumentError
 from indexing.packed_files import open_source
-from indexing.sources import SourceFile
+from indexing.sources import SplitFile
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_json_lines(
-    file: SourceFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
+    part: SplitFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
 ) -> Iterator[Document]:
-    """Yields the documents of a file. Blank lines are passed over; see `reading.read_documents`."""
-    with open_source(file, read) as stream:
-        linenum = 0
+    """Yields the documents of a part of a file. Blank lines are passed over; see `reading.read_documents`."""
+    file = part.file
+    with open_source(part, read) as stream:
+        linenum = part.first_record
         while line := stream.readline(MAX_DOCUMENT_BYTES + 1):
             place = RecordPlace(file.path, file.name, linenum)
             linenum += 1

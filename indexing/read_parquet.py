@@ -9,18 +9,22 @@ import pyarrow.parquet
 
 from indexing.documents import BadDocuments, Document, DocumentFields, RecordPlace, document_of
 from indexing.errors import BadDocumentError, SourceError
-from indexing.sources import SourceFile
+from indexing.sources import SourceFile, SplitFile
 
 _ROWS = 256  # held as Python objects at a time
 
 
 def read_parquet(
-    file: SourceFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
+    part: SplitFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
 ) -> Iterator[Document]:
-    """Yields the documents of a file; see `reading.read_documents`. A column of another type than text is an error."""
+    """Yields the documents of a part of a file; see `reading.read_documents`.
+
+    A column of another type than text is an error.
+    """
+    file = part.file
     with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
         columns = _columns(parquet.schema_arrow, fields, file)
-        for row, record in enumerate(_records(parquet, columns, file, read)):
+        for row, record in enumerate(_records(parquet, columns, part, read), part.first_record):
             try:
                 document = document_of(record, fields, RecordPlace(file.path, file.name, row))
             except BadDocumentError as error:
@@ -44,14 +48,15 @@ def _columns(schema: pyarrow.Schema, fields: DocumentFields, file: SourceFile) -
 
 
 def _records(
-    parquet: pyarrow.parquet.ParquetFile, columns: list[str], file: SourceFile, read: Callable[[int], None]
+    parquet: pyarrow.parquet.ParquetFile, columns: list[str], part: SplitFile, read: Callable[[int], None]
 ) -> Iterator[dict[str, Any]]:
+    groups = range(part.start, parquet.num_row_groups if part.end is None else part.end)
     told = 0
-    for group in range(parquet.num_row_groups):
+    for number, group in enumerate(groups, 1):
         for batch in parquet.iter_batches(_ROWS, row_groups=[group], columns=columns):
-            yield from _rows(batch, file)
-        # Arrow reads by itself; each row group counts for its share of the file.
-        done = file.size_bytes * (group + 1) // parquet.num_row_groups
+            yield from _rows(batch, part.file)
+        # Arrow reads by itself; each row group counts for its share of the part.
+        done = part.size_bytes * number // len(groups)
         read(done - told)
         told = done
 
@@ -82,6 +87,16 @@ def text_bytes_of_parquet(file: SourceFile, text_column: str) -> int:
                 if column.path_in_schema == text_column
             )
         return size_bytes
+
+
+def row_groups(file: SourceFile) -> list[int]:
+    """Returns the number of rows of each row group.
+
+    Raises:
+        SourceError: the file is no Parquet file, or truncated.
+    """
+    with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
+        return [parquet.metadata.row_group(number).num_rows for number in range(parquet.metadata.num_row_groups)]
 
 
 @contextmanager

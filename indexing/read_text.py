@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator
 from indexing.documents import MAX_DOCUMENT_BYTES, BadDocuments, Document, DocumentFields, RecordPlace, make_document
 from indexing.errors import BadDocumentError
 from indexing.packed_files import open_source
-from indexing.sources import SourceFile
+from indexing.sources import SourceFile, SplitFile
 
 
 def read_text(
-    file: SourceFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
+    part: SplitFile, fields: DocumentFields, bad: BadDocuments, read: Callable[[int], None]
 ) -> Iterator[Document]:
     """Yields the one document of a file; see `reading.read_documents`. It has no metadata but its path."""
     del fields
-    with open_source(file, read) as stream:
+    file = part.file
+    with open_source(part, read) as stream:
         content = stream.read(MAX_DOCUMENT_BYTES + 1) if file.size_bytes <= MAX_DOCUMENT_BYTES else None
     try:
         document = _document(content, file)

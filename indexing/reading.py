@@ -6,7 +6,7 @@ from indexing.documents import BadDocuments, Document, DocumentFields
 from indexing.read_json_lines import read_json_lines
 from indexing.read_parquet import read_parquet
 from indexing.read_text import read_text
-from indexing.sources import Corpus, SourceKind
+from indexing.sources import Corpus, SourceKind, SplitFile
 
 READERS = {
     SourceKind.JSON_LINES: read_json_lines,
@@ -25,4 +25,4 @@ def read_documents(
         BadDocumentError: a line or row is bad, unless ``bad`` skips them.
     """
     for file in corpus.files:
-        yield from READERS[file.kind](file, fields, bad, read)
+        yield from READERS[file.kind](SplitFile.whole(file), fields, bad, read)

@@ -16,12 +16,12 @@ from indexing.durable_file import BUFFER_BYTES, DurableFile
 # Files that one shard keeps open while it is written.
 OPEN_FILES = 4
 _U64 = struct.Struct("<Q")
-_TOKEN_TYPES: dict[int, np.dtype[np.unsignedinteger]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+TOKEN_TYPES: dict[int, np.dtype[np.unsignedinteger]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 
 
 def separator_id(token_width: int) -> int:
     """Returns the id that stands before each document: the largest of its width."""
-    return int(np.iinfo(_TOKEN_TYPES[token_width]).max)
+    return int(np.iinfo(TOKEN_TYPES[token_width]).max)
 
 
 def writer_memory_bytes(vocab_size: int) -> int:
@@ -39,7 +39,7 @@ class ShardWriter:
         self.directory = directory
         self.num_documents = 0
         self.num_tokens = 0
-        self._token_type = _TOKEN_TYPES[token_width]
+        self._token_type = TOKEN_TYPES[token_width]
         self._separator = np.array([separator_id(token_width)], dtype=self._token_type).tobytes()
         self._counts = np.zeros(vocab_size, dtype=np.int64)
         self._uncounted: list[TokenIds] = []

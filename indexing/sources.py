@@ -51,6 +51,30 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitFile:
+    """A part of a source file: all of it, or a range that starts and ends between documents.
+
+    Attributes:
+        file: The file.
+        start: First byte of a JSON-lines file that is not packed, first row group of a Parquet file; else 0.
+        end: Where the range ends, in the same unit; None at the end of the file.
+        first_record: Line or row, counted from 0, with which the part begins.
+        size_bytes: Bytes on disk of the part, about that of a Parquet file.
+    """
+
+    file: SourceFile
+    start: int
+    end: int | None
+    first_record: int
+    size_bytes: int
+
+    @classmethod
+    def whole(cls, file: SourceFile) -> "SplitFile":
+        """Returns all of a file as one part."""
+        return cls(file, 0, None, 0, file.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
     """The files of a corpus in reading order."""
 

@@ -1,0 +1,145 @@
+"""Tokenizes one split into a chunk: a pure function of its arguments, so it can run anywhere and again."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from index_format.manifest import flush_directory
+from index_format.tokenizer import ByteTokenizer, JsonTokenizer, TokenIds
+from indexing.chunk_writer import ChunkWriter
+from indexing.chunks import Chunk, SourceCounts
+from indexing.documents import BadDocuments, Document, DocumentFields
+from indexing.reading import READERS
+from indexing.splits import Split
+from indexing.tokenizing import Encoder, encoder_of
+
+# Held in memory at a time, several times over while it is encoded.
+_BATCH_CHARACTERS = 4 << 20
+_BATCH_DOCUMENTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizing:
+    """How to tokenize, the same for every split of a build.
+
+    Attributes:
+        tokenizer: The ``tokenizer.json``; None for raw bytes.
+        token_width: Bytes a token.
+        num_shards: Number of shards that documents are dealt out to.
+        fields: Where text and metadata are.
+        skip_bad_lines: Leave out and count what holds no document, instead of failing.
+        one_core: Encode on one core, for workers side by side; else on all.
+    """
+
+    tokenizer: Path | None
+    token_width: int
+    num_shards: int
+    fields: DocumentFields
+    skip_bad_lines: bool = False
+    one_core: bool = False
+
+
+def tokenize_split(
+    split: Split, how: Tokenizing, folder: Path, read: Callable[[int], None] = lambda size: None
+) -> Chunk:
+    """Writes the chunk of a split into ``folder`` and returns what it holds; ``read`` is told the bytes read.
+
+    A finished chunk is left as it is, an unfinished one begun anew. A document without a token can hold no span, so it
+    is left out and counted.
+
+    Raises:
+        SourceError: see `reading.read_documents`.
+        OSError: the chunk cannot be written.
+    """
+    if (finished := Chunk.load(folder)) is not None:
+        read(split.size_bytes)
+        return finished
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    flush_directory(folder.parent)
+    if how.one_core:
+        # The package reads it at every call, and offers no other way.
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    reading = _Reading(split, how, read)
+    encoder = _encoder_at(how.tokenizer)
+    with ChunkWriter(folder, token_width=how.token_width, num_shards=how.num_shards) as writer:
+        for batch in reading.batches():
+            token_ids = encoder.encode_batch([document.text for _, document in batch])
+            kept = [number for number, ids in enumerate(token_ids) if len(ids)]
+            writer.write([token_ids[n] for n in kept], [batch[n][1].metadata_line for n in kept])
+            reading.count(batch, token_ids)
+        return writer.finish(reading.bad_examples, reading.counts)
+
+
+class _Reading:
+    """Reads the parts of a split one after another, and counts what comes of each file."""
+
+    def __init__(self, split: Split, how: Tokenizing, read: Callable[[int], None]):
+        self._parts = split.files
+        self._fields = how.fields
+        self._read = read
+        self._bad = [BadDocuments(skip=how.skip_bad_lines) for _ in split.files]
+        self._counts = [SourceCounts(part.file.name, 0, 0, 0, 0, 0) for part in split.files]
+
+    def batches(self) -> Iterator[list[tuple[int, Document]]]:
+        """Yields documents, each with the number of its part, in lists of bounded length."""
+        documents = self._documents()
+        while batch := list(islice(_until_full(documents), _BATCH_DOCUMENTS)):
+            yield batch
+
+    def count(self, batch: list[tuple[int, Document]], token_ids: list[TokenIds]) -> None:
+        """Adds a batch to the counts of its files."""
+        for (part, document), ids in zip(batch, token_ids, strict=True):
+            counts = self._counts[part]
+            if len(ids) == 0:
+                self._counts[part] = replace(counts, skipped_empty=counts.skipped_empty + 1)
+                continue
+            self._counts[part] = replace(
+                counts,
+                num_documents=counts.num_documents + 1,
+                num_tokens=counts.num_tokens + len(ids) + 1,
+                text_bytes=counts.text_bytes + document.text_bytes,
+            )
+
+    @property
+    def counts(self) -> list[SourceCounts]:
+        """Returns what was read of each file."""
+        both = zip(self._counts, self._bad, strict=True)
+        return [replace(counts, skipped_bad=bad.count) for counts, bad in both]
+
+    @property
+    def bad_examples(self) -> list[str]:
+        """Returns the first messages about what was left out."""
+        return [example for bad in self._bad for example in bad.examples][:3]
+
+    def _documents(self) -> Iterator[tuple[int, Document]]:
+        for number, (part, bad) in enumerate(zip(self._parts, self._bad, strict=True)):
+            for document in READERS[part.file.kind](part, self._fields, bad, self._read):
+                yield number, document
+
+
+def _until_full(documents: Iterator[tuple[int, Document]]) -> Iterator[tuple[int, Document]]:
+    characters = 0
+    for number, document in documents:
+        characters += len(document.text)
+        yield number, document
+        if characters >= _BATCH_CHARACTERS:
+            return
+
+
+def _encoder_at(path: Path | None) -> Encoder:
+    """Returns the encoder of a tokenizer file; a process that tokenizes many splits loads it once."""
+    if path is None:
+        return ByteTokenizer()
+    status = path.stat()
+    return _load_encoder(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _load_encoder(path: Path, size_bytes: int, mtime_ns: int) -> Encoder:
+    del size_bytes, mtime_ns  # they tell apart files that were at the same path
+    return encoder_of(JsonTokenizer.from_file(path))

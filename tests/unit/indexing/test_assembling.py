@@ -1,0 +1,89 @@
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import indexing.assembling
+import indexing.chunk_writer
+import indexing.splits
+import indexing.tokenizing_task
+from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
+from index_format.tokenizer import ByteTokenizer, JsonTokenizer
+from tests import tiny_index
+from tests.unit.indexing.chunked_corpus import SUFFIXES, assembled, files_of_texts, write_files
+from tests.unit.indexing.reading import read_all
+
+FILES = (TOKENIZED, OFFSET, METADATA, METAOFF, UNIGRAM)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pieces() -> Iterator[None]:
+    """Cuts, batches and blocks that small corpora need several of."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(indexing.splits, "_LEAST_SPLIT_BYTES", 150)
+        patch.setattr(indexing.splits, "_MOST_SPLIT_BYTES", 150)
+        patch.setattr(indexing.splits, "_READ_BYTES", 7)
+        patch.setattr(indexing.tokenizing_task, "_BATCH_CHARACTERS", 60)
+        patch.setattr(indexing.tokenizing_task, "_BATCH_DOCUMENTS", 4)
+        patch.setattr(indexing.chunk_writer, "_BLOCK_BYTES", 40)
+        patch.setattr(indexing.assembling, "_BLOCK_BYTES", 16)
+        yield
+
+
+def by_hand(
+    corpus: Path, folder: Path, *, shards: int, width: int, tokenizer: ByteTokenizer | JsonTokenizer
+) -> list[Path]:
+    """Writes the shards of a corpus document by document."""
+    documents = read_all(corpus)
+    token_ids = [ids.tolist() for ids in tokenizer.encode_batch([document.text for document in documents])]
+    kept = [
+        (ids, json.loads(document.metadata_line)) for ids, document in zip(token_ids, documents, strict=True) if ids
+    ]
+    folders = []
+    for number in range(shards):
+        mine = kept[number::shards]
+        folders.append(folder / f"shard_{number:05}")
+        tiny_index.write_shard(folders[-1], [ids for ids, _ in mine], width, [line for _, line in mine], sort=False)
+    return folders
+
+
+def assert_same(found: list[Path], wanted: list[Path]) -> None:
+    for one, other in zip(found, wanted, strict=True):
+        for name in FILES:
+            assert (one / name).read_bytes() == (other / name).read_bytes(), f"{one.name}/{name}"
+
+
+@given(files=files_of_texts, shards=st.integers(1, 4))
+def test_shards_are_those_written_document_by_document(
+    tmp_path_factory: pytest.TempPathFactory, files: list[tuple[str, list[str]]], shards: int
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    write_files(folder / "corpus", files)
+    assume(sum(document.text != "" for document in read_all(folder / "corpus")) >= shards)
+    found = assembled(folder / "corpus", folder / "a", shards=shards, width=1, tokenizer=None, vocab_size=256)
+    wanted = by_hand(folder / "corpus", folder / "b", shards=shards, width=1, tokenizer=ByteTokenizer())
+    assert_same(found, wanted)
+
+
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("shards", [1, 3])
+def test_shards_of_wide_tokens_are_those_written_document_by_document(tmp_path: Path, width: int, shards: int) -> None:
+    chooser = random.Random(11)
+    held = ["".join(chooser.choices("ab \u00e9", k=chooser.randint(0, 40))) for _ in range(300)]
+    write_files(tmp_path / "corpus", [(suffix, held[number::6]) for number, suffix in enumerate(SUFFIXES)])
+    tokenizer = tiny_index.byte_level_tokenizer(held)
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.content)
+    found = assembled(
+        tmp_path / "corpus",
+        tmp_path / "a",
+        shards=shards,
+        width=width,
+        tokenizer=tmp_path / "tokenizer.json",
+        vocab_size=tokenizer.vocabulary.size,
+    )
+    wanted = by_hand(tmp_path / "corpus", tmp_path / "b", shards=shards, width=width, tokenizer=tokenizer)
+    assert_same(found, wanted)
