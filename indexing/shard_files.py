@@ -115,6 +115,17 @@ def _numbers_in(folder: Path) -> list[int]:
 
 def _bare_shard(folder: Path, number: int, token_width: int | None) -> ShardFiles:
     text, table = (folder / numbered(name, number) for name in (TOKENIZED, TABLE))
+    width = width_of(text, table, token_width)
+    return ShardFiles(folder, number, width, text.stat().st_size // width)
+
+
+def width_of(text: Path, table: Path, token_width: int | None) -> int:
+    """Returns the bytes a token of infini-gram's text and suffix array; ``token_width`` if it fits them.
+
+    Raises:
+        IndexNotFoundError: there is no table.
+        PlanError: the width cannot be told, or is not ``token_width``.
+    """
     if not table.exists():
         raise IndexNotFoundError(f"{table}: not found, {text.name} has no suffix array; infini-gram's indexer makes it")
     sizes = text.stat().st_size, table.stat().st_size
@@ -128,7 +139,7 @@ def _bare_shard(folder: Path, number: int, token_width: int | None) -> ShardFile
             f"{text}: {sizes[0]} bytes that begin with 0x{first.hex()}, beside a table of {sizes[1]} bytes, are no "
             f"tokens of {width} bytes; name the width that the index was built with (--token-width)"
         )
-    return ShardFiles(folder, number, width, sizes[0] // width)
+    return width
 
 
 def _told_width(text_bytes: int, table_bytes: int) -> int | None:
