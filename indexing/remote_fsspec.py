@@ -1,6 +1,7 @@
 """Every other kind of storage, through whatever fsspec has for it."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import fsspec
@@ -96,7 +97,9 @@ class _FsspecFile:
 
 
 def _stored(info: Mapping[str, Any]) -> StoredFile:
-    mark = next((str(info[name]) for name in _MARKS if info.get(name)), "")
+    mark = next((info[name] for name in _MARKS if info.get(name)), "")
+    if isinstance(mark, datetime):  # some file systems give a number in a listing and this for a single file
+        mark = mark.timestamp()
     if info.get("size") is None:
         raise StorageError(f"{info['name']}: the server does not say how large the file is")
-    return StoredFile(info["name"], int(info["size"]), mark)
+    return StoredFile(info["name"], int(info["size"]), str(mark))

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 # Between the tries of a request; clients try a few times themselves in each. About half a minute in all.
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+# Errors that are no OSError. A module that nobody has imported has raised nothing.
+_OTHER_ERRORS = (
+    ("aiohttp", "ClientError"),
+    ("httpx", "HTTPError"),
+    ("httpx2", "HTTPError"),
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+)
 _T = TypeVar("_T")
 
 # What no second try mends, by what clients print: Arrow gives no code.
@@ -213,9 +221,9 @@ def _tried(path: RemotePath, request: Callable[[], _T]) -> _T:
 
 
 def _client_errors() -> tuple[type[Exception], ...]:
-    """Returns what clients raise: mostly OSErrors, but those of fsspec's HTTP client are of its own."""
-    aiohttp = sys.modules.get("aiohttp")
-    return (OSError, EOFError) if aiohttp is None else (OSError, EOFError, aiohttp.ClientError)
+    """Returns what clients raise: OSErrors, and what those that fsspec uses have of their own."""
+    found = ((sys.modules.get(module), name) for module, name in _OTHER_ERRORS)
+    return (OSError, EOFError, *(getattr(module, name) for module, name in found if module is not None))
 
 
 def _advice(error: Exception, text: str) -> str | None:

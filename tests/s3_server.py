@@ -58,6 +58,8 @@ def s3_server(*buckets: str) -> Iterator[S3Server]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 64 << 10  # headers and body in one packet, else each answer waits for an acknowledgement
+    disable_nagle_algorithm = True
     server: S3Server
 
     def _answer_request(self) -> None:
