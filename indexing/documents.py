@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from pathlib import Path
 from typing import Any
 
 from indexing.errors import BadDocumentError
+from indexing.remote_path import Place
 
 # Longer is no document but a whole corpus in one field; tokenizing it would take memory by the 10 GiB.
 MAX_DOCUMENT_BYTES = 1 << 30
@@ -53,7 +53,7 @@ class BadDocuments:
 class RecordPlace:
     """Where a record was read: the file, its name in the index, and the 0-based line or row."""
 
-    path: Path
+    path: Place
     name: str
     linenum: int
 

@@ -16,11 +16,14 @@ IndexingError
 |-- BuildWorkerError      the operator: a worker, or Ray itself, did not do its part of a build
 |-- StorageError          the caller: object storage refuses, lacks or loses what was asked for
 |-- IndexBusyError        the caller: another process is changing the index
+|-- ForeignShardError     the caller: the files in a folder are no shard of infini-gram's
 `-- VerificationError     an index is not what its manifests say
 """
 
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from indexing.remote_path import Place
 
 
 class IndexingError(Exception):
@@ -57,13 +60,13 @@ class BadDocumentError(SourceError):
     ``linenum`` counts from 0, as in the index; the message counts lines from 1, as editors do.
     """
 
-    def __init__(self, path: Path, linenum: int, reason: str):
+    def __init__(self, path: "Place", linenum: int, reason: str):
         self.path = path
         self.linenum = linenum
         self.reason = reason
         super().__init__(f"{path}:{linenum + 1}: {reason}")
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, int, str]]:
+    def __reduce__(self) -> "tuple[type[Self], tuple[Place, int, str]]":
         """Lets it be sent from a worker to the process that started the build."""
         return type(self), (self.path, self.linenum, self.reason)
 
@@ -102,3 +105,7 @@ class StorageError(IndexingError):
 
 class VerificationError(IndexingError):
     """A file of an index is not what was published."""
+
+
+class ForeignShardError(IndexingError):
+    """Files that should be a shard that infini-gram built are none, or none that this tokenizer belongs to."""

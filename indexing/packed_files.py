@@ -49,7 +49,7 @@ def open_source(part: SplitFile, read: Callable[[int], None]) -> Iterator[Binary
 class _CountedFile(io.RawIOBase):
     """Passes reads of one part of a file on, and reports how many bytes each one gave."""
 
-    def __init__(self, raw: io.RawIOBase, part: SplitFile, read: Callable[[int], None]):
+    def __init__(self, raw: io.RawIOBase | io.BufferedReader, part: SplitFile, read: Callable[[int], None]):
         self._raw = raw
         self._read = read
         self._left = None if part.end is None else part.end - part.start

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -22,7 +23,7 @@ def read_parquet(
     A column of another type than text is an error.
     """
     file = part.file
-    with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
+    with _errors_of(file), _opened(file) as parquet:
         columns = _columns(parquet.schema_arrow, fields, file)
         for row, record in enumerate(_records(parquet, columns, part, read), part.first_record):
             try:
@@ -31,6 +32,11 @@ def read_parquet(
                 bad.report(error)
             else:
                 yield document
+
+
+def _opened(file: SourceFile) -> pyarrow.parquet.ParquetFile:
+    # A remote file without a buffer: Arrow asks for whole columns of a row group.
+    return pyarrow.parquet.ParquetFile(file.path if isinstance(file.path, Path) else file.path.open_raw())
 
 
 def _columns(schema: pyarrow.Schema, fields: DocumentFields, file: SourceFile) -> list[str]:
@@ -75,7 +81,7 @@ def text_bytes_of_parquet(file: SourceFile, text_column: str) -> int:
     Raises:
         SourceError: the file is no Parquet file, or truncated.
     """
-    with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
+    with _errors_of(file), _opened(file) as parquet:
         size_bytes = 0
         for number in range(parquet.metadata.num_row_groups):
             group = parquet.metadata.row_group(number)
@@ -95,7 +101,7 @@ def row_groups(file: SourceFile) -> list[int]:
     Raises:
         SourceError: the file is no Parquet file, or truncated.
     """
-    with _errors_of(file), pyarrow.parquet.ParquetFile(file.path) as parquet:
+    with _errors_of(file), _opened(file) as parquet:
         return [parquet.metadata.row_group(number).num_rows for number in range(parquet.metadata.num_row_groups)]
 
 

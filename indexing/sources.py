@@ -3,11 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from indexing.errors import SourceError
+from indexing.remote_path import Place, RemotePath, place_of
+from indexing.remote_sources import RemoteSource, find_remote
 
 
 class SourceKind(Enum):
@@ -41,13 +43,18 @@ KNOWN_TYPES = ", ".join(_KINDS) + "; all but .parquet also with .gz or .zst behi
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of the corpus. ``name`` is what the index calls it: its path below the corpus, with ``/``."""
+    """One file of the corpus.
 
-    path: Path
+    ``name`` is what the index calls it: its path below the corpus, with ``/``. ``mark`` changes when the file does: the
+    time of its last change, or what storage has for that.
+    """
+
+    path: Place
     name: str
     kind: SourceKind
     packing: Packing
     size_bytes: int
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +93,40 @@ class Corpus:
         return sum(file.size_bytes for file in self.files)
 
 
-def find_corpus(sources: Sequence[Path], note: Callable[[str], None] = lambda _: None) -> Corpus:
+def find_corpus(sources: Sequence[Place | str], note: Callable[[str], None] = lambda _: None) -> Corpus:
     """Returns the files of ``sources``: in the order given, those of a folder (and of the folders in it) by path.
 
-    In a folder, links are followed, hidden files are passed over, and so are files of an unknown type, which ``note``
-    is told.
+    Sources are paths, or URLs of files and folders on storage. In a folder, links are followed, hidden files are passed
+    over, and so are files of an unknown type, which ``note`` is told.
 
     Raises:
         SourceError: a source does not exist or cannot be read, is of an unknown type, holds no file of a known
             type, has a name that is not UTF-8, or comes twice; or a link leads to a folder a second time.
+        StorageError: a URL cannot be listed.
     """
-    root = _root_of(sources)
+    places = [place_of(source) for source in sources]
+    root = _root_of([place for place in places if isinstance(place, Path)])
+    remote = find_remote([place for place in places if isinstance(place, RemotePath)])
     files: list[SourceFile] = []
-    ignored: list[Path] = []
-    for source in sources:
-        if source.is_dir():
+    ignored: list[Place] = []
+    for source in places:
+        if isinstance(source, RemotePath):
+            found, unknown = _files_of_listing(remote[source])
+        elif source.is_dir():
             found, unknown = _files_of_folder(source, root)
-            if not found:
-                types = Counter(path.suffix or path.name for path in unknown).most_common(5)
-                raise SourceError(
-                    f"{source}: no documents in this folder, found "
-                    f"{', '.join(name for name, _ in types) or 'no files'}; expected files ending in {KNOWN_TYPES}"
-                )
-            files += found
-            ignored += unknown
-        elif (file := _source_file(source, root)) is None:
-            raise SourceError(f"{source}: unknown file type, expected a name ending in {KNOWN_TYPES}")
         else:
-            files.append(file)
+            file = _source_file(source, root)
+            found, unknown = ([], [source]) if file is None else ([file], [])
+        if not found and unknown == [source]:
+            raise SourceError(f"{source}: unknown file type, expected a name ending in {KNOWN_TYPES}")
+        if not found:
+            types = Counter(_suffix(path) or path.name for path in unknown).most_common(5)
+            raise SourceError(
+                f"{source}: no documents in this folder, found "
+                f"{', '.join(name for name, _ in types) or 'no files'}; expected files ending in {KNOWN_TYPES}"
+            )
+        files += found
+        ignored += unknown
     _check_distinct(files)
     if ignored:
         more = f" and {len(ignored) - 1} more" if len(ignored) > 1 else ""
@@ -123,6 +136,8 @@ def find_corpus(sources: Sequence[Path], note: Callable[[str], None] = lambda _:
 
 def _root_of(sources: Sequence[Path]) -> Path:
     """Returns the folder that names of files are relative to: the one given, or what all sources have in common."""
+    if not sources:
+        return Path("/")
     for source in sources:
         if not source.exists():
             raise SourceError(f"{source}: no such file or folder")
@@ -130,9 +145,21 @@ def _root_of(sources: Sequence[Path]) -> Path:
     return Path(os.path.commonpath(folders))
 
 
-def _files_of_folder(folder: Path, root: Path) -> tuple[list[SourceFile], list[Path]]:
+def _files_of_listing(listed: Sequence[RemoteSource]) -> tuple[list[SourceFile], list[Place]]:
     found: list[SourceFile] = []
-    unknown: list[Path] = []
+    unknown: list[Place] = []
+    for entry in listed:
+        if (types := _types_of(entry.path.name)) is None:
+            unknown.append(replace(entry.path, size_bytes=None))
+        else:
+            assert entry.path.size_bytes is not None, "a listing has sizes"
+            found.append(SourceFile(entry.path, entry.name, *types, entry.path.size_bytes, entry.mark))
+    return found, unknown
+
+
+def _files_of_folder(folder: Path, root: Path) -> tuple[list[SourceFile], list[Place]]:
+    found: list[SourceFile] = []
+    unknown: list[Place] = []
     for path in sorted(_walk(folder)):
         file = _source_file(path, root)
         if file is None:
@@ -159,15 +186,26 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in names if not name.startswith("."))
 
 
-def _source_file(path: Path, root: Path) -> SourceFile | None:
-    """Returns what the file is by its name, or None if it is of no known type."""
-    name = path.name.lower()
+def _types_of(name: str) -> tuple[SourceKind, Packing] | None:
+    """Returns what a file is by its name, or None if it is of no known type."""
+    name = name.lower()
     packing = next((p for p in (Packing.GZIP, Packing.ZSTANDARD) if name.endswith(p.value)), Packing.NONE)
-    kind = _KINDS.get(Path(name.removesuffix(packing.value)).suffix)
+    kind = _KINDS.get(_suffix(Path(name.removesuffix(packing.value))))
     if kind is None or (kind is SourceKind.PARQUET and packing is not Packing.NONE):
         return None
+    return kind, packing
+
+
+def _suffix(path: Place) -> str:
+    return Path(path.name).suffix
+
+
+def _source_file(path: Path, root: Path) -> SourceFile | None:
+    """Returns what the file is by its name, or None if it is of no known type."""
+    if (types := _types_of(path.name)) is None:
+        return None
     try:
-        size_bytes = path.stat().st_size
+        status = path.stat()
     except OSError as error:
         raise SourceError(f"{path}: cannot read the file ({error.strerror})") from error
     source_name = path.absolute().relative_to(root).as_posix()
@@ -176,7 +214,7 @@ def _source_file(path: Path, root: Path) -> SourceFile | None:
         raise SourceError(
             f"{shown}: the name of the file is not UTF-8; rename it, the index keeps it with each document"
         )
-    return SourceFile(path, source_name, kind, packing, size_bytes)
+    return SourceFile(path, source_name, *types, status.st_size, str(status.st_mtime_ns))
 
 
 def is_unicode(text: str) -> bool:
@@ -189,9 +227,9 @@ def is_unicode(text: str) -> bool:
 
 
 def _check_distinct(files: Sequence[SourceFile]) -> None:
-    seen: set[Path] = set()
+    seen: set[Place] = set()
     for file in files:
-        resolved = file.path.resolve()
+        resolved = file.path.resolve() if isinstance(file.path, Path) else file.path
         if resolved in seen:
             raise SourceError(f"{file.path}: the file is given twice, its documents would be counted twice")
         seen.add(resolved)
