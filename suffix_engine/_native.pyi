@@ -333,7 +333,34 @@ class ShardIndex:
 
         Raises:
             ShardCorruptError: names the first rank, document or token that is wrong.
-        Cost: O(N) plus the sum of the LCPs; N / 8 bytes of memory. On all threads of the pool.
+        Cost: O(N) plus the sum of the LCPs, on all threads of the pool. Memory does not grow with N, unless a position
+            is in the table twice and has to be named: N / 8 bytes, at most 1 GiB.
+        """
+    def inspect(
+        self,
+        *,
+        share: float = 1.0,
+        seed: int = 0,
+        max_problems: int = 20,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[list[str], list[tuple[str, int, int]]]:
+        """Checks as `verify` does, all or a share of it, and returns what is wrong and what was looked at.
+
+        Args:
+            share: Share of the documents, ranks, pages and unigram counts to look at; 1 is everything. That each
+                position is in the table once is then checked by searching for some of them, at most 20,000.
+            seed: Decides which.
+            max_problems: The search ends after so many.
+            progress: Called now and then with the work done and its total. What it raises stops the work and comes out
+                of this call.
+
+        Returns:
+            One message a problem, in the order of the checks; and for each kind of thing how many were looked at and
+            how many there are.
+        Raises:
+            ShardFormatError: a file cannot be read.
+        Cost: that of `verify`, times the share; random reads of the text for the ranks, which are looked at in runs of
+            some 10,000.
         """
 
 def sort_memory_bytes(num_tokens: int, token_width: int) -> int:

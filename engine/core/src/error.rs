@@ -86,6 +86,8 @@ pub enum EngineError {
     },
     #[error("{path}: position {position} stands at two ranks, one of them {rank}")]
     TableDuplicate { path: PathBuf, rank: u64, position: u64 },
+    #[error("{path}: position {position} is at none of the ranks where a search for its suffix leads")]
+    TableMissing { path: PathBuf, position: u64 },
     #[error("{path}: the suffix at rank {rank} sorts before that at rank {previous}", previous = .rank - 1)]
     TableOrder { path: PathBuf, rank: u64 },
     #[error(
@@ -152,6 +154,7 @@ impl EngineError {
             | E::UnigramUnlisted { .. }
             | E::TablePointer { .. }
             | E::TableDuplicate { .. }
+            | E::TableMissing { .. }
             | E::TableOrder { .. }
             | E::SidecarContent { .. }
             | E::MetadataRange { .. }

@@ -15,6 +15,7 @@ use crate::retrieve::{DocumentSlice, Window, WindowSizes};
 use crate::shard::Shard;
 use crate::token::{Token, TokenWidth};
 use crate::unigrams::UnigramCounts;
+use crate::verify::{InspectOptions, Inspection};
 use crate::vocabulary::Vocabulary;
 
 /// One opened shard. Immutable: share it between threads.
@@ -191,7 +192,25 @@ impl ShardIndex {
 
     /// Checks everything that opening does not. O(N) and the sum of the LCPs.
     pub fn verify(&self) -> Result<(), EngineError> {
-        self.pool.install(|| with_shard!(self, shard => shard.verify()))
+        let options = InspectOptions {
+            share: 1.0,
+            seed: 0,
+            max_problems: 1,
+        };
+        let inspection = self.inspect(options, |_, _| true)?;
+        inspection.problems.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Checks everything that opening does not, or a share of it, and returns what was looked at and what is wrong.
+    ///
+    /// `progress` is told the work done and its total now and then; if it returns false, the work stops with
+    /// [`EngineError::Stopped`].
+    pub fn inspect(
+        &self,
+        options: InspectOptions,
+        mut progress: impl FnMut(u64, u64) -> bool,
+    ) -> Result<Inspection, EngineError> {
+        with_shard!(self, shard => shard.inspect(&self.pool, options, &mut progress))
     }
 
     fn vocabulary(&self) -> Result<&Vocabulary, EngineError> {

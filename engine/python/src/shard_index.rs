@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use headwater_engine::{self as engine, Query, TokenWidth, WindowSizes};
+use headwater_engine::{self as engine, InspectOptions, Query, TokenWidth, WindowSizes};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -15,6 +15,9 @@ use crate::vocabulary::Vocabulary;
 
 /// The offset that stands for a separator, which is in no document.
 const SEPARATOR_OFFSET: u64 = u64::MAX;
+
+/// A kind of thing, how many of them an inspection looked at, and how many there are.
+type LookedAt = (&'static str, u64, u64);
 
 #[pyclass(frozen, module = "suffix_engine")]
 pub struct ThreadPool {
@@ -194,5 +197,44 @@ impl ShardIndex {
 
     fn verify(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.verify()).map_err(to_py_err)
+    }
+
+    #[pyo3(signature = (*, share = 1.0, seed = 0, max_problems = 20, progress = None))]
+    fn inspect(
+        &self,
+        py: Python<'_>,
+        share: f64,
+        seed: u64,
+        max_problems: usize,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Vec<String>, Vec<LookedAt>)> {
+        let options = InspectOptions {
+            share,
+            seed,
+            max_problems,
+        };
+        let mut raised = None;
+        let tell = |done: u64, total: u64| {
+            let told = Python::attach(|py| {
+                py.check_signals()?;
+                match &progress {
+                    Some(progress) => progress.call1(py, (done, total)).map(drop),
+                    None => Ok(()),
+                }
+            });
+            raised = told.err();
+            raised.is_none()
+        };
+        let inspected = py.detach(|| self.inner.inspect(options, tell));
+        if let Some(error) = raised {
+            return Err(error);
+        }
+        let inspection = inspected.map_err(to_py_err)?;
+        let problems = inspection.problems.iter().map(ToString::to_string);
+        let looked_at = inspection
+            .looked_at
+            .iter()
+            .map(|kind| (kind.kind, kind.looked_at, kind.total));
+        Ok((problems.collect(), looked_at.collect()))
     }
 }
