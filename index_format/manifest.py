@@ -52,7 +52,16 @@ class ShardManifest:
             ManifestError: it is not JSON, misses a field, or has another format version or token width.
         """
         path = directory / SHARD_MANIFEST
-        raw = _read_json(path)
+        return cls.parse(_read(path), path)
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path | str) -> Self:
+        """Returns the manifest that ``content`` is; ``path`` is what errors call it.
+
+        Raises:
+            ManifestError: as `load`.
+        """
+        raw = _parse_json(content, path)
         entries = raw.get("files")
         if not isinstance(entries, dict):
             raise ManifestError(f"{path}: field 'files' is missing or not an object")
@@ -137,7 +146,16 @@ class IndexManifest:
             ManifestError: it is not JSON, misses a field, or has another format version or token width.
         """
         path = directory / INDEX_MANIFEST
-        manifest = _record(cls, _read_json(path), path)
+        return cls.parse(_read(path), path)
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path | str) -> Self:
+        """Returns the manifest that ``content`` is; ``path`` is what errors call it.
+
+        Raises:
+            ManifestError: as `load`.
+        """
+        manifest = _record(cls, _parse_json(content, path), path)
         _check_versions(manifest.format_version, manifest.token_width, path)
         if manifest.dealing and sum(manifest.dealing) != manifest.num_shards:
             raise ManifestError(
@@ -230,13 +248,16 @@ def _to_json(manifest: ShardManifest | IndexManifest) -> bytes:
     return (json.dumps(written, indent=2) + "\n").encode()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise IndexNotFoundError(
             f"{path}: not found; a finished index has this file, build one with 'headwater index build'"
         ) from None
+
+
+def _parse_json(content: bytes, path: Path | str) -> dict[str, Any]:
     try:
         raw = json.loads(content)
     except ValueError as error:
@@ -246,7 +267,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _record(cls: type[_T], raw: Any, path: Path) -> _T:
+def _record(cls: type[_T], raw: Any, path: Path | str) -> _T:
     """Returns the dataclass ``cls`` built from a JSON object, each field of its declared type.
 
     Fields without a default are present.
@@ -265,7 +286,7 @@ def _record(cls: type[_T], raw: Any, path: Path) -> _T:
     return cls(**values)
 
 
-def _value(value: Any, kind: object, name: str, path: Path) -> Any:
+def _value(value: Any, kind: object, name: str, path: Path | str) -> Any:
     if kind is int and (type(value) is not int or value < 0):
         raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a whole number >= 0")
     if kind is str and not isinstance(value, str):
@@ -277,7 +298,7 @@ def _value(value: Any, kind: object, name: str, path: Path) -> Any:
     return value
 
 
-def _check_versions(format_version: int, token_width: int, path: Path) -> None:
+def _check_versions(format_version: int, token_width: int, path: Path | str) -> None:
     if format_version != FORMAT_VERSION:
         raise ManifestError(f"{path}: format version {format_version}, this build reads {FORMAT_VERSION}")
     if token_width not in _TOKEN_WIDTHS:
