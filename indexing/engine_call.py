@@ -22,17 +22,20 @@ def call_engine(
     number: int = 0,
     heard: Callable[[str], None] = lambda line: None,
     held_open: Sequence[int] = (),
+    options: Sequence[str] = (),
+    started: Callable[["subprocess.Popen[bytes]"], None] = lambda process: None,
 ) -> None:
     """Does ``task`` on the shard of this number in ``directory``; ``heard`` is told every line that the process prints.
 
-    The descriptors ``held_open`` stay open until the process has ended, even if this one is killed before.
+    The descriptors ``held_open`` stay open until the process has ended, even if this one is killed before. ``options``
+    are further arguments of some tasks. ``started`` is given the process, so that another thread can kill it.
 
     Raises:
         EngineCallError: the engine raised an error, whose message it has.
         EngineKilledError: the process was killed.
     """
     # -P keeps this folder, with its modules' common names, off the child's import path.
-    arguments = (task, str(directory), str(number), str(token_width), str(num_threads))
+    arguments = (task, str(directory), str(number), str(token_width), str(num_threads), *options)
     command = [sys.executable, "-P", str(_SCRIPT), *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(  # noqa: S603 - our own script, arguments as a list
@@ -44,6 +47,7 @@ def call_engine(
         pass_fds=held_open,
     ) as child:
         try:
+            started(child)
             # Waits for the end of standard output, and leaves standard input open: it tells the child that we live.
             # What the child writes to standard error is one short message, for which a pipe always has room.
             assert child.stdout is not None

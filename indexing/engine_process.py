@@ -1,4 +1,4 @@
-"""One call of the engine in a process of its own: ``engine_process.py TASK DIRECTORY NUMBER TOKEN_WIDTH THREADS``.
+"""A call of the engine in a process of its own: ``engine_process.py TASK DIRECTORY NUMBER TOKEN_WIDTH THREADS ...``.
 
 TASK is sort, accelerate, open or verify. The engine does each in one call. In another process it ends the moment that
 process is killed, its memory goes back to the system, and running out of memory, or a file that shrinks while it is
@@ -7,10 +7,12 @@ main module is not imported a second time; and a script, not a module of this pa
 than a small shard takes to sort.
 """
 
+import json
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from suffix_engine import EngineError, ShardIndex, ThreadPool, accelerate_shard, sort_shard
 
@@ -20,9 +22,9 @@ def main() -> int:
     # Ctrl-C reaches the whole process group; who started this process decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    task, directory, number, token_width, num_threads = sys.argv[1:]
+    task, directory, number, token_width, num_threads, *options = sys.argv[1:]
     try:
-        _TASKS[task](directory, int(number), int(token_width), int(num_threads))
+        _TASKS[task](directory, int(number), int(token_width), int(num_threads), *options)
     except (EngineError, MemoryError) as error:
         print(f"{error or type(error).__name__}", file=sys.stderr)
         return 1
@@ -51,14 +53,22 @@ def _open(directory: str, number: int, token_width: int, num_threads: int) -> No
     print("accelerated" if index.is_accelerated else "plain")
 
 
-def _verify(directory: str, number: int, token_width: int, num_threads: int) -> None:
-    """Verifies, and prints how many tokens and documents the shard holds."""
+def _verify(
+    directory: str, number: int, token_width: int, num_threads: int, share: str, seed: str, max_problems: str
+) -> None:
+    """Inspects, prints again and again how much of it is done, and last a line of JSON: what was found."""
     index = ShardIndex.open(directory, token_width=token_width, pool=ThreadPool(num_threads), number=number)
-    index.verify()
-    print(index.num_tokens, index.num_documents)
+    problems, looked_at = index.inspect(
+        share=float(share),
+        seed=int(seed),
+        max_problems=int(max_problems),
+        progress=lambda done, total: print(done, total, flush=True),
+    )
+    counts = {"num_tokens": index.num_tokens, "num_documents": index.num_documents}
+    print(json.dumps(counts | {"problems": problems, "looked_at": looked_at}))
 
 
-_TASKS = {"sort": _sort, "accelerate": _accelerate, "open": _open, "verify": _verify}
+_TASKS: dict[str, Callable[..., None]] = {"sort": _sort, "accelerate": _accelerate, "open": _open, "verify": _verify}
 
 
 def _end_with_parent() -> None:
