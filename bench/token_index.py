@@ -9,12 +9,16 @@ import indexing
 from index_format.layout import check_path_name
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import JsonTokenizer
-from indexing.output import output_directory
+from indexing.assembling import WrittenShard
+from indexing.budget import memory_budget
+from indexing.build_journal import BuildJournal
+from indexing.building import Building, finish_shards
+from indexing.local_tasks import LocalTasks
+from indexing.output import build_directory
 from indexing.progress import SilentProgress, Stages
 from indexing.publishing import publish_index
 from indexing.shard_writer import ShardWriter
-from indexing.sorting import sort_shards
-from indexing.writing import WrittenShard
+from indexing.sources import Corpus
 
 _UNCOUNTED_TOKENS = 1 << 21
 
@@ -37,12 +41,17 @@ def index_tokens(
         output=directory,
         tokenizer=indexing.TokenizerFile(tokenizer_file),
         source=source,
+        accelerate=False,
     )
-    width, stages = tokens.dtype.itemsize, Stages(SilentProgress())
-    with output_directory(directory) as output:
-        written = _write(output.create_shard(0), tokens, tokenizer.vocabulary.size)
-        sort_shards([written], width, plan.threads, stages)
-        return publish_index(plan, [written], tokenizer, width, output, stages)
+    width = tokens.dtype.itemsize
+    with build_directory(directory, BuildJournal.of(plan, Corpus(())), lambda message: None) as build:
+        stages = Stages(SilentProgress())
+        building = Building(build, LocalTasks(), stages, memory_budget(None), accelerate=plan.accelerate)
+        written = _write(build.shard(0), tokens, tokenizer.vocabulary.size)
+        shards = finish_shards([written], width, tokenizer.sha256, building)
+        manifest = publish_index(plan, shards, tokenizer, width)
+        build.finish()
+    return manifest
 
 
 def _write(folder: Path, tokens: npt.NDArray[np.unsignedinteger], vocab_size: int) -> WrittenShard:

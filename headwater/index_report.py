@@ -13,7 +13,7 @@ from headwater.plain_text import visible
 from index_format.layout import DIRECTORY, FAN_OUT
 from index_format.manifest import IndexManifest, ShardManifest
 from indexing import AccelerationReport, BuildReport
-from indexing.budget import format_bytes
+from indexing.disk_needs import format_bytes
 
 
 def print_build(directory: Path, manifest: IndexManifest, report: BuildReport, *, as_json: bool) -> None:

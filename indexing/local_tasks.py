@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from indexing.budget import memory_budget
 from indexing.tasks import Advanced, Task
 
 T = TypeVar("T")
@@ -12,6 +13,12 @@ class LocalTasks:
     """Implements `tasks.TaskRunner`. Each task may take every core and all memory of the budget."""
 
     at_once = 1
+    one_core = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `tasks.TaskRunner.memory_bytes`."""
+        return memory_budget(None)
 
     def run(self, tasks: Iterable[Task[T]], advanced: Advanced) -> Iterator[T]:
         """See `tasks.TaskRunner.run`."""

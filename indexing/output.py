@@ -1,111 +1,276 @@
-"""The directory an index is written to: empty at the start, and again after any failure."""
+"""The directory an index is built in: taken by one build at a time, kept when it is interrupted, cleared at the end.
+
+Beside the shards it holds ``build.json`` (see `build_journal`), ``build.lock`` while a build is at work, and ``work/``
+with the temporary files, unless those have a folder elsewhere.
+"""
 
 import errno
+import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from index_format.layout import INDEX_MANIFEST, shard_folder
+from index_format.layout import INDEX_MANIFEST, TOKENIZER_FILE, shard_folder
 from index_format.manifest import flush_directory
-from indexing.errors import DiskFullError, OutputError
+from indexing.build_journal import BUILD_FILE, BuildJournal
+from indexing.errors import DiskFullError, EmptyCorpusError, OutputError, PlanError, UnfinishedBuildError
+from indexing.file_lock import file_lock
 
+BUILD_LOCK = "build.lock"
+WORK_FOLDER = "work"
+_LOCKS = "locks"
+_CHUNKS = "chunks"
+_SHARD = re.compile(r"shard_[0-9]+")
+# What the tasks of a build that was killed may take to end, on other machines too.
+_TASK_PATIENCE_S = 60.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class OutputDirectory:
-    """What a build has created so far below one directory."""
+class BuildDirectory:
+    """Where a build writes: shards from ``first_shard`` on in the directory of the index, and a folder for the rest."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, work: Path, journal: BuildJournal, first_shard: int = 0):
         self.path = path
-        self._directories: list[Path] = []
-        self._shards: list[Path] = []
-        self._files: list[Path] = []
+        self.work = work
+        self.journal = journal
+        self._first_shard = first_shard
 
-    def create(self) -> None:
-        """Creates the directory, and those above it that are missing.
+    @property
+    def tokenizer(self) -> Path:
+        """Where the tokenizer is kept as soon as it is known."""
+        return self.work / TOKENIZER_FILE
 
-        Raises:
-            OutputError: it exists and is not an empty directory, or cannot be created.
-        """
-        missing = [folder for folder in (self.path, *self.path.absolute().parents) if not folder.exists()]
-        try:
-            found = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
-            if shard_folder(0) in found and INDEX_MANIFEST not in found:
-                raise OutputError(
-                    f"{self.path}: the directory holds an unfinished index; if no build is at work on it, remove it"
-                )
-            if found:
-                raise OutputError(f"{self.path}: the directory is not empty; choose another, or empty it first")
-            for folder in reversed(missing):
-                folder.mkdir()
-                self._directories.append(folder)
-                flush_directory(folder.parent)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot create the index there ({error.strerror})") from error
+    @property
+    def is_published(self) -> bool:
+        """Whether a new index was published here, and only what is left of its build has to go."""
+        return self._first_shard == 0 and (self.path / INDEX_MANIFEST).exists()
 
-    def create_shard(self, number: int) -> Path:
-        """Creates the folder of a shard and returns it.
+    def note_written(self, written: Mapping[str, Any]) -> None:
+        """Keeps in the journal what the shards were made of: from then on no chunk is needed."""
+        self.journal = replace(self.journal, written=written)
+        self.journal.save(self.path)
 
-        Raises:
-            OutputError: it exists already: another build writes to the same directory.
-        """
+    def chunk(self, number: int) -> Path:
+        """Returns where the chunk of a split is or will be."""
+        return self.work / _CHUNKS / f"{number:05d}"
+
+    def lock(self, name: str) -> Path:
+        """Returns the lock of the task of this name."""
+        return self.work / _LOCKS / name
+
+    def shard(self, number: int) -> Path:
+        """Returns the folder of a shard, which it creates if need be."""
+        assert number >= self._first_shard, "shards before it belong to an index that is there"
         folder = self.path / shard_folder(number)
-        try:
+        if not folder.is_dir():
             folder.mkdir()
-        except FileExistsError as error:
-            raise OutputError(f"{folder}: exists already; does another build write to {self.path}?") from error
-        self._shards.append(folder)
-        flush_directory(self.path)
+            flush_directory(self.path)
         return folder
 
-    def create_file(self, name: str) -> Path:
-        """Returns the path of a file that is about to be written durably, to be removed with the rest on failure."""
-        path = self.path / name
-        self._files += [path, path.with_name(name + ".tmp")]
-        return path
+    def make_work(self) -> None:
+        """Creates the folders of temporary files."""
+        for folder in (self.work, self.work / _CHUNKS, self.work / _LOCKS):
+            folder.mkdir(exist_ok=True, parents=True)
+        flush_directory(self.work)
 
-    def remove_created(self) -> None:
-        """Removes everything created here: the manifest first, so that no reader sees half an index."""
-        for file in reversed(self._files):
-            with suppress(OSError):  # the rest goes all the same, and the error that led here is the one to tell
-                file.unlink(missing_ok=True)
-        for shard in self._shards:
-            shutil.rmtree(shard, ignore_errors=True)
-        for directory in reversed(self._directories):
-            with suppress(OSError):  # somebody else has put a file there: it is theirs
-                directory.rmdir()
+    def remove_chunks(self) -> None:
+        """Removes what shards have been assembled of."""
+        shutil.rmtree(self.work / _CHUNKS, ignore_errors=True)
+
+    def finish(self) -> None:
+        """Removes all that is not of the index, once it is published: the journal last."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.path / BUILD_FILE).unlink(missing_ok=True)
+        flush_directory(self.path)
+
+    def has_work(self) -> bool:
+        """Says whether something was finished that is worth going on from."""
+        chunks = (self.work / _CHUNKS).glob("*/chunk.json")
+        files = (file for folder in self._shards() for file in folder.iterdir())
+        trained = self.journal.trains_tokenizer and self.tokenizer.exists()
+        return trained or any(True for _ in chunks) or any(True for _ in files)
+
+    def discard(self) -> None:
+        """Removes all that the build made inside the directory, the journal last."""
+        for lock in (self.work / _LOCKS).glob("*"):
+            with task_lock(lock):  # no task that a killed build left behind can write any more
+                pass
+        for folder in self._shards():
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+        if not (self.path / INDEX_MANIFEST).exists():
+            (self.path / TOKENIZER_FILE).unlink(missing_ok=True)
+        for name in (f"{TOKENIZER_FILE}.tmp", f"{INDEX_MANIFEST}.tmp", BUILD_FILE, f"{BUILD_FILE}.tmp"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def _shards(self) -> list[Path]:
+        first = shard_folder(self._first_shard)
+        found = [entry for entry in self.path.iterdir() if _SHARD.fullmatch(entry.name)]
+        return [folder for folder in found if (len(folder.name), folder.name) >= (len(first), first)]
 
 
 @contextmanager
-def output_directory(path: Path) -> Iterator[OutputDirectory]:
-    """Creates the output directory for the body to fill; on any exception removes what was written, and it.
+def task_lock(path: Path) -> Iterator[int]:
+    """Holds the lock of one task while the body runs, so that one left over by a killed build is never beside it."""
+    busy = f"{path}: a task of a build that has ended is still at work; wait for its end and run the command again"
+    with file_lock(path, busy, _TASK_PATIENCE_S) as descriptor:
+        yield descriptor
+
+
+@contextmanager
+def build_directory(
+    path: Path,
+    asked: BuildJournal,
+    note: Callable[[str], None],
+    *,
+    work_dir: Path | None = None,
+    fresh: bool = False,
+    first_shard: int = 0,
+) -> Iterator[BuildDirectory]:
+    """Takes the directory for the body, which builds there what ``asked`` says and ends with `BuildDirectory.finish`.
+
+    After an exception, what is done is kept for the same command to go on from, and ``note`` is told so; unless nothing
+    was finished, or the command cannot succeed on this corpus: then it is removed, and so are folders made here.
+
+    Args:
+        path: The directory: new, empty, or with an unfinished build; with an index if shards are added to it.
+        asked: What to build.
+        note: Told what whoever started the build should know.
+        work_dir: Where temporary files go; None for inside ``path``.
+        fresh: Remove an unfinished build that is found, whatever it is of.
+        first_shard: Number of the first shard to build; those before it are an index that is there.
 
     Raises:
-        OutputError: it exists and is not an empty directory, or cannot be written.
+        OutputError: the directory holds something else, or cannot be written.
+        UnfinishedBuildError: it holds an unfinished build of something else.
+        IndexBusyError: another build is at work in it.
         DiskFullError: the body ran out of disk.
     """
-    output = OutputDirectory(path)
+    made: list[Path] = []
+    kept = True
     try:
-        output.create()
-        yield output
+        _check_content(path, adds=first_shard > 0)
+        _make_folders(path, made)
+        busy = f"{path}: another build is at work in this directory; wait for its end, or choose another"
+        with file_lock(path / BUILD_LOCK, busy):
+            _check_content(path, adds=first_shard > 0)  # now that nobody else can change it
+            if work_dir is not None:
+                _make_folders(work_dir, made)
+            build = _begin(path, asked, work_dir, note, first_shard, fresh=fresh)
+            try:
+                yield build
+            except BaseException as error:
+                kept = build.has_work() and not isinstance(error, (PlanError, EmptyCorpusError))
+                if kept:
+                    note(f"{path}: what is done is kept; run the same command to go on, or remove it to give up")
+                else:
+                    with _uninterrupted():
+                        build.discard()
+                raise
     except BaseException as error:
         with _uninterrupted():
-            output.remove_created()
+            for folder in reversed(made):
+                with suppress(OSError):  # there is something in it, of ours or of somebody else
+                    folder.rmdir()
         if isinstance(error, OSError):
-            raise _as_output_error(path, error) from error
+            raise as_output_error(path, error, kept=kept) from error
         raise
 
 
-def _as_output_error(path: Path, error: OSError) -> OutputError:
+def as_output_error(path: Path, error: OSError, *, kept: bool) -> OutputError:
+    """Returns what a failure to write means for who started the build."""
     if error.errno in _FULL:
+        left = (
+            "what is done is kept; free some and run the same command again" if kept else "what was written is removed"
+        )
         return DiskFullError(
-            f"{path}: no room left on the disk ({error.strerror}); what was written is removed; "
-            "free some, or choose another disk with --out"
+            f"{error.filename or path}: no room left on the disk ({error.strerror}); {left}, "
+            "or choose another disk with --out"
         )
     return OutputError(f"{error.filename or path}: cannot write the index ({error.strerror or error})")
+
+
+def _check_content(path: Path, *, adds: bool) -> None:
+    """Checks that the directory is new or empty, or holds an unfinished build, or an index if shards are added."""
+    try:
+        found = {entry.name for entry in path.iterdir()} if path.exists() else set()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot create the index there ({error.strerror})") from error
+    if adds or found <= {BUILD_LOCK}:
+        return
+    if BUILD_FILE in found:
+        return
+    if INDEX_MANIFEST in found:
+        raise _holds_an_index(path)
+    if shard_folder(0) in found:
+        raise OutputError(f"{path}: the directory holds an unfinished index; if no build is at work on it, remove it")
+    raise OutputError(f"{path}: the directory is not empty; choose another, or empty it first")
+
+
+def _make_folders(path: Path, made: list[Path]) -> None:
+    missing = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
+    try:
+        for folder in reversed(missing):
+            folder.mkdir()
+            made.append(folder)
+            flush_directory(folder.parent)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise OutputError(f"{path}: cannot create the index there ({error.strerror})") from error
+
+
+def _begin(
+    path: Path,
+    asked: BuildJournal,
+    work_dir: Path | None,
+    note: Callable[[str], None],
+    first_shard: int,
+    *,
+    fresh: bool,
+) -> BuildDirectory:
+    """Returns the directory with the build that it holds, or with a new one."""
+    if first_shard == 0 and (path / INDEX_MANIFEST).exists():
+        return _published(path, asked, work_dir)
+    found = None
+    if fresh and (path / BUILD_FILE).exists():
+        old = BuildJournal.load(path, unreadable_as=asked) or asked
+        BuildDirectory(path, _work_folder(path, work_dir, old), old, first_shard).discard()
+    else:
+        found = BuildJournal.load(path)
+    journal = asked if found is None else found.continued_by(asked, path)
+    build = BuildDirectory(path, _work_folder(path, work_dir, journal), journal, first_shard)
+    if journal != found:
+        journal.save(path)
+    build.make_work()
+    if found is not None:
+        note(f"{path}: going on with a build that was interrupted")
+    return build
+
+
+def _published(path: Path, asked: BuildJournal, work_dir: Path | None) -> BuildDirectory:
+    """Returns the directory of an index that was published by a build which ended before it had cleared up."""
+    found = BuildJournal.load(path)
+    try:
+        if found is None:
+            raise _holds_an_index(path)
+        journal = found.continued_by(asked, path)
+    except UnfinishedBuildError as error:
+        raise _holds_an_index(path) from error
+    return BuildDirectory(path, _work_folder(path, work_dir, journal), journal)
+
+
+def _holds_an_index(path: Path) -> OutputError:
+    return OutputError(f"{path}: the directory is not empty, it holds an index; choose another, or empty it first")
+
+
+def _work_folder(path: Path, work_dir: Path | None, journal: BuildJournal) -> Path:
+    return path / WORK_FOLDER if work_dir is None else work_dir / f"headwater-{journal.build_id}"
 
 
 @contextmanager

@@ -6,21 +6,34 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
+from indexing.chunks import SourceCounts
+
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
     """What a finished build did.
 
-    ``num_tokens`` counts positions, as manifests do: every token and one separator a document. ``text_bytes`` is the
-    UTF-8 text of the indexed documents. ``stage_seconds`` has one entry a stage, in order.
+    Attributes:
+        num_documents: Documents in the index.
+        num_tokens: Positions, as manifests count them: every token and one separator a document.
+        text_bytes: UTF-8 text of the documents.
+        index_bytes: The index on disk.
+        temporary_bytes: Disk that temporary files took beside it, at the most.
+        skipped_bad: Lines and rows left out as they hold no document.
+        skipped_empty: Documents left out as they have no token.
+        sources: What each source file gave, in reading order.
+        stage_seconds: One entry a stage, in order; of this attempt, if others were interrupted.
+        notes: What was noted.
     """
 
     num_documents: int
     num_tokens: int
     text_bytes: int
     index_bytes: int
+    temporary_bytes: int
     skipped_bad: int
     skipped_empty: int
+    sources: tuple[SourceCounts, ...]
     stage_seconds: tuple[tuple[str, float], ...]
     notes: tuple[str, ...]
 
@@ -70,12 +83,16 @@ class SilentProgress:
 
 
 class Stages:
-    """Times the stages of one run, passes them on to a listener and remembers what was noted."""
+    """Times the stages of one run, passes them on to a listener and remembers what was noted.
+
+    ``temporary_bytes`` is the most disk that temporary files took, as far as stages have said.
+    """
 
     def __init__(self, progress: Progress):
         self._progress = progress
-        self._seconds: list[tuple[str, float]] = []
+        self._seconds: dict[str, float] = {}
         self._notes: list[str] = []
+        self.temporary_bytes = 0
 
     @contextmanager
     def stage(self, stage: str, total: int, unit: str) -> Iterator[Progress]:
@@ -84,7 +101,7 @@ class Stages:
         self._progress.stage_started(stage, total, unit)
         yield self._progress
         seconds = monotonic() - started
-        self._seconds.append((stage, seconds))
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
         self._progress.stage_finished(stage, seconds)
 
     def note(self, message: str) -> None:
@@ -92,14 +109,22 @@ class Stages:
         self._notes.append(message)
         self._progress.noted(message)
 
+    def tell(self, message: str) -> None:
+        """Tells the listener only."""
+        self._progress.noted(message)
+
+    def took_temporarily(self, size_bytes: int) -> None:
+        """Remembers how much disk temporary files take at a moment."""
+        self.temporary_bytes = max(self.temporary_bytes, size_bytes)
+
     def finish(self, report: BuildReport) -> None:
         """Tells the listener that the index is published."""
         self._progress.finished(report)
 
     @property
     def seconds(self) -> tuple[tuple[str, float], ...]:
-        """Seconds of each finished stage, in order."""
-        return tuple(self._seconds)
+        """Seconds of each finished stage, in order; those of one that came several times together."""
+        return tuple(self._seconds.items())
 
     @property
     def notes(self) -> tuple[str, ...]:

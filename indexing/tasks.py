@@ -50,3 +50,13 @@ class TaskRunner(Protocol):
     def at_once(self) -> int:
         """How many tasks that take a whole machine run at the same time."""
         ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that a task which takes a whole machine may use, on any of them."""
+        ...
+
+    @property
+    def one_core(self) -> bool:
+        """Whether a task that asks for one core has to make do with it, as others run beside it."""
+        ...

@@ -143,8 +143,8 @@ def test_the_report_counts_bad_lines_and_quotes_the_first(tmp_path: Path) -> Non
     assert keeper.report.notes[0].startswith(f"skipped {source}:2: not valid JSON")
     assert [stage for stage, _ in keeper.report.stage_seconds] == [
         "read and tokenize",
+        "assemble",
         "sort",
-        "accelerate",
         "checksums",
     ]
 

@@ -1,22 +1,23 @@
-import resource
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+import indexing.budget
+from indexing.assembling import assembling_memory_bytes
 from indexing.budget import (
     available_memory_bytes,
     check_before_start,
-    check_disk,
-    check_memory,
-    check_writers,
-    format_bytes,
+    check_tokenized,
+    check_tokenizer,
+    disk_needs,
     memory_budget,
-    sidecar_bytes,
-    table_bytes,
 )
-from indexing.errors import DiskFullError, MemoryBudgetError, PlanError
+from indexing.disk_needs import DiskNeeds, check_disk, format_bytes, sidecar_bytes, table_bytes
+from indexing.errors import DiskFullError, MemoryBudgetError
 from indexing.plan import BuildPlan, RawBytes
-from indexing.shard_writer import writer_memory_bytes
 from indexing.sources import find_corpus
 from suffix_engine import accelerate_memory_bytes, fan_out_bytes, sort_memory_bytes
 
@@ -71,51 +72,69 @@ def test_without_control_groups_the_machine_counts(tmp_path: Path) -> None:
     assert available_memory_bytes(tmp_path) > 100 * MIB
 
 
-def test_the_largest_shard_must_fit() -> None:
-    needed = sort_memory_bytes(1000, 2)
-    check_memory(4000, 4, 2, VOCABULARY, needed, estimated=False)
-    with pytest.raises(MemoryBudgetError, match=r"a shard of 1,000 tokens needs .* to sort, the build may"):
-        check_memory(4000, 4, 2, VOCABULARY, needed - 1, estimated=False)
-
-
 @pytest.mark.parametrize("width", [1, 2, 4])
 @pytest.mark.parametrize("num_tokens", [100, 1_000_000, 3_000_000_000])
 def test_a_shard_that_can_be_sorted_can_be_accelerated(num_tokens: int, width: int) -> None:
     assert accelerate_memory_bytes(num_tokens, width) <= sort_memory_bytes(num_tokens, width)
 
 
-def test_the_number_of_shards_that_it_advises_is_enough() -> None:
-    num_tokens, budget = 10_000_000, 100 * MIB
-    with pytest.raises(MemoryBudgetError) as raised:
-        check_memory(num_tokens, 1, 2, VOCABULARY, budget, estimated=True)
-    advised = int(str(raised.value).partition("--shards ")[2].partition(")")[0])
-    assert "probably at least" in str(raised.value)
-    check_memory(num_tokens, advised, 2, VOCABULARY, budget, estimated=True)
+def plan_of(tmp_path: Path, **fields: Any) -> BuildPlan:
+    (tmp_path / "a.txt").write_text("x" * 100_000)
+    return BuildPlan(
+        **{"sources": (tmp_path / "a.txt",), "output": tmp_path / "out", "tokenizer": RawBytes(), **fields}
+    )
 
 
-def test_a_budget_that_no_number_of_shards_meets_gets_no_such_advice() -> None:
-    with pytest.raises(MemoryBudgetError, match=r"may use 1 KiB; allow more memory \(--memory\)"):
-        check_memory(10_000_000, 1, 2, VOCABULARY, 1 << 10, estimated=False)
+def test_less_memory_than_a_process_takes_is_refused_at_once(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    check_before_start(plan, find_corpus(plan.sources), 256 * MIB)
+    with pytest.raises(MemoryBudgetError, match=r"may use 10 MiB of memory, the least .* is 256 MiB; allow more"):
+        check_before_start(plan, find_corpus(plan.sources), 10 * MIB)
 
 
-def test_a_number_of_shards_that_would_not_fit_while_they_are_written_is_not_advised() -> None:
-    # In 80 MiB they would have to be sorted in 215 shards, and those take 268 MiB to write.
-    with pytest.raises(MemoryBudgetError, match=r"may use 80 MiB; allow more memory \(--memory\)"):
-        check_memory(600_000_000, 1, 2, VOCABULARY, 80 * MIB, estimated=False)
+def test_a_vocabulary_whose_counts_do_not_fit_is_refused() -> None:
+    needed = assembling_memory_bytes(VOCABULARY)
+    check_tokenizer(VOCABULARY, needed)
+    with pytest.raises(MemoryBudgetError, match=r"vocabulary of 32,000 entries needs .*; allow more memory"):
+        check_tokenizer(VOCABULARY, needed - 1)
 
 
-def test_all_shards_must_fit_while_they_are_written() -> None:
-    needed = 100 * writer_memory_bytes(VOCABULARY)
-    check_writers(100, VOCABULARY, needed)
-    with pytest.raises(
-        MemoryBudgetError, match=r"writing 100 shards .* needs .* of memory.*; use at most 99 shards \(--sh"
-    ):
-        check_writers(100, VOCABULARY, needed - 1)
+def test_a_disk_is_checked_for_all_that_is_on_it_at_its_fullest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path)
+    needs = disk_needs(1_000_000, 2, 1000, 50_000, plan, 1 << 30, at_once=1)
+    assert needs.peak_bytes == max(needs.chunk_bytes + needs.core_bytes, needs.index_bytes + needs.run_bytes)
+    free = needs.peak_bytes
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    check_tokenized(plan, needs, [tmp_path / "none"])
+    free -= 1
+    with pytest.raises(DiskFullError, match=r"the index needs \S+ MiB of disk, \S+ MiB are free"):
+        check_tokenized(plan, needs, [tmp_path / "none"])
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "text").write_bytes(b"x")
+    check_tokenized(plan, needs, [tmp_path / "there"])
 
 
-def test_a_vocabulary_that_fits_into_no_shard_gets_no_advice_on_shards() -> None:
-    with pytest.raises(MemoryBudgetError, match=r"writing 1 shards .* may use 64 MiB; allow more memory"):
-        check_writers(1, 10_000_000, 64 * MIB)
+def test_temporary_files_on_another_disk_are_asked_of_that_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path, work_dir=tmp_path / "work")
+    needs = disk_needs(1_000_000, 2, 1000, 50_000, plan, 1 << 30, at_once=1)
+    asked = {}
+    monkeypatch.setattr(indexing.budget, "on_one_disk", lambda one, other: False)
+    monkeypatch.setattr(indexing.budget, "check_disk", lambda path, size, estimated: asked.update({path: size}))
+    check_tokenized(plan, needs, [])
+    assert asked == {tmp_path / "work": needs.chunk_bytes, tmp_path / "out": needs.index_bytes + needs.run_bytes}
+
+
+def test_the_table_and_the_text_are_counted_for_every_shard() -> None:
+    needs = DiskNeeds.of(1000, 2, 10, 500, num_shards=3, run_bytes=7, accelerate=False)
+    assert needs.core_bytes == needs.chunk_bytes == 2000 + 160 + 500
+    assert needs.table_bytes == 3 * table_bytes(334, 2)
+    assert needs.temporary_bytes == needs.chunk_bytes
+    accelerated = DiskNeeds.of(1000, 2, 10, 500, num_shards=3, run_bytes=7, accelerate=True)
+    assert accelerated.table_bytes == needs.table_bytes + 3 * sidecar_bytes(334, 2)
 
 
 def test_a_disk_without_room_is_named_before_the_directory_exists(tmp_path: Path) -> None:
@@ -145,11 +164,3 @@ def test_sizes_are_written_for_people() -> None:
         "5 MiB",
         "3 TiB",
     ]
-
-
-def test_more_shards_than_open_files_allow_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("x")
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    plan = BuildPlan(sources=(tmp_path,), output=tmp_path / "out", tokenizer=RawBytes(), shards=min(limit, 100_000))
-    with pytest.raises(PlanError, match=rf"shards need \d+ open files, this process may have {limit}"):
-        check_before_start(plan, find_corpus([tmp_path]), 1 << 40)

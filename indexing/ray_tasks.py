@@ -1,0 +1,233 @@
+"""Runs the tasks of a build on Ray: on this machine, or on a cluster. The only file of the package that imports Ray.
+
+Ray places tasks by the cores and memory that they ask for, and runs one again whose worker died. Every machine must
+see the index and the temporary files under the same paths: a shared file system.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from index_format.errors import IndexFormatError
+from indexing.errors import BuildWorkerError, IndexingError
+from indexing.tasks import Advanced, Task
+from suffix_engine import EngineError
+
+# Read by Ray when it is imported. Ray's own ports listen on every interface; a token keeps others out of them.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "60"}
+_OWN_ENVIRONMENT = {"RAY_AUTH_MODE": "token"}
+# Ray replaces 127.0.0.1 by the machine's outward address; this one it takes for what it is, a loopback address.
+_NODE_ADDRESS = "127.0.0.2"
+_OBJECT_STORE_BYTES = 100 << 20
+_STARTS = 2
+# After the first try: a worker that dies of what it works on, and not of its machine, dies every time.
+_RETRIES = 3
+_CONTINUES = "what is done is kept, and the same command goes on from it"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a task raised. Sent as a result: Ray would wrap it into an error of its own."""
+
+    error: Exception
+
+
+class RayTasks:
+    """Implements `tasks.TaskRunner`."""
+
+    one_core = True
+
+    def __init__(self, workers: int):
+        """Runs ``workers`` tasks at a time; 0 for as many as the cluster has cores."""
+        self._nodes = _nodes()
+        self._workers = workers or sum(int(node["CPU"]) for node in self._nodes)
+        self._cores = min(int(node["CPU"]) for node in self._nodes)
+
+    @property
+    def at_once(self) -> int:
+        """See `tasks.TaskRunner.at_once`."""
+        return max(1, sum(int(node["CPU"]) // self._cores for node in self._nodes))
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `tasks.TaskRunner.memory_bytes`."""
+        return int(min(node.get("memory", 0) for node in self._nodes))
+
+    def run(self, tasks: Iterable[Task[T]], advanced: Advanced) -> Iterator[T]:
+        """See `tasks.TaskRunner.run`."""
+        import ray
+
+        waiting = iter(tasks)
+        running: dict[Any, Task[T]] = {}
+        try:
+            while True:
+                while len(running) < self._workers and (task := next(waiting, None)) is not None:
+                    running[self._submit(task)] = task
+                if not running:
+                    return
+                ended, _ = ray.wait(list(running), num_returns=1)
+                for reference in ended:
+                    task = running.pop(reference)
+                    result = _result_of(reference, task)
+                    advanced(task.amount)
+                    yield result
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+    def _submit(self, task: Task[Any]) -> Any:
+        import ray
+
+        cores = task.cores or self._cores
+        if not any(node["CPU"] >= cores and node.get("memory", 0) >= task.memory_bytes for node in self._nodes):
+            most = max(int(node.get("memory", 0)) for node in self._nodes)
+            raise BuildWorkerError(
+                f"{task.name}: no machine of the Ray cluster offers {cores} cores and {task.memory_bytes:,} bytes of "
+                f"memory, the most memory is {most:,} bytes; lower --memory, or add machines"
+            )
+        remote: Any = ray.remote(_call)
+        call = remote.options(
+            name=task.name, num_cpus=cores, memory=task.memory_bytes, max_retries=_RETRIES, retry_exceptions=False
+        )
+        return call.remote(version("headwater"), task, cores)
+
+
+@contextmanager
+def ray_tasks(workers: int, address: str | None, memory_bytes: int) -> Iterator[RayTasks]:
+    """Yields a runner on the cluster at ``address``, or on a Ray of its own that is stopped at the end.
+
+    A Ray that this process is connected to already is used as it is. Of its own Ray ``memory_bytes`` bounds what all
+    tasks of a moment take together.
+
+    Raises:
+        BuildWorkerError: Ray does not start, or there is no cluster at the address.
+    """
+    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+    if address is None:
+        os.environ.update(_OWN_ENVIRONMENT)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    if ray.is_initialized():
+        yield RayTasks(workers)
+        return
+    with tempfile.TemporaryDirectory(prefix="headwater-ray-", ignore_cleanup_errors=True) as temp_dir:
+        with _handlers_kept():
+            if address is None:
+                _start(workers, memory_bytes, temp_dir)
+            else:
+                _connect(address)
+        try:
+            yield RayTasks(workers)
+        finally:
+            ray.shutdown()
+
+
+def _start(workers: int, memory_bytes: int, temp_dir: str) -> None:
+    """Starts Ray, again if need be: where several start at once, one may lose a port to another and never get ready."""
+    import ray
+
+    for tries_left in reversed(range(_STARTS)):
+        try:
+            ray.init(
+                address="local",  # never one that happens to run
+                num_cpus=workers,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _memory=memory_bytes,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                _node_ip_address=_NODE_ADDRESS,
+                _temp_dir=temp_dir,
+            )
+            return
+        except Exception as error:  # Ray raises just that
+            ray.shutdown()
+            if not tries_left:
+                raise BuildWorkerError(
+                    f"Ray did not start ({' '.join(str(error).split())}); --workers 1 builds without it"
+                ) from error
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except Exception as error:  # Ray raises just that
+        reason = (str(error).split("\n") or [type(error).__name__])[0]
+        raise BuildWorkerError(
+            f"{address}: cannot connect to a Ray cluster there ({reason}); start one with 'ray start', "
+            "or leave --ray-address out to use this machine alone"
+        ) from error
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Puts back who is told of SIGTERM: Ray makes itself that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _nodes() -> list[dict[str, float]]:
+    """Returns what each machine offers that does work."""
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    offers: list[dict[str, float]] = [node["Resources"] for node in nodes if node["Alive"]]
+    working = [offer for offer in offers if offer.get("CPU", 0) >= 1]
+    if not working:
+        raise BuildWorkerError("the Ray cluster has no machine with a core to work with; start Ray with --num-cpus")
+    return working
+
+
+def _call(driver_version: str, task: Task[T], cores: int) -> T | _Failure:
+    """Runs a task in a worker. What input, files or the disk may cause is returned."""
+    try:
+        if (found := version("headwater")) != driver_version:
+            raise BuildWorkerError(
+                f"a worker has headwater {found}, the build was started by {driver_version}; install the same on all"
+            )
+        # Read by the tokenizers package when it first encodes.
+        os.environ["RAYON_NUM_THREADS"] = str(cores)
+        return task.function(*task.arguments, lambda amount: None)
+    except (IndexingError, IndexFormatError, EngineError, OSError, MemoryError) as error:
+        return _Failure(error)
+
+
+def _result_of(reference: Any, task: Task[T]) -> T:
+    import ray
+
+    try:
+        result = ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        raise  # a fault of ours, with the worker's traceback
+    except ray.exceptions.OutOfMemoryError as error:
+        raise BuildWorkerError(
+            f"{task.name}: Ray ended its worker {_RETRIES + 1} times, as the machine ran out of memory; "
+            f"use fewer --workers or less --memory; {_CONTINUES}"
+        ) from error
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BuildWorkerError(
+            f"{task.name}: its worker died {_RETRIES + 1} times ({reason}); look at the memory of the machine, and at "
+            f"Ray's logs; {_CONTINUES}"
+        ) from error
+    if isinstance(result, _Failure):
+        raise result.error
+    return result  # type: ignore[no-any-return]

@@ -1,0 +1,43 @@
+"""Who does the work of a build: this process, or workers on Ray."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from indexing.budget import memory_budget
+from indexing.local_tasks import LocalTasks
+from indexing.plan import BuildPlan
+from indexing.sources import Corpus
+from indexing.tasks import TaskRunner
+
+# Ray takes some 6 s to start; a core tokenizes this in half a minute or more.
+_LEAST_BYTES_FOR_RAY = 256 << 20
+
+
+def uses_ray(plan: BuildPlan, corpus: Corpus) -> bool:
+    """Says whether a build runs on Ray: asked for, or a corpus large enough on a machine with cores to share it."""
+    if plan.ray_address is not None or plan.workers > 1:
+        return True
+    return plan.workers == 0 and _cores() > 1 and corpus.size_bytes >= _LEAST_BYTES_FOR_RAY
+
+
+@contextmanager
+def task_runner(plan: BuildPlan, corpus: Corpus) -> Iterator[TaskRunner]:
+    """Yields who runs the tasks of a build; workers end with the body.
+
+    Raises:
+        BuildWorkerError: Ray cannot be started or reached.
+    """
+    if not uses_ray(plan, corpus):
+        yield LocalTasks()
+        return
+    from indexing.ray_tasks import ray_tasks  # what it imports takes a second to load
+
+    workers = plan.workers or (0 if plan.ray_address is not None else _cores())
+    memory_bytes = max(memory_budget(None), plan.memory_bytes or 0)
+    with ray_tasks(workers, plan.ray_address, memory_bytes) as runner:
+        yield runner
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
