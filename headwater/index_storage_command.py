@@ -1,0 +1,88 @@
+"""``headwater index push|pull``: put an index on object storage, and bring it, or some shards of it, to a server."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from headwater.build_progress import build_progress, format_seconds
+from headwater.labels import plural
+from headwater.place_type import PlaceType
+from indexing.progress import Stages
+from indexing.pulling import DEFAULT_CONNECTIONS, MAX_CONNECTIONS, pull
+from indexing.remote_path import Place, RemotePath
+from indexing.remote_publishing import publish_to
+from indexing.remote_record import MoveReport
+
+_DIRECTORY = click.Path(path_type=Path)
+
+
+@click.command("push")
+@click.argument("directory", type=_DIRECTORY)
+@click.argument("url", type=PlaceType(), metavar="URL")
+@click.option("--read-back", is_flag=True, help="Also read what has arrived, and compare its checksums.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def push_command(directory: Path, url: Place, read_back: bool, as_json: bool) -> None:
+    """Put an index on object storage.
+
+    URL is a folder: s3://bucket/index, gs://bucket/index, or what else fsspec knows. Readers find the index once all of
+    it is there. When the work is interrupted, the same command continues it.
+    """
+    with build_progress(Console(stderr=True)) as shown:
+        report = publish_to(directory, _remote(url), Stages(shown), read_back=read_back)
+    _print_report(str(url), report, "uploaded", as_json=as_json)
+
+
+@click.command("pull")
+@click.argument("url", type=PlaceType(), metavar="URL")
+@click.argument("directory", type=_DIRECTORY)
+@click.option(
+    "--shard",
+    "shards",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="N",
+    help="Only this shard, with what every server needs besides; repeat for more. Without it all shards come.",
+)
+@click.option("--no-shards", is_flag=True, help="Manifest and tokenizer only: what a coordinator reads.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, MAX_CONNECTIONS),
+    default=DEFAULT_CONNECTIONS,
+    show_default=True,
+    metavar="N",
+    help="Requests made at a time; each holds 8 MiB of memory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def pull_command(
+    url: Place, directory: Path, shards: tuple[int, ...], no_shards: bool, connections: int, as_json: bool
+) -> None:
+    """Bring an index, or some of its shards, from object storage.
+
+    Every file is checked against its published checksum before it gets its name, and index.json comes last. When the
+    work is interrupted, the same command continues it. DIRECTORY may hold this index already: then only what is missing
+    comes.
+    """
+    if no_shards and shards:
+        raise click.UsageError("Give one of --shard and --no-shards.")
+    wanted = () if no_shards else shards or None
+    with build_progress(Console(stderr=True)) as shown:
+        report = pull(_remote(url), directory, shown, shards=wanted, num_connections=connections)
+    _print_report(str(directory), report, "downloaded", as_json=as_json)
+
+
+def _remote(place: Place) -> RemotePath:
+    """Returns the URL of a place; a folder on this machine, a mounted one for instance, will do as well."""
+    return place if isinstance(place, RemotePath) else RemotePath(f"file://{place.absolute()}")
+
+
+def _print_report(place: str, report: MoveReport, moved: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"place": place, **asdict(report)}))
+        return
+    click.echo(
+        f"{place}: index {report.index_id}, {plural(report.num_shards, 'shard')} of {report.size_bytes / 1e9:.2f} GB, "
+        f"{report.moved_bytes / 1e9:.2f} GB {moved} in {format_seconds(report.seconds)}"
+    )

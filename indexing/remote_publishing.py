@@ -1,0 +1,151 @@
+"""Puts an index on storage: every shard's files, then its manifest, and last the manifest of the index."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
+from index_format.manifest import IndexManifest
+from indexing.errors import OutputError, StorageError, VerificationError
+from indexing.progress import Progress, SilentProgress, Stages
+from indexing.remote_index import IndexFile, RemoteIndex, files_beside, shard_files
+from indexing.remote_path import RemotePath
+from indexing.remote_ranges import connections
+from indexing.remote_record import MovedFile, MoveRecord, MoveReport
+from indexing.storage import Store, open_store
+
+# Beside the index: what has been uploaded, so that an interrupted push, or one of a changed index, skips it.
+UPLOAD_RECORD = "uploads.json"
+_CHUNK_BYTES = 4 << 20
+_CONNECTIONS = 8
+
+
+def publish_to(
+    directory: Path, url: RemotePath, stages: Stages | None = None, *, read_back: bool = False
+) -> MoveReport:
+    """Puts the index in ``directory`` into a folder on storage. Readers see it once all of it is there.
+
+    Each file is compared with its published checksum as it is sent, and its size with what arrived. Files that an
+    earlier attempt brought there are not sent again.
+
+    Args:
+        directory: A finished index.
+        url: A folder, which holds nothing, an unfinished push, or this index (or an earlier generation of it).
+        stages: Is told.
+        read_back: Also read every file that was sent, and compare its checksum.
+
+    Raises:
+        IndexFormatError: there is no index, or its manifests or sizes disagree.
+        OutputError: another index is at the URL.
+        VerificationError: a file is not what was published.
+        StorageError: the storage refuses or cannot be reached; what is there is kept for the next attempt.
+    """
+    stages = stages or Stages(SilentProgress())
+    manifest = IndexManifest.load(directory)
+    shards = manifest.load_shards(directory)
+    _check_place(manifest, url)
+    push = _Push(directory, url, read_back=read_back)
+    files = [file for shard in shards for file in shard_files(shard)]
+    size_bytes = sum(file.size_bytes or 0 for file in files)
+    with stages.stage("upload", size_bytes, "bytes") as progress:
+        for shard in shards:
+            for file in shard_files(shard):
+                push.send(file, progress)
+            push.send_manifest(f"{shard_folder(shard.shard)}/{SHARD_MANIFEST}")
+        for file in files_beside(manifest):
+            push.send(file, progress)
+        push.send_manifest(INDEX_MANIFEST)
+    return MoveReport(manifest.index_id, len(shards), size_bytes, push.moved_bytes, dict(stages.seconds)["upload"])
+
+
+def _check_place(manifest: IndexManifest, url: RemotePath) -> None:
+    found = RemoteIndex.find(url)
+    if found is None or found.manifest.index_id == manifest.index_id:
+        return
+    if found.manifest.generation >= manifest.generation:
+        raise OutputError(
+            f"{url}: holds index {found.manifest.index_id} already, this is {manifest.index_id}; choose another URL, "
+            "or remove what is there first"
+        )
+
+
+class _Push:
+    """One upload, and what of it is done."""
+
+    def __init__(self, directory: Path, url: RemotePath, *, read_back: bool):
+        self._directory = directory
+        self._url = url
+        self._read_back = read_back
+        self._store: Store = open_store(url)
+        place = url.joined(UPLOAD_RECORD)
+        self._record = MoveRecord()
+        if self._store.find(place) is not None:
+            self._record = MoveRecord.parse(self._store.read(place))
+        self.moved_bytes = 0
+
+    def send(self, file: IndexFile, progress: Progress) -> None:
+        """Uploads a file, unless it is there."""
+        place = self._url.joined(file.name)
+        size_bytes = (self._directory / file.name).stat().st_size
+        known = self._record.files.get(file.name)
+        if known is not None and known.sha256 == file.sha256:
+            found = self._store.find(place)
+            if found is not None and (found.size_bytes, found.mark) == (known.size_bytes, known.mark):
+                progress.found_done(size_bytes)
+                return
+        told = 0
+
+        def content() -> Iterator[bytes]:
+            nonlocal told
+            sent = 0
+            for chunk in _checked(self._directory / file.name, file.sha256):
+                yield chunk
+                sent += len(chunk)
+                if sent > told:  # less while a broken attempt is made up for
+                    progress.advanced(sent - told)
+                    told = sent
+
+        self._store.write(place, content)
+        self.moved_bytes += size_bytes
+        self._record.files[file.name] = self._arrived(place, file, size_bytes)
+        record = self._record.to_json()
+        self._store.write(self._url.joined(UPLOAD_RECORD), lambda: [record])
+
+    def send_manifest(self, name: str) -> None:
+        """Uploads a manifest, in place of one that is there."""
+        content = (self._directory / name).read_bytes()
+        self._store.write(self._url.joined(name), lambda: [content])
+
+    def _arrived(self, place: RemotePath, file: IndexFile, size_bytes: int) -> MovedFile:
+        """Returns the entry for a file that was sent, after looking at what arrived."""
+        found = self._store.find(place)
+        if found is None or found.size_bytes != size_bytes:
+            held = "nothing" if found is None else f"{found.size_bytes} bytes"
+            raise StorageError(f"{place}: {size_bytes} bytes were sent, the storage has {held}; push again")
+        if self._read_back:
+            digest = hashlib.sha256()
+            with connections(_CONNECTIONS) as lines:
+                for content in lines.read(self._store.open(place)):
+                    digest.update(content)
+            if digest.hexdigest() != file.sha256:
+                raise StorageError(
+                    f"{place}: what arrived has sha256 {digest.hexdigest()}, {file.sha256} was sent; push again"
+                )
+        return MovedFile(file.sha256, size_bytes, found.mark)
+
+
+def _checked(path: Path, sha256: str) -> Iterator[bytes]:
+    """Yields the content of a file; at its end, raises if it was not what was published."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                yield chunk
+    except OSError as error:
+        raise VerificationError(f"{path}: cannot read the file ({error.strerror or error})") from error
+    if digest.hexdigest() != sha256:
+        raise VerificationError(
+            f"{path}: content has sha256 {digest.hexdigest()}, {sha256} was published; "
+            "the file has changed or is damaged, build or pull it again"
+        )
