@@ -18,7 +18,14 @@ from typing import Any
 from index_format.layout import INDEX_MANIFEST, TOKENIZER_FILE, shard_folder
 from index_format.manifest import flush_directory
 from indexing.build_journal import BUILD_FILE, BuildJournal
-from indexing.errors import DiskFullError, EmptyCorpusError, OutputError, PlanError, UnfinishedBuildError
+from indexing.errors import (
+    DiskFullError,
+    EmptyCorpusError,
+    EngineCallError,
+    OutputError,
+    PlanError,
+    UnfinishedBuildError,
+)
 from indexing.file_lock import file_lock
 
 BUILD_LOCK = "build.lock"
@@ -28,6 +35,8 @@ _CHUNKS = "chunks"
 _SHARD = re.compile(r"shard_[0-9]+")
 # What the tasks of a build that was killed may take to end, on other machines too.
 _TASK_PATIENCE_S = 60.0
+# How the engine ends what the system said.
+_OS_ERROR = re.compile(r"\(os error ([0-9]+)\)")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -178,21 +187,23 @@ def build_directory(
                 with suppress(OSError):  # there is something in it, of ours or of somebody else
                     folder.rmdir()
         if isinstance(error, OSError):
-            raise as_output_error(path, error, kept=kept) from error
+            raise _as_output_error(path, error, kept=kept) from error
+        if isinstance(error, EngineCallError) and (found := _OS_ERROR.search(str(error))) and int(found[1]) in _FULL:
+            raise DiskFullError(f"{error}; the disk is full; {_full_advice(kept=kept)}") from error
         raise
 
 
-def as_output_error(path: Path, error: OSError, *, kept: bool) -> OutputError:
-    """Returns what a failure to write means for who started the build."""
+def _as_output_error(path: Path, error: OSError, *, kept: bool) -> OutputError:
+    where = error.filename or path
     if error.errno in _FULL:
-        left = (
-            "what is done is kept; free some and run the same command again" if kept else "what was written is removed"
-        )
-        return DiskFullError(
-            f"{error.filename or path}: no room left on the disk ({error.strerror}); {left}, "
-            "or choose another disk with --out"
-        )
-    return OutputError(f"{error.filename or path}: cannot write the index ({error.strerror or error})")
+        return DiskFullError(f"{where}: no room left on the disk ({error.strerror}); {_full_advice(kept=kept)}")
+    return OutputError(f"{where}: cannot write the index ({error.strerror or error})")
+
+
+def _full_advice(*, kept: bool) -> str:
+    if kept:
+        return "what is done is kept: free some and run the same command again to go on"
+    return "what was written is removed; free some, or choose another disk with --out"
 
 
 def _check_content(path: Path, *, adds: bool) -> None:

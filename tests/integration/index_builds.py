@@ -1,5 +1,6 @@
 """What the tests of whole builds share: corpora, and the command in a process of its own."""
 
+import hashlib
 import json
 import os
 import random
@@ -33,6 +34,16 @@ def write_corpus(path: Path, texts: Sequence[str]) -> Path:
 def plan_of(source: Path, output: Path, shards: int = 1, tokenizer: TokenizerChoice | None = None) -> BuildPlan:
     """Returns a plan to index one source, in raw bytes if no tokenizer is named."""
     return BuildPlan(sources=(source,), output=output, tokenizer=tokenizer or RawBytes(), shards=shards)
+
+
+def tree_of(directory: Path) -> dict[str, str | None]:
+    """Returns the SHA-256 of every file below a directory by its path, and None for every folder."""
+    return {
+        path.relative_to(directory).as_posix(): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        )
+        for path in sorted(directory.rglob("*"))
+    }
 
 
 def index_command(*arguments: str | Path, limit_bytes: int | None = None) -> "subprocess.Popen[str]":

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import indexing
 from headwater.index_command import index
-from tests.integration.index_builds import make_texts, run_index_command, write_corpus
+from tests.integration.index_builds import make_texts, plan_of, run_index_command, tree_of, write_corpus
 from tests.tiny_index import byte_level_tokenizer
 
 TEXTS = make_texts(10)
@@ -110,11 +111,10 @@ def test_a_tokenizer_that_cannot_be_used_is_named(
     assert f"{file}: {message}" in found
 
 
-def test_memory_that_cannot_hold_a_shard_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_memory_that_no_build_can_do_with_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     source = write_corpus(tmp_path / "a.jsonl", make_texts(3000, words=400))
     message = refused(tmp_path / "index", source, "--raw-bytes", "--memory", "1MiB")
-    assert "probably at least" in message
-    assert "of memory to sort, the build may use 1 MiB" in message
+    assert "may use 1 MiB of memory, the least they can do with is 256 MiB; allow more (--memory)" in message
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,20 @@ def test_a_full_disk_while_writing_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
 
 
-def test_a_full_disk_while_sorting_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_while_sorting_keeps_what_is_done_for_when_there_is_room(tmp_path: Path) -> None:
     # One byte a token, but three an entry of the table: only the table is over the limit.
     source = write_corpus(tmp_path / "a.jsonl", make_texts(1000, words=200))
     size = source.stat().st_size
-    code, _, err = run_index_command(
-        "build", source, "--out", tmp_path / "index", "--raw-bytes", limit_bytes=size * 3 // 2
-    )
-    assert code == 1, err
-    assert "the shard could not be sorted" in err
-    assert "table.0" in err
-    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    command = ["build", source, "--out", tmp_path / "index", "--raw-bytes"]
+    for _ in range(2):
+        code, _, err = run_index_command(*command, limit_bytes=size * 3 // 2)
+        assert code == 1, err
+        assert "the shard could not be sorted" in err
+        assert "table.0" in err
+        assert "the disk is full; what is done is kept: free some and run the same command again to go on" in err
+        assert not (tmp_path / "index" / "index.json").exists()
+    assert "going on with a build that was interrupted" in err
+    code, _, err = run_index_command(*command)
+    assert code == 0, err
+    indexing.build(plan_of(source, tmp_path / "undisturbed"))
+    assert tree_of(tmp_path / "index") == tree_of(tmp_path / "undisturbed")

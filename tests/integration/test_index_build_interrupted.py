@@ -1,9 +1,11 @@
-"""Ending a build while it runs: nothing of the index and no process stays."""
+"""Ending a build while it runs: no process and no half of an index stays, and the same command goes on."""
 
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -17,6 +19,8 @@ from tests.integration.index_builds import (
     make_texts,
     plan_of,
     processes_of_group,
+    run_index_command,
+    tree_of,
     wait_until,
     write_corpus,
 )
@@ -37,14 +41,33 @@ def assert_nothing_left(process: "subprocess.Popen[str]", directory: Path) -> No
     assert processes_of_group(process.pid) == []
 
 
+def assert_goes_on(process: "subprocess.Popen[str]", command: Sequence[str | Path], undisturbed: Path) -> None:
+    """Checks that a build has ended without an index, and that the same command makes one as if nothing had been."""
+    assert processes_of_group(process.pid) == []
+    (directory,) = (Path(after) for before, after in pairwise(command) if before == "--out")
+    assert sorted(entry.name for entry in directory.iterdir()) == ["build.json", "shard_00000", "work"]
+    code, _, err = run_index_command(*command)
+    assert code == 0, err
+    assert "going on with a build that was interrupted" in err
+    assert tree_of(directory) == tree_of(undisturbed)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("undisturbed") / "index"
+    indexing.build(plan_of(source, directory))
+    return directory
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stage", ["reading", "sorting"])
-def test_an_interrupted_build_leaves_no_file_and_no_process(
-    tmp_path: Path, source: Path, stage: str, signal_number: signal.Signals
+def test_an_interrupted_build_leaves_no_process_and_is_continued(
+    tmp_path: Path, source: Path, undisturbed: Path, stage: str, signal_number: signal.Signals
 ) -> None:
-    with index_command("build", source, "--out", tmp_path / "index", "--raw-bytes") as process:
+    command = ["build", source, "--out", tmp_path / "index", "--raw-bytes"]
+    with index_command(*command) as process:
         if stage == "reading":
-            wait_until(lambda: any(tmp_path.rglob("tokenized.0")), process)
+            wait_until(lambda: any(tmp_path.rglob("chunk.json")), process)
         else:
             wait_until(lambda: sorting(process), process)
         # A terminal sends Ctrl-C to the whole group; a supervisor sends SIGTERM to the process.
@@ -55,11 +78,29 @@ def test_an_interrupted_build_leaves_no_file_and_no_process(
         _, err = process.communicate(timeout=10)
     assert process.returncode == 128 + signal_number, err
     assert "Traceback" not in err
+    assert f"{tmp_path / 'index'}: what is done is kept; run the same command to go on" in err
+    assert_goes_on(process, command, undisturbed)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_has_finished_nothing_leaves_no_file_and_no_process(
+    tmp_path: Path, source: Path, signal_number: signal.Signals
+) -> None:
+    with index_command("build", source, "--out", tmp_path / "index", "--raw-bytes") as process:
+        wait_until(lambda: any(tmp_path.rglob("text")), process)
+        if signal_number is signal.SIGINT:
+            os.killpg(process.pid, signal_number)
+        else:
+            process.send_signal(signal_number)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 128 + signal_number, err
+    assert "Traceback" not in err
     assert_nothing_left(process, tmp_path)
 
 
-def test_a_sort_does_not_outlive_a_killed_build(tmp_path: Path, source: Path) -> None:
-    with index_command("build", source, "--out", tmp_path / "index", "--raw-bytes") as process:
+def test_a_sort_does_not_outlive_a_killed_build(tmp_path: Path, source: Path, undisturbed: Path) -> None:
+    command = ["build", source, "--out", tmp_path / "index", "--raw-bytes"]
+    with index_command(*command) as process:
         wait_until(lambda: sorting(process), process)
         process.kill()
         process.communicate(timeout=10)
@@ -68,17 +109,20 @@ def test_a_sort_does_not_outlive_a_killed_build(tmp_path: Path, source: Path) ->
         time.sleep(0.01)
     assert processes_of_group(process.pid) == []
     assert not (tmp_path / "index" / "index.json").exists()
+    (tmp_path / "index" / "build.lock").unlink()  # locks nothing any more
+    assert_goes_on(process, command, undisturbed)
 
 
-def test_a_killed_sort_ends_the_build_with_a_clear_error(tmp_path: Path, source: Path) -> None:
-    with index_command("build", source, "--out", tmp_path / "index", "--raw-bytes") as process:
+def test_a_killed_sort_ends_the_build_with_a_clear_error(tmp_path: Path, source: Path, undisturbed: Path) -> None:
+    command = ["build", source, "--out", tmp_path / "index", "--raw-bytes"]
+    with index_command(*command) as process:
         wait_until(lambda: sorting(process), process)
         (child,) = psutil.Process(process.pid).children()
         child.kill()
         _, err = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "the process at work on this shard (sort) was killed by SIGKILL; did the machine run out of memory?" in err
-    assert_nothing_left(process, tmp_path)
+    assert_goes_on(process, command, undisturbed)
 
 
 def test_interrupting_the_training_of_a_tokenizer_ends_the_build_at_once(tmp_path: Path, source: Path) -> None:
