@@ -9,28 +9,67 @@ import click
 
 from headwater.build_progress import format_seconds
 from headwater.labels import plural
-from headwater.plain_text import visible
+from headwater.plain_text import shorten, visible
 from index_format.layout import DIRECTORY, FAN_OUT
 from index_format.manifest import IndexManifest, ShardManifest
 from indexing import AccelerationReport, BuildReport
+from indexing.chunks import SourceCounts
 from indexing.disk_needs import format_bytes
 
+# Rows of the table of sources; the JSON form has all.
+_MOST_SOURCES = 40
+_SOURCE_WIDTH = 60
 
-def print_build(directory: Path, manifest: IndexManifest, report: BuildReport, *, as_json: bool) -> None:
+
+def print_build(place: str, manifest: IndexManifest, report: BuildReport, *, as_json: bool) -> None:
     """Prints what a build did."""
     seconds = sum(taken for _, taken in report.stage_seconds)
-    rate = report.num_tokens / seconds
+    rate = report.num_tokens / seconds if seconds else 0.0
     if as_json:
-        summary = {"directory": str(directory), "index_id": manifest.index_id, **asdict(report)}
+        summary = {"directory": place, "index_id": manifest.index_id, **asdict(report)}
         summary |= {"stage_seconds": dict(report.stage_seconds), "seconds": seconds, "tokens_per_second": rate}
         click.echo(json.dumps(summary))
         return
     skipped = f"{plural(report.skipped_bad, 'bad line')}, {plural(report.skipped_empty, 'empty document')}"
-    click.echo(f"{directory}: index {manifest.index_id} built in {format_seconds(seconds)}")
+    click.echo(f"{place}: index {manifest.index_id} built in {format_seconds(seconds)}")
     shards = plural(manifest.num_shards, "shard")
     click.echo(f"  documents  {report.num_documents:,} in {shards} (skipped: {skipped})")
     click.echo(f"  tokens     {report.num_tokens:,}, {rate:,.0f} a second")
-    click.echo(f"  size       {format_bytes(report.text_bytes)} of text, {format_bytes(report.index_bytes)} of index")
+    click.echo(
+        f"  size       {format_bytes(report.text_bytes)} of text, {format_bytes(report.index_bytes)} of index, "
+        f"{format_bytes(report.temporary_bytes)} of temporary files at the most"
+    )
+    for line in source_lines(report.sources):
+        click.echo(line)
+
+
+def source_lines(sources: Sequence[SourceCounts]) -> list[str]:
+    """Returns a table of what each source file gave; nothing for a single file that nothing was left out of."""
+    if len(sources) < 2 and not any(source.skipped_empty or source.skipped_bad for source in sources):
+        return []
+    rows: list[tuple[str, ...]] = [("source", "documents", "tokens", "text", "empty", "bad")]
+    rows += [(shorten(visible(one.name), _SOURCE_WIDTH), *_cells(one)) for one in sources[:_MOST_SOURCES]]
+    if others := sources[_MOST_SOURCES:]:
+        rows.append((f"{len(others):,} others", *_cells(_total(others))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+
+
+def _total(sources: Sequence[SourceCounts]) -> SourceCounts:
+    return SourceCounts(
+        "",
+        sum(source.num_documents for source in sources),
+        sum(source.num_tokens for source in sources),
+        sum(source.text_bytes for source in sources),
+        sum(source.skipped_empty for source in sources),
+        sum(source.skipped_bad for source in sources),
+    )
+
+
+def _cells(source: SourceCounts) -> tuple[str, ...]:
+    numbers = (source.num_documents, source.num_tokens)
+    left_out = (source.skipped_empty, source.skipped_bad)
+    return (*(f"{n:,}" for n in numbers), format_bytes(source.text_bytes), *(f"{n:,}" for n in left_out))
 
 
 def print_acceleration(directory: Path, report: AccelerationReport, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ _FORMAT = 1
 _MOST_DIFFERENCES = 5
 # Fields of a plan that do not decide what is in the index, or are told in another way.
 _ELSEWHERE = {
-    *("output", "memory_bytes", "threads", "parts", "workers", "ray_address", "work_dir", "fresh"),
+    *("output", "memory_bytes", "threads", "parts", "workers", "ray_address", "work_dir", "upload_to", "fresh"),
     *("sources", "tokenizer"),
 }
 # A build that met no bad line so far may begin to skip them.

@@ -5,12 +5,14 @@ from index_format.manifest import IndexManifest
 from indexing.budget import check_before_start, check_tokenizer, memory_budget
 from indexing.build_journal import BuildJournal
 from indexing.building import Building, finish_shards, kept_tokenizer, write_corpus
+from indexing.disk_needs import tree_bytes
 from indexing.output import build_directory
 from indexing.plan import BuildPlan
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import publish_index, report_of
 from indexing.sources import Corpus, find_corpus
 from indexing.tokenizing import token_width
+from indexing.uploading import check_place, remove_local, upload
 from indexing.workers import task_runner
 from indexing.written_corpus import TokenizedCorpus
 
@@ -28,8 +30,10 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
     """
     stages = Stages(progress or SilentProgress())
     check_path_name(plan.output)
+    check_place(plan)
     corpus = find_corpus(plan.sources, stages.note)
-    check_before_start(plan, corpus, memory_budget(plan.memory_bytes))
+    needs = check_before_start(plan, corpus, memory_budget(plan.memory_bytes))
+    stages.tell(f"probably at least: {needs.describe()}")
     asked = BuildJournal.of(plan, corpus)
     with build_directory(plan.output, asked, stages.note, work_dir=plan.work_dir, fresh=plan.fresh) as directory:
         if directory.is_published:
@@ -39,10 +43,13 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
                 budget_bytes = plan.memory_bytes or runner.memory_bytes
                 building = Building(directory, runner, stages, budget_bytes, plan.threads, plan.parts, plan.accelerate)
                 manifest = _build(plan, corpus, building)
+        upload(plan, stages)
         written = directory.journal.written
+        assert written is not None, "an index is published after it was written"
         directory.finish()
-    assert written is not None, "an index is published after it was written"
-    stages.finish(report_of(plan.output, manifest, TokenizedCorpus.from_json(written["corpus"]), stages))
+        index_bytes = tree_bytes(plan.output)
+        remove_local(plan)
+    stages.finish(report_of(manifest, TokenizedCorpus.from_json(written["corpus"]), index_bytes, stages))
     return manifest
 
 

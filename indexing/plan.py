@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from index_format.layout import MAX_SHARDS
 from indexing.errors import PlanError
+from indexing.remote_path import Place, RemotePath
 from indexing.sources import is_unicode
 
 # A byte-level BPE starts from the 256 bytes.
@@ -61,8 +62,9 @@ class BuildPlan:
     """A corpus and the index to make of it.
 
     Attributes:
-        sources: Files (JSON lines, Parquet, plain text; the first and last also packed) and folders of them.
-        output: Directory of the index; must not exist, or be empty.
+        sources: Files (JSON lines, Parquet, plain text; the first and last also packed) and folders of them, on this
+            machine or on storage.
+        output: Directory of the index; must not exist, or be empty, or hold this build unfinished.
         tokenizer: What turns text into tokens.
         shards: Number of shards; document i of the corpus, in reading order, goes to shard i % shards.
         text_field: Field of JSON lines and column of Parquet files that holds the text.
@@ -73,6 +75,7 @@ class BuildPlan:
         workers: Processes at work at a time; with more than one they are Ray's. 0 decides by corpus and cores.
         ray_address: A Ray cluster to work on; None starts Ray on this machine if there are to be several workers.
         work_dir: Folder for temporary files; None keeps them inside ``output``.
+        upload_to: Folder on storage that the finished index is moved to from ``output``; None leaves it there.
         fresh: Begin anew where an unfinished build of ``output`` is found, whatever it was of.
         stage: Training stage that the documents belong to, a label.
         source: Name of the corpus, a label.
@@ -80,7 +83,7 @@ class BuildPlan:
         accelerate: Build the sidecars, which make searches fast; `indexing.accelerate` adds them later, too.
     """
 
-    sources: tuple[Path, ...]
+    sources: tuple[Place, ...]
     output: Path
     tokenizer: TokenizerChoice
     shards: int = 1
@@ -92,6 +95,7 @@ class BuildPlan:
     workers: int = 0
     ray_address: str | None = None
     work_dir: Path | None = None
+    upload_to: RemotePath | None = None
     fresh: bool = False
     stage: str = ""
     source: str = ""

@@ -52,14 +52,15 @@ def publish_index(
     return manifest
 
 
-def report_of(directory: Path, manifest: IndexManifest, corpus: TokenizedCorpus, stages: Stages) -> BuildReport:
-    """Returns what a build did, once its index is published and all else is removed."""
-    index_files = (path for path in directory.rglob("*") if path.is_file())
+def report_of(
+    manifest: IndexManifest, corpus: TokenizedCorpus, index_bytes: int, stages: Stages
+) -> BuildReport:
+    """Returns what a build did."""
     return BuildReport(
         num_documents=manifest.num_documents,
         num_tokens=manifest.num_tokens,
         text_bytes=corpus.text_bytes,
-        index_bytes=sum(path.stat().st_size for path in index_files),
+        index_bytes=index_bytes,
         temporary_bytes=stages.temporary_bytes,
         skipped_bad=corpus.skipped_bad,
         skipped_empty=corpus.skipped_empty,

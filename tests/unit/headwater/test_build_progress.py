@@ -7,7 +7,7 @@ import headwater.build_progress
 from headwater.build_progress import PlainProgress, TerminalProgress, build_progress, format_seconds
 from indexing import BuildReport
 
-REPORT = BuildReport(1, 2, 3, 4, 0, 0, (), ())
+REPORT = BuildReport(1, 2, 3, 4, 5, 0, 0, (), (), ())
 
 
 def run_stage(console: Console) -> None:
