@@ -5,7 +5,8 @@ from indexing.errors import IndexingError
 from indexing.pipeline import build
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer
 from indexing.progress import BuildReport, Progress, SilentProgress
-from indexing.verification import verify
+from indexing.verification import find_problems, verify
+from indexing.verification_report import VerificationReport
 
 __all__ = [
     "AccelerationReport",
@@ -19,7 +20,9 @@ __all__ = [
     "TokenizerChoice",
     "TokenizerFile",
     "TrainedTokenizer",
+    "VerificationReport",
     "accelerate",
     "build",
+    "find_problems",
     "verify",
 ]

@@ -78,7 +78,7 @@ def test_sidecars_added_later_are_those_of_the_build(built: Path, plain: Path) -
     assert (report.num_shards, report.accelerated) == (2, 2)
     assert [stage for stage, _ in report.stage_seconds] == ["accelerate", "checksums"]
     assert files_of(plain) == files_of(built)
-    assert indexing.verify(plain) == IndexManifest.load(built)
+    assert indexing.verify(plain, deep=True).manifest == IndexManifest.load(built)
 
 
 def test_building_can_leave_the_sidecars_out(built: Path, plain: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_second_time_nothing_is_done(accelerated: Path) -> None:
 def test_one_shard_can_be_accelerated_before_another(plain: Path, built: Path) -> None:
     indexing.accelerate(plain, shards=[1])
     assert [shard.is_accelerated for shard in IndexManifest.load(plain).load_shards(plain)] == [False, True]
-    indexing.verify(plain)
+    indexing.verify(plain, deep=True)
     assert indexing.accelerate(plain).accelerated == 1
     assert files_of(plain) == files_of(built)
 
@@ -116,7 +116,7 @@ def test_sidecars_that_a_crash_left_unlisted_are_used_and_then_listed(accelerate
     notes: list[str] = []
     progress = indexing.SilentProgress()
     progress.noted = notes.append  # type: ignore[method-assign]
-    indexing.verify(accelerated, progress)
+    indexing.verify(accelerated, progress, deep=True)
     assert len(notes) == 1
     assert "fanout.0 and directory.0 are there but not published" in notes[0]
     assert indexing.accelerate(accelerated).accelerated == 0
@@ -136,7 +136,7 @@ def test_a_damaged_sidecar_is_named_with_the_remedy_which_helps(accelerated: Pat
     path = accelerated / shard_folder(1) / name
     flip(path, path.stat().st_size // 2)
     with pytest.raises(VerificationError, match=rf"{name}: content has sha256 .* accelerate DIR --shard 1 --force'"):
-        indexing.verify(accelerated)
+        indexing.verify(accelerated, deep=True)
     assert indexing.accelerate(accelerated).accelerated == 0
     assert indexing.accelerate(accelerated, shards=[1], force=True).accelerated == 1
     assert files_of(accelerated) == files_of(built)
@@ -148,7 +148,7 @@ def test_a_damaged_sidecar_without_checksum_is_found_by_its_content(accelerated:
     ShardManifest.load(folder).without_sidecars().save(folder)
     flip(folder / name, 4096 if name == FAN_OUT else 100)
     with pytest.raises(VerificationError, match=rf"{name}: .*'headwater index accelerate.*--force'"):
-        indexing.verify(accelerated)
+        indexing.verify(accelerated, deep=True)
 
 
 def test_a_listed_sidecar_that_is_gone_is_refused_and_built_again(accelerated: Path, built: Path) -> None:
@@ -234,7 +234,7 @@ def test_the_commands_tell_what_they_do(plain: Path) -> None:
     assert (report["num_shards"], report["accelerated"]) == (2, 0)
     assert run_index_command("accelerate", plain)[1].startswith(f"{plain}: already accelerated, 2 shards\n")
     assert "accelerated yes; fan-out" in run_index_command("info", plain)[1]
-    assert run_index_command("verify", plain)[0] == 0
+    assert run_index_command("verify", plain, "--deep")[0] == 0
 
 
 def test_the_commands_describe_an_index_without_sidecars(plain: Path) -> None:

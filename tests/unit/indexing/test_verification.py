@@ -58,27 +58,27 @@ def publish_again(directory: Path) -> None:
 
 
 def test_a_good_index_passes_and_gives_its_manifest(directory: Path) -> None:
-    assert indexing.verify(directory) == IndexManifest.load(directory)
+    assert indexing.verify(directory, deep=True).manifest == IndexManifest.load(directory)
 
 
 @pytest.mark.parametrize("name", [TOKENIZED, TABLE, METADATA, METAOFF, UNIGRAM])
 def test_a_flipped_bit_in_any_file_is_found_by_its_checksum(directory: Path, name: str) -> None:
     change(shard_file(directory, name), lambda content: content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(VerificationError, match=rf"{name}: content has sha256 .* was published"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_a_file_of_another_size_is_found(directory: Path) -> None:
     change(shard_file(directory, TABLE), lambda content: content[:-1])
     with pytest.raises(ManifestError, match=r"table\.0: file has \d+ bytes, \d+ were published"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_a_table_that_is_not_sorted_is_found(directory: Path) -> None:
     change(shard_file(directory, TABLE), lambda content: content[1:2] + content[:1] + content[2:])
     publish_again(directory)
     with pytest.raises(VerificationError, match=r"table\.0"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_metadata_that_is_not_one_object_a_line_is_found(
     change(shard_file(directory, METADATA), edit)
     publish_again(directory)
     with pytest.raises(VerificationError, match=message):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_a_start_of_metadata_that_is_none_is_found(directory: Path) -> None:
@@ -109,26 +109,26 @@ def test_a_start_of_metadata_that_is_none_is_found(directory: Path) -> None:
     with pytest.raises(
         VerificationError, match=r"metadata\.0:2: a line starts at byte \d+, which metaoff\.0 does not say"
     ):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_another_tokenizer_is_found(directory: Path) -> None:
     (directory / TOKENIZER_FILE).write_bytes(byte_level_tokenizer(["something else"]).content)
     with pytest.raises(TokenizerError, match="the index was built with"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_shards_of_another_index_are_found(directory: Path) -> None:
     manifest = IndexManifest.load(directory)
     replace(manifest, index_id="0" * 16).save(directory)
     with pytest.raises(ManifestError, match="the shards give the index id"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_a_vocabulary_of_another_size_is_found(directory: Path) -> None:
     replace(IndexManifest.load(directory), vocab_size=7).save(directory)
     with pytest.raises(ManifestError, match="the manifest says 7"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_counts_that_the_files_do_not_hold_are_found(directory: Path) -> None:
@@ -140,13 +140,13 @@ def test_counts_that_the_files_do_not_hold_are_found(directory: Path) -> None:
     manifest = IndexManifest.load(directory)
     replace(manifest, index_id=index_id_of(shards), num_documents=manifest.num_documents + 1).save(directory)
     with pytest.raises(VerificationError, match=r"files hold .* tokens in 2 documents, the manifest says .* in 3"):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_a_blank_unigram_line_is_passed_over(directory: Path) -> None:
     change(shard_file(directory, UNIGRAM), lambda content: content + b"\n")
     publish_again(directory)
-    indexing.verify(directory)
+    indexing.verify(directory, deep=True)
 
 
 def test_a_unigram_line_of_one_number_counts_the_token_of_its_line(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_unigram_line_of_one_number_counts_the_token_of_its_line(tmp_path: Pat
     for number in range(2):
         change(directory / shard_folder(number) / UNIGRAM, counts_by_line)
     publish_again(directory)
-    indexing.verify(directory)
+    indexing.verify(directory, deep=True)
 
 
 def counts_by_line(content: bytes) -> bytes:
@@ -177,7 +177,7 @@ def test_a_token_outside_the_vocabulary_is_found(directory: Path) -> None:
     with pytest.raises(
         VerificationError, match=rf"token id {vocab_size} occurs, the vocabulary has {vocab_size} entries"
     ):
-        indexing.verify(directory)
+        indexing.verify(directory, deep=True)
 
 
 def test_more_threads_than_any_machine_has_are_refused(directory: Path) -> None:
