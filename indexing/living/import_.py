@@ -1,5 +1,6 @@
 """Makes an index of shards that infini-gram built: manifests of ours, its files linked."""
 
+import shutil
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -168,6 +169,14 @@ class _Importer:
         if (finished := _finished(folder)) is not None:
             progress.found_done(sum(entry.size_bytes for entry in finished.files.values()))
             return finished
+        try:
+            return self._link_and_list(number, shard, folder, progress)
+        except ForeignShardError:
+            # So that nothing is kept of an import that got no further than this, and another tokenizer can be tried.
+            shutil.rmtree(folder)
+            raise
+
+    def _link_and_list(self, number: int, shard: ForeignShard, folder: Path, progress: Progress) -> ShardManifest:
         num_documents = check_foreign_shard(shard)
         names = _names(shard)
         for name in names:
