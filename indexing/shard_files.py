@@ -98,7 +98,7 @@ def _bare_names(directory: Path) -> list[tuple[Path, int]]:
     if not found:
         raise IndexNotFoundError(
             f"{directory}: neither {INDEX_MANIFEST} nor {TOKENIZED} found, so no index, ours or infini-gram's; "
-            "its version 6 leaves the number out of the names: add .0 to them"
+            "its version 6 leaves the number out of the names: 'headwater index import' takes such folders"
         )
     if any((folder / SHARD_MANIFEST).exists() for folder, _ in found):
         raise IndexNotFoundError(

@@ -8,7 +8,6 @@ from typing import Literal
 
 from index_format.layout import (
     CORE_FILES,
-    TOKENIZED,
     TOKENIZER_FILE,
     UNIGRAM,
     check_path_name,
@@ -136,7 +135,5 @@ def _note_limits(manifest: IndexManifest, layout: ExportLayout, stages: Stages) 
         )
     if manifest.token_width in _MISREAD:
         stages.note("infini-gram misreads counts of one-byte tokens, so those are left out")
-    if layout == "v6" and manifest.num_shards > 1:
-        stages.note(f"infini-gram opens files without numbers after .0 is added to their names ({TOKENIZED}, ...)")
     if layout == "v4" and manifest.num_shards > 10:
         stages.note("infini-gram puts shard 10 before shard 2: its document numbers count shards in that order")

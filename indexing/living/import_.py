@@ -240,7 +240,7 @@ def _check_tokenizer(tokenizer: Tokenizer, width: int, shard: ForeignShard) -> N
     if (tokenizer.sha256 == ByteTokenizer.sha256) != (width == 1):
         wanted = "bytes, for which --raw-bytes stands" if width == 1 else f"{width} bytes, name the tokenizer of them"
         raise PlanError(f"{shard.path(TOKENIZED)}: tokens of {wanted}")
-    if tokenizer.vocabulary.size > separator_id(width):
+    if width > 1 and tokenizer.vocabulary.size > separator_id(width):
         raise PlanError(
             f"{shard.path(TOKENIZED)}: tokens of {width} bytes, the tokenizer has {tokenizer.vocabulary.size} entries: "
             "it is another one than the index was built with"
