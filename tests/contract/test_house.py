@@ -38,8 +38,13 @@ def importers_of(module):
     return {name for name in names if not name.startswith(("tests/", "bench/"))}
 
 
-def test_ray_is_imported_by_the_serve_application_only():
-    assert importers_of("ray") == {"coordinator/app.py"}
+def test_ray_is_imported_by_the_serve_application_and_the_tasks_of_builds_only():
+    assert importers_of("ray") == {"coordinator/app.py", "indexing/ray_tasks.py"}
+
+
+def test_a_build_that_needs_no_workers_does_not_load_ray():
+    script = "import sys, headwater.index_command; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
 def test_grpc_is_imported_by_servers_and_clients_only():
