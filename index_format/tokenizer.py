@@ -97,6 +97,11 @@ class JsonTokenizer:
             raise TokenizerError(f"{path}: cannot read the tokenizer ({error.strerror})") from error
         return cls(content, str(path))
 
+    @property
+    def model(self) -> tokenizers.models.Model:
+        """What makes tokens of a word: the tokenizer without normalizer, pre-tokenizer and added tokens; shared."""
+        return self._tokenizer.model
+
     def encode(self, text: str) -> TokenizedText:
         """See `Tokenizer.encode`."""
         # Without offsets, which take the package a quarter of its time; the bytes of the tokens tell them.

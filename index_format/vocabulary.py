@@ -49,7 +49,7 @@ def vocabulary_of(tokenizer: Mapping[str, Any]) -> Vocabulary:
     decoders = _decoders(tokenizer.get("decoder"))
     kinds = [decoder.get("type") for decoder in decoders]
     if kinds == ["ByteLevel"]:
-        to_byte = _byte_level_alphabet()
+        to_byte = byte_level_alphabet()
         return Vocabulary(
             tuple(_byte_level_piece(token, to_byte) for token in tokens),
             (),
@@ -114,7 +114,7 @@ def _byte_level_piece(token: str, to_byte: Mapping[str, int]) -> bytes:
     return token.encode()
 
 
-def _byte_level_alphabet() -> dict[str, int]:
+def byte_level_alphabet() -> dict[str, int]:
     """Returns GPT-2's printable stand-in for each byte, inverted (Radford et al. 2019, ``bytes_to_unicode``)."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
     alphabet = {chr(byte): byte for byte in printable}

@@ -1,5 +1,6 @@
 """Turns the texts of a corpus into token ids: which tokenizer, how wide its tokens are, and who encodes."""
 
+import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,14 +11,16 @@ import tokenizers
 from index_format.errors import TokenizerError
 from index_format.layout import TOKENIZER_FILE
 from index_format.tokenizer import ByteTokenizer, JsonTokenizer, TokenIds, Tokenizer
+from indexing.byte_level_pieces import byte_level_cuts
 from indexing.documents import BadDocuments, DocumentFields
 from indexing.estimate import least_text_bytes
+from indexing.piece_encoder import DEFAULT_MEMORY_BYTES, PieceEncoder
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerFile, TrainedTokenizer
 from indexing.progress import Stages
 from indexing.reading import read_documents
 from indexing.sources import Corpus
 from indexing.training import train
-from indexing.word_pieces import WordPieceEncoder
+from indexing.word_pieces import word_cuts
 
 # Of more text than this every so many-th document is taken: a BPE learns little more, and holds its word counts in RAM.
 _TRAINING_BYTES = 1 << 30
@@ -78,11 +81,16 @@ def token_width(tokenizer: Tokenizer) -> int:
     return 2 if tokenizer.vocabulary.size <= _MOST_TWO_BYTE_TOKENS else 4
 
 
-def encoder_of(tokenizer: Tokenizer) -> Encoder:
-    """Returns the fastest encoder that gives the tokens of ``tokenizer.encode_batch``."""
-    if isinstance(tokenizer, JsonTokenizer):
-        return WordPieceEncoder.of(tokenizer) or tokenizer
-    return tokenizer
+def encoder_of(tokenizer: Tokenizer, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Encoder:
+    """Returns the fastest encoder that gives the tokens of ``tokenizer.encode_batch``.
+
+    It remembers words in about ``memory_bytes``.
+    """
+    if not isinstance(tokenizer, JsonTokenizer):
+        return tokenizer
+    parsed = json.loads(tokenizer.content)
+    cuts = word_cuts(parsed) or byte_level_cuts(parsed)
+    return tokenizer if cuts is None else PieceEncoder(tokenizer, cuts, memory_bytes)
 
 
 def _from_hub(name: str) -> JsonTokenizer:

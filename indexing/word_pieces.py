@@ -1,4 +1,4 @@
-"""Encodes documents piece by piece, with the very tokens of the whole document, where that can be proved.
+"""Cuts texts for SentencePiece-style BPE tokenizers where no merge joins.
 
 BPE merges neighbouring tokens, so the tokens on both sides of a cut are independent if no merge can join across it. A
 SentencePiece-style tokenizer has no pre-tokenizer: the whole document is one word to it, and encoding it costs more
@@ -8,23 +8,18 @@ than its length. But its merges are known, and from them follow three kinds of c
 - on both sides of an ASCII character that no merge gives a token with (in Llama-2: digits, newlines, tabs);
 - between an ASCII punctuation mark and another character, if no merge gives a token with a mark beside that character.
 
-Between such cuts lie words, and words repeat: their tokens are remembered. A document that holds the text of an
-added token is encoded whole, and so is everything when the tokenizer is of any other make.
+Between such cuts lie words. A document that holds the text of an added token is encoded whole, and so is everything
+when the tokenizer is of any other make.
 """
 
-import json
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import tokenizers
-
-from index_format.tokenizer import JsonTokenizer, TokenIds
 from index_format.vocabulary import fallback_byte
+from indexing.piece_encoder import Cuts
 
 _SPACE_MARK = "\u2581"
 _TO_SPACE_MARK = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE_MARK}
@@ -32,66 +27,19 @@ _PREPEND = {"type": "Prepend", "prepend": _SPACE_MARK}
 # Settings under which a merge depends on more than the two tokens it joins.
 _PLAIN_SETTINGS = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges")
 
-# About 200 bytes a piece, so 100 MB; the words of 100 MB of mixed English text are 540,000 pieces.
-_MOST_REMEMBERED = 1 << 19
-_LONGEST_REMEMBERED = 64
 
+def word_cuts(parsed: Mapping[str, Any]) -> Cuts | None:
+    """Returns where texts of a parsed ``tokenizer.json`` may be cut, or None if it is of no make that is known here."""
+    if (prefix := _prefix_of(parsed)) is None or (pattern := _pieces_pattern(parsed["model"])) is None:
+        return None
+    added = _added_tokens(parsed)
 
-class WordPieceEncoder:
-    """Encodes as ``tokenizer.encode_batch`` does, several times faster on text whose words repeat."""
-
-    def __init__(self, tokenizer: JsonTokenizer, parsed: Mapping[str, Any], pieces: re.Pattern[str], prefix: str):
-        self._tokenizer = tokenizer
-        self._pieces = pieces
-        self._prefix = prefix
-        self._added = _added_tokens(parsed)
-        bare = {**parsed, "normalizer": None, "added_tokens": [], "post_processor": None}
-        self._merges = tokenizers.Tokenizer.from_str(json.dumps(bare | {"truncation": None, "padding": None}))
-        self._remembered: dict[str, bytes] = {}
-
-    @classmethod
-    def of(cls, tokenizer: JsonTokenizer) -> Self | None:
-        """Returns the encoder for a tokenizer whose documents can be cut, None for any other."""
-        parsed = json.loads(tokenizer.content)
-        if (prefix := _prefix_of(parsed)) is None or (pieces := _pieces_pattern(parsed["model"])) is None:
+    def pieces(text: str) -> Sequence[str] | None:
+        if added and added.search(text):
             return None
-        return cls(tokenizer, parsed, pieces, prefix)
+        return pattern.findall(prefix + text.replace(" ", _SPACE_MARK)) if text else []
 
-    def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Returns the token ids of many documents. No special tokens are added."""
-        whole = [number for number, text in enumerate(texts) if self._added and self._added.search(text)]
-        encoded = dict(zip(whole, self._tokenizer.encode_batch([texts[number] for number in whole]), strict=True))
-        cut = [number for number in range(len(texts)) if number not in encoded]
-        encoded.update(zip(cut, self._encode_pieces([texts[number] for number in cut]), strict=True))
-        return [encoded[number] for number in range(len(texts))]
-
-    def _encode_pieces(self, texts: Sequence[str]) -> list[TokenIds]:
-        split = [self._pieces.findall(self._normalize(text)) for text in texts]
-        known = self._remembered
-        new = self._encode_new(set().union(*split) - known.keys())
-        known.update(new)
-        token_ids = [_token_ids(map(known.__getitem__, pieces)) for pieces in split]
-        for piece in new:
-            if len(piece) > _LONGEST_REMEMBERED:
-                del known[piece]
-        if len(known) > _MOST_REMEMBERED:
-            known.clear()  # the words of the next texts come back at once
-        return token_ids
-
-    def _encode_new(self, pieces: Iterable[str]) -> dict[str, bytes]:
-        ordered = list(pieces)
-        encodings = self._merges.encode_batch_fast(ordered, add_special_tokens=False)
-        return {
-            piece: np.array(encoding.ids, dtype=np.uint32).tobytes()
-            for piece, encoding in zip(ordered, encodings, strict=True)
-        }
-
-    def _normalize(self, text: str) -> str:
-        return self._prefix + text.replace(" ", _SPACE_MARK) if text else ""
-
-
-def _token_ids(pieces: Iterable[bytes]) -> npt.NDArray[np.uint32]:
-    return np.frombuffer(b"".join(pieces), dtype=np.uint32)
+    return Cuts(pieces)
 
 
 def _added_tokens(parsed: Mapping[str, Any]) -> re.Pattern[str] | None:

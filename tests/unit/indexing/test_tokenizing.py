@@ -6,12 +6,12 @@ import pytest
 from index_format.errors import TokenizerError
 from index_format.tokenizer import ByteTokenizer, JsonTokenizer
 from indexing.errors import BadDocumentError
+from indexing.piece_encoder import PieceEncoder
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer
 from indexing.progress import SilentProgress, Stages
 from indexing.sources import find_corpus
 from indexing.tokenizing import choose_tokenizer, encoder_of, token_width
 from indexing.training import train
-from indexing.word_pieces import WordPieceEncoder
 from tests.tiny_index import byte_level_tokenizer
 from tests.unit.indexing.reading import json_lines
 from tests.unit.indexing.space_marked import json_tokenizer, parsed_tokenizer
@@ -108,9 +108,13 @@ def test_the_width_leaves_room_for_the_separator() -> None:
 
 
 def test_the_fast_encoder_is_taken_where_it_is_proved() -> None:
-    assert isinstance(encoder_of(json_tokenizer(parsed_tokenizer())), WordPieceEncoder)
+    assert isinstance(encoder_of(json_tokenizer(parsed_tokenizer())), PieceEncoder)
     byte_level = byte_level_tokenizer(TEXTS)
-    assert encoder_of(byte_level) is byte_level
+    assert isinstance(encoder_of(byte_level), PieceEncoder)
+    parsed = json.loads(byte_level.content)
+    parsed["pre_tokenizer"]["add_prefix_space"] = True
+    other = JsonTokenizer(json.dumps(parsed).encode())
+    assert encoder_of(other) is other
 
 
 def test_raw_bytes_need_no_tokenizer(corpus: Path) -> None:

@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import indexing.word_pieces
 from index_format.tokenizer import JsonTokenizer
-from indexing.word_pieces import WordPieceEncoder
+from indexing.piece_encoder import PieceEncoder
+from indexing.word_pieces import word_cuts
 from tests.tiny_index import byte_level_tokenizer
 from tests.unit.indexing.space_marked import TRAINING_TEXTS, hard_texts, json_tokenizer, parsed_tokenizer
 
 TRAINED = json_tokenizer(parsed_tokenizer())
 
 
-def encoder_of(tokenizer: JsonTokenizer) -> WordPieceEncoder:
-    encoder = WordPieceEncoder.of(tokenizer)
-    assert encoder is not None
-    return encoder
+def encoder_of(tokenizer: JsonTokenizer) -> PieceEncoder:
+    cuts = word_cuts(json.loads(tokenizer.content))
+    assert cuts is not None
+    return PieceEncoder(tokenizer, cuts)
 
 
-def assert_same_tokens(encoder: WordPieceEncoder, tokenizer: JsonTokenizer, texts: list[str]) -> None:
+def assert_same_tokens(encoder: PieceEncoder, tokenizer: JsonTokenizer, texts: list[str]) -> None:
     found = [token_ids.tolist() for token_ids in encoder.encode_batch(texts)]
     assert found == [token_ids.tolist() for token_ids in tokenizer.encode_batch(texts)]
 
@@ -41,8 +41,10 @@ def test_pieces_of_any_unicode_text_have_its_tokens(texts: list[str]) -> None:
 
 @given(text=hard_texts)
 def test_pieces_tile_the_normalized_text(text: str) -> None:
-    normalized = TRAINED_ENCODER._normalize(text)
-    assert "".join(TRAINED_ENCODER._pieces.findall(normalized)) == normalized
+    cuts = word_cuts(parsed_tokenizer())
+    assert cuts is not None
+    if (pieces := cuts.pieces(text)) is not None:
+        assert "".join(pieces) == ("\u2581" + text.replace(" ", "\u2581") if text else "")
 
 
 def test_training_texts_exercise_merges_within_pieces() -> None:
@@ -52,21 +54,6 @@ def test_training_texts_exercise_merges_within_pieces() -> None:
 
 def test_a_text_with_an_added_token_is_encoded_whole() -> None:
     assert_same_tokens(TRAINED_ENCODER, TRAINED, ["the <s> cat", "<s>", "a</s>b", "<unk>", "", "the cat"])
-
-
-def test_forgetting_words_changes_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing.word_pieces, "_MOST_REMEMBERED", 3)
-    monkeypatch.setattr(indexing.word_pieces, "_LONGEST_REMEMBERED", 2)
-    encoder = encoder_of(TRAINED)
-    for text in (*TRAINING_TEXTS, "the the the", *TRAINING_TEXTS):
-        assert_same_tokens(encoder, TRAINED, [text])
-        assert len(encoder._remembered) <= 3
-
-
-def test_long_words_are_not_remembered() -> None:
-    encoder = encoder_of(TRAINED)
-    assert_same_tokens(encoder, TRAINED, ["\u4e2d" * 1000])
-    assert not encoder._remembered
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -111,11 +98,11 @@ def with_normalized_added_token() -> dict[str, Any]:
     ids=lambda parsed: "",
 )
 def test_a_tokenizer_whose_cuts_cannot_be_proved_is_not_cut(parsed: dict[str, Any]) -> None:
-    assert WordPieceEncoder.of(json_tokenizer(parsed)) is None
+    assert word_cuts(parsed) is None
 
 
 def test_a_byte_level_tokenizer_is_not_cut() -> None:
-    assert WordPieceEncoder.of(byte_level_tokenizer(["the cat sat"])) is None
+    assert word_cuts(json.loads(byte_level_tokenizer(["the cat sat"]).content)) is None
 
 
 @pytest.mark.parametrize(
