@@ -8,6 +8,8 @@ from rich.console import Console
 from headwater.build_progress import build_progress
 from headwater.index_build_command import build_command
 from headwater.index_check_command import verify_command
+from headwater.index_exchange_command import export_command, import_command
+from headwater.index_living_command import add_command, compact_command, merge_shards_command, remove_command
 from headwater.index_report import print_acceleration, print_index
 from headwater.index_storage_command import pull_command, push_command
 from headwater.termination import terminated_as_interrupted
@@ -24,7 +26,10 @@ def index() -> None:
     """Build, accelerate, verify, move and describe indexes."""
 
 
-for command in (build_command, verify_command, push_command, pull_command):
+for command in (
+    *(build_command, add_command, remove_command, compact_command, merge_shards_command),
+    *(verify_command, push_command, pull_command, import_command, export_command),
+):
     index.add_command(command)
 
 

@@ -99,6 +99,7 @@ def print_index(manifest: IndexManifest, shards: Sequence[ShardManifest], *, as_
         ("source", manifest.source or "-"),
         ("stage", manifest.stage or "-"),
         ("documents", f"{manifest.num_documents:,}"),
+        *_changes(manifest),
         ("tokens", f"{manifest.num_tokens:,} of {manifest.token_width} bytes"),
         (
             "tokenizer",
@@ -117,6 +118,15 @@ def print_index(manifest: IndexManifest, shards: Sequence[ShardManifest], *, as_
     ]
     for name, value in rows:
         click.echo(f"{name:<12}{visible(value)}")
+
+
+def _changes(manifest: IndexManifest) -> list[tuple[str, str]]:
+    """Returns what has changed since an index was built; nothing if nothing has."""
+    rows = [("generation", str(manifest.generation))] if manifest.generation else []
+    if manifest.removed_documents:
+        still = "searches still find them until 'headwater index compact'"
+        rows.append(("removed", f"{plural(manifest.removed_documents, 'document')}; {still}"))
+    return rows
 
 
 def _acceleration_of(shards: Sequence[ShardManifest]) -> str:
