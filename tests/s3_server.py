@@ -40,6 +40,10 @@ class S3Server(ThreadingHTTPServer):
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    def store(self, objects: dict[str, bytes], key: str, content: bytes) -> None:
+        """Keeps an object; a test may put something worse here."""
+        objects[key] = content
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news."""
 
@@ -61,6 +65,12 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 64 << 10  # headers and body in one packet, else each answer waits for an acknowledgement
     disable_nagle_algorithm = True
     server: S3Server
+
+    def handle_expect_100(self) -> bool:
+        """Lets the client send its body at once, instead of after a second."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
 
     def _answer_request(self) -> None:
         split = urlsplit(self.path)
@@ -130,13 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"", {"ETag": f'"{md5(body).hexdigest()}"'})
         elif "uploadId" in query:
             parts = self.server.uploads.pop(query["uploadId"])
-            self.server.buckets[bucket][key] = b"".join(parts[number] for number in sorted(parts))
+            content = b"".join(parts[number] for number in sorted(parts))
+            self.server.store(self.server.buckets[bucket], key, content)
             self._xml(
                 f"<CompleteMultipartUploadResult {_NAMESPACE}><Bucket>{bucket}</Bucket><Key>{escape(key)}</Key>"
                 '<ETag>"whole"</ETag></CompleteMultipartUploadResult>'
             )
         else:
-            self.server.buckets[bucket][key] = body
+            self.server.store(self.server.buckets[bucket], key, body)
             self._send(200, b"", {"ETag": f'"{md5(body).hexdigest()}"'})
 
     def _body(self) -> bytes:
@@ -146,11 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if "aws-chunked" not in self.headers.get("Content-Encoding", ""):
             return body
-        content = b""
-        while (size := int(body[: (line := body.index(b"\r\n"))].split(b";")[0], 16)) > 0:
-            content += body[line + 2 : line + 2 + size]
-            body = body[line + 2 + size + 2 :]
-        return content
+        parts, start = [], 0
+        while (size := int(body[start : (line := body.index(b"\r\n", start))], 16)) > 0:
+            parts.append(body[line + 2 : line + 2 + size])
+            start = line + 2 + size + 2
+        return b"".join(parts)
 
     def _chunk(self) -> bytes:
         chunk = self.rfile.read(int(self.rfile.readline(), 16))
