@@ -137,13 +137,13 @@ class _Pull:
         self._check_disk([file for file in files if file not in here])
         self._save_record()
         with self._stages.stage("download", size_bytes, "bytes") as progress:
+            if here:
+                progress.found_done(sum(file.size_bytes or 0 for file in here))
             for shard, content in shards:
                 folder = self._directory / shard_folder(shard.shard)
                 folder.mkdir(exist_ok=True)
                 for file in shard_files(shard):
-                    if file in here:
-                        progress.found_done(file.size_bytes or 0)
-                    else:
+                    if file not in here:
                         self._fetch(file, progress)
                 _replace(folder / SHARD_MANIFEST, content)
             for file in files_beside(self._remote.manifest):
@@ -243,8 +243,9 @@ class _Pull:
             stream.seek(0)
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
-                progress.found_done(len(chunk))
-            for content in self._lines.read(source, stream.tell()):
+            if come := stream.tell():
+                progress.found_done(come)
+            for content in self._lines.read(source, come):
                 stream.write(content)
                 digest.update(content)
                 progress.advanced(len(content))

@@ -88,7 +88,7 @@ class ArrowFiles:
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
         """See `StoredFiles.write`."""
         # Closing, and even collecting, a stream publishes what was written so far; nothing here can abandon it.
-        with self._client.open_output_stream(path) as stream:
+        with self._client.open_output_stream(path, compression=None) as stream:
             unsent = 0
             for chunk in chunks:
                 stream.write(chunk)

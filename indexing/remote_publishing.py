@@ -48,12 +48,17 @@ def publish_to(
     files = [file for shard in shards for file in shard_files(shard)]
     size_bytes = sum(file.size_bytes or 0 for file in files)
     with stages.stage("upload", size_bytes, "bytes") as progress:
+        there = {file for file in files if push.is_there(file)}
+        if there:
+            progress.found_done(sum(file.size_bytes or 0 for file in there))
         for shard in shards:
             for file in shard_files(shard):
-                push.send(file, progress)
+                if file not in there:
+                    push.send(file, progress)
             push.send_manifest(f"{shard_folder(shard.shard)}/{SHARD_MANIFEST}")
         for file in files_beside(manifest):
-            push.send(file, progress)
+            if not push.is_there(file):
+                push.send(file, progress)
         push.send_manifest(INDEX_MANIFEST)
     return MoveReport(manifest.index_id, len(shards), size_bytes, push.moved_bytes, dict(stages.seconds)["upload"])
 
@@ -83,16 +88,18 @@ class _Push:
             self._record = MoveRecord.parse(self._store.read(place))
         self.moved_bytes = 0
 
+    def is_there(self, file: IndexFile) -> bool:
+        """Says whether an earlier attempt brought a file there, and it is still as it was."""
+        known = self._record.files.get(file.name)
+        if known is None or known.sha256 != file.sha256:
+            return False
+        found = self._store.find(self._url.joined(file.name))
+        return found is not None and (found.size_bytes, found.mark) == (known.size_bytes, known.mark)
+
     def send(self, file: IndexFile, progress: Progress) -> None:
-        """Uploads a file, unless it is there."""
+        """Uploads a file."""
         place = self._url.joined(file.name)
         size_bytes = (self._directory / file.name).stat().st_size
-        known = self._record.files.get(file.name)
-        if known is not None and known.sha256 == file.sha256:
-            found = self._store.find(place)
-            if found is not None and (found.size_bytes, found.mark) == (known.size_bytes, known.mark):
-                progress.found_done(size_bytes)
-                return
         told = 0
 
         def content() -> Iterator[bytes]:
