@@ -13,6 +13,7 @@ IndexingError
 |   |-- SortError         a shard cannot be sorted
 |   `-- AccelerationError a shard cannot be accelerated
 |-- EngineKilledError     the operator: the process of such a call was killed
+|-- WorkerKilledError     the operator: a process that counts something was killed
 |-- BuildWorkerError      the operator: a worker, or Ray itself, did not do its part of a build
 |-- StorageError          the caller: object storage refuses, lacks or loses what was asked for
 |-- IndexBusyError        the caller: another process is changing the index
@@ -89,6 +90,10 @@ class AccelerationError(EngineCallError):
 
 class EngineKilledError(IndexingError):
     """The process in which the engine was at work on a shard was killed."""
+
+
+class WorkerKilledError(IndexingError):
+    """A process that was counting something of an index was killed."""
 
 
 class BuildWorkerError(IndexingError):
