@@ -77,7 +77,7 @@ class PieceEncoder:
         known = self._lately
         known.update(self._fixed)
         new = []
-        for piece in pieces - known.keys():
+        for piece in pieces.difference(known):  # not ``- known.keys()``, which looks at every key
             if (tokens := self._before.get(piece)) is None:
                 new.append(piece)
             else:
