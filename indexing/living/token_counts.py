@@ -12,28 +12,22 @@ class TokenCounts:
         self._token_type = TOKEN_TYPES[token_width]
         self._separator = separator_id(token_width)
         self._end = min(vocab_size, self._separator)
-        # The last counts separators, the one before it ids outside the vocabulary.
-        self._counts = np.zeros(self._end + 2, dtype=np.int64)
+        # The last counts separators and ids outside the vocabulary.
+        self._counts = np.zeros(self._end + 1, dtype=np.int64)
+        self.num_documents = 0
         self.num_tokens = 0
-
-    @property
-    def num_documents(self) -> int:
-        """Separators."""
-        return int(self._counts[-1])
 
     @property
     def num_unknown(self) -> int:
         """Tokens that the vocabulary has no entry for."""
-        return int(self._counts[-2])
+        return int(self._counts[-1]) - self.num_documents
 
     def add(self, block: bytes | memoryview) -> None:
         """Counts a piece of the text, a whole number of tokens."""
-        token_ids = np.frombuffer(block, dtype=self._token_type).astype(np.int64)
-        is_separator = token_ids == self._separator
-        np.minimum(token_ids, self._end, out=token_ids)
-        token_ids[is_separator] = self._end + 1
-        self._counts += np.bincount(token_ids, minlength=len(self._counts))
+        token_ids = np.frombuffer(block, dtype=self._token_type)
         self.num_tokens += len(token_ids)
+        self.num_documents += int(np.count_nonzero(token_ids == self._separator))
+        self._counts += np.bincount(np.minimum(token_ids, self._end), minlength=len(self._counts))
 
     def lines(self) -> bytes:
         """Returns the content of the unigram file: an id and its count a line, those that occur, the separator last."""
