@@ -1,5 +1,6 @@
 """``add`` against builds of the same documents, served while at work, and interrupted."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -101,6 +102,16 @@ def test_an_index_is_searched_while_documents_are_added_and_finds_them_afterward
         assert opened.count(text).count == before
     with headwater.open(index) as opened:
         assert opened.count(text).count > before
+
+
+def test_a_copy_of_links_is_changed_without_the_original(index: Path, corpus: Path, tmp_path: Path) -> None:
+    before = content(index) | {INDEX_MANIFEST: (index / INDEX_MANIFEST).read_bytes()}
+    shutil.copytree(index, tmp_path / "links", copy_function=os.link)
+    remove_documents(tmp_path / "links", ids=["0:0"])
+    add_documents(addition(tmp_path / "links", corpus))
+    indexing.accelerate(tmp_path / "links", force=True)
+    assert content(index) | {INDEX_MANIFEST: (index / INDEX_MANIFEST).read_bytes()} == before
+    assert IndexManifest.load(tmp_path / "links").generation == 2
 
 
 def test_marks_of_removed_documents_stay(index: Path, corpus: Path, tmp_path: Path) -> None:
