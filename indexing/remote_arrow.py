@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 
 import pyarrow.fs
@@ -14,6 +15,8 @@ from indexing.stored_files import StoredFile
 _UNSENT_BYTES = 64 << 20
 # Tries of one request, with pauses of up to a second; what still fails is tried again by `storage.Store`, more slowly.
 _ATTEMPTS = 4
+# The same for the client of Google Cloud Storage, whose own limit is 15 minutes.
+_GCS_PATIENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def _s3_client(settings: S3Settings, bucket: str, anonymous: bool) -> pyarrow.fs
 @cache
 def gcs_files() -> "ArrowFiles":
     """Returns the files of Google Cloud Storage."""
-    return ArrowFiles(pyarrow.fs.GcsFileSystem())
+    emulated = "CLOUD_STORAGE_EMULATOR_ENDPOINT" in os.environ  # the client asks for no credentials there
+    return ArrowFiles(pyarrow.fs.GcsFileSystem(anonymous=emulated, retry_time_limit=_GCS_PATIENCE))
 
 
 class ArrowFiles:

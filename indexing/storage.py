@@ -34,11 +34,11 @@ _T = TypeVar("_T")
 
 # What no second try mends, by what clients print: Arrow gives no code.
 _LASTING = {
-    ("NO_SUCH_BUCKET", "bucket not found"): "there is no such bucket; check its name, and AWS_ENDPOINT_URL",
+    ("NO_SUCH_BUCKET",): "there is no such bucket; check its name, and AWS_ENDPOINT_URL",
     ("SIGNATURE_DOES_NOT_MATCH", "INVALID_ACCESS_KEY_ID", "INVALID_CLIENT_TOKEN_ID", "UNRECOGNIZED_CLIENT"): (
         "the credentials are wrong; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile in AWS_PROFILE"
     ),
-    ("ACCESS_DENIED", "HTTP status 403", "PERMISSION_DENIED", "UNAUTHENTICATED"): (
+    ("ACCESS_DENIED", "HTTP status 403", "PERMISSION_DENIED", "UNAUTHENTICATED", "OAuth2 access token"): (
         "access is denied; give credentials that may do this: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE "
         "or an instance role; GOOGLE_APPLICATION_CREDENTIALS for gs://; AWS_NO_SIGN_REQUEST=1 reads public buckets"
     ),
