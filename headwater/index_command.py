@@ -10,6 +10,7 @@ from headwater.index_build_command import build_command
 from headwater.index_check_command import verify_command
 from headwater.index_exchange_command import export_command, import_command
 from headwater.index_living_command import add_command, compact_command, merge_shards_command, remove_command
+from headwater.index_plan_command import plan_command
 from headwater.index_report import print_acceleration, print_index
 from headwater.index_stats_command import stats_command
 from headwater.index_storage_command import pull_command, push_command
@@ -29,7 +30,7 @@ def index() -> None:
 
 for command in (
     *(build_command, add_command, remove_command, compact_command, merge_shards_command),
-    *(verify_command, stats_command, push_command, pull_command, import_command, export_command),
+    *(plan_command, verify_command, stats_command, push_command, pull_command, import_command, export_command),
 ):
     index.add_command(command)
 

@@ -12,7 +12,7 @@ from headwater.labels import plural
 from headwater.plain_text import shorten, visible
 from headwater.render_html import check_report_place
 from headwater.statistics_page import write_statistics
-from indexing.budget import format_bytes
+from indexing.disk_needs import format_bytes
 from indexing.plan import MAX_THREADS
 from indexing.statistics import IndexStatistics, gather_statistics
 from indexing.statistics.sources_of_documents import DEFAULT_FIELD

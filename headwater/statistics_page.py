@@ -9,7 +9,7 @@ from headwater.labels import plural
 from headwater.plain_text import visible
 from headwater.svg_charts import bar_chart, curve_chart, share_bar
 from index_format.manifest import write_durably
-from indexing.budget import format_bytes
+from indexing.disk_needs import format_bytes
 from indexing.statistics import IndexStatistics
 from indexing.statistics.values import FrequentToken, RepeatShare
 
