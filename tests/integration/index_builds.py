@@ -23,10 +23,10 @@ def make_texts(number: int, seed: int = 7, words: int = 40) -> list[str]:
     return [" ".join(chooser.choices(WORDS, k=chooser.randint(1, words))) for _ in range(number)]
 
 
-def write_corpus(path: Path, texts: Sequence[str]) -> Path:
-    """Writes texts as JSON lines with a number each."""
+def write_corpus(path: Path, texts: Sequence[str], **more: str) -> Path:
+    """Writes texts as JSON lines with a number each, and fields that are the same in all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps({"text": text, "number": number}) for number, text in enumerate(texts))
+    lines = (json.dumps({"text": text, "number": number, **more}) for number, text in enumerate(texts))
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
 

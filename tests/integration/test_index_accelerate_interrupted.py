@@ -24,6 +24,7 @@ from tests.integration.index_builds import (
     plan_of,
     processes_of_group,
     run_index_command,
+    tree_of,
     wait_until,
     write_corpus,
 )
@@ -101,7 +102,7 @@ def test_a_killed_run_is_gone_on_with_and_gives_the_same_bytes(directory: Path, 
         process.communicate(timeout=10)
     wait_for_end_of_group(process)
     assert not IndexManifest.load(directory).load_shard(directory, 0).is_accelerated
-    indexing.verify(directory)
+    indexing.verify(directory, deep=True)
     code, out, err = run_index_command("accelerate", directory)
     assert code == 0, err
     assert re.search(r"accelerate: \S+ M tokens were done before", err), err
@@ -129,7 +130,7 @@ def test_a_rebuild_that_is_killed_leaves_the_old_sidecars_in_use(built: Path, tm
     notes: list[str] = []
     progress = indexing.SilentProgress()
     progress.noted = notes.append  # type: ignore[method-assign]
-    indexing.verify(directory, progress)
+    indexing.verify(directory, progress, deep=True)
     assert "are there but not published" in notes[0]
     assert indexing.accelerate(directory).accelerated == 1
     assert files_of(directory) == files_of(built)
@@ -181,13 +182,17 @@ def test_two_at_once_are_refused(directory: Path, built: Path) -> None:
     assert files_of(directory) == files_of(built)
 
 
-def test_a_build_interrupted_while_it_accelerates_leaves_nothing(tmp_path: Path) -> None:
+def test_a_build_interrupted_while_it_accelerates_goes_on(tmp_path: Path) -> None:
     source = write_corpus(tmp_path / "corpus" / "a.jsonl", make_texts(25_000, words=200))
-    options = ["--out", tmp_path / "index", "--raw-bytes", "--threads", "1"]
-    with index_command("build", source, *options) as process:
-        wait_until(lambda: at_work(process, "accelerate"), process)
+    command = ["build", source, "--out", tmp_path / "index", "--raw-bytes", "--threads", "1"]
+    with index_command(*command) as process:
+        wait_until(lambda: any(tmp_path.glob("index/shard_00000/fanout*")), process)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 128 + signal.SIGINT, err
-    assert not (tmp_path / "index").exists()
+    assert not (tmp_path / "index" / "index.json").exists()
     assert processes_of_group(process.pid) == []
+    code, _, err = run_index_command(*command)
+    assert code == 0, err
+    indexing.build(plan_of(source, tmp_path / "undisturbed"))
+    assert tree_of(tmp_path / "index") == tree_of(tmp_path / "undisturbed")

@@ -149,7 +149,7 @@ def slow_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_interrupting_verify_ends_it_at_once_and_leaves_no_process(
     slow_index: Path, signal_number: signal.Signals
 ) -> None:
-    with index_command("verify", slow_index) as process:
+    with index_command("verify", slow_index, "--deep") as process:
         wait_until(lambda: at_work(process, "verify"), process)
         time.sleep(0.5)  # by now it is deep in the engine's call
         started = time.monotonic()
@@ -168,7 +168,7 @@ def test_interrupting_verify_ends_it_at_once_and_leaves_no_process(
 
 
 def test_verify_says_so_when_the_process_of_the_engine_is_killed(slow_index: Path) -> None:
-    with index_command("verify", slow_index) as process:
+    with index_command("verify", slow_index, "--deep") as process:
         wait_until(lambda: at_work(process, "verify"), process)
         (child,) = psutil.Process(process.pid).children()
         child.kill()
