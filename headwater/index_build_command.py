@@ -48,6 +48,17 @@ from indexing.remote_path import Place, RemotePath
     help="Another field to keep with each document; repeat for more. Without it all are kept.",
 )
 @click.option(
+    "--ids-field",
+    metavar="NAME",
+    help="Column of Parquet files that holds token ids, to take in place of the text; needs the tokenizer of the ids.",
+)
+@click.option(
+    "--document-separator",
+    type=click.IntRange(min=0),
+    metavar="ID",
+    help="Id between the documents of .npy arrays of token ids of one dimension; in others a row is a document.",
+)
+@click.option(
     "--memory",
     type=SizeType(),
     metavar="SIZE",
@@ -114,8 +125,8 @@ def build_command(
     """Build the index of a corpus.
 
     SOURCE is a file or a folder of files: JSON lines (.jsonl, .ndjson, .json), Parquet (.parquet), plain text (.txt,
-    .md, .rst: a document a file). All but Parquet may be packed (.gz, .zst). Files and folders on storage are named by
-    URL (s3://bucket/corpus/).
+    .md, .rst: a document a file), arrays of token ids (.npy). Text may be packed (.gz, .zst). Files and folders on
+    storage are named by URL (s3://bucket/corpus/).
 
     When the work is interrupted, however that happens, the same command continues it.
 

@@ -70,7 +70,7 @@ def check_before_start(plan: BuildPlan, corpus: Corpus, budget_bytes: int) -> Di
             f"the processes of a build may use {format_bytes(budget_bytes)} of memory, the least they can do with is "
             f"{format_bytes(_LEAST_BYTES)}; allow more (--memory)"
         )
-    num_tokens = least_tokens(corpus, DocumentFields(plan.text_field, ()), plan.tokenizer)
+    num_tokens = least_tokens(corpus, DocumentFields(plan.text_field, (), ids=plan.ids_field), plan.tokenizer)
     width = 1 if isinstance(plan.tokenizer, RawBytes) else 2
     needs = disk_needs(num_tokens, width, 0, 0, plan, budget_bytes, at_once=1)
     _check_disks(plan, needs, [plan.output], estimated=True)

@@ -14,6 +14,7 @@ from indexing.documents import DocumentFields
 from indexing.output import BuildDirectory
 from indexing.plan import BuildPlan
 from indexing.progress import Stages
+from indexing.shard_writer import separator_id
 from indexing.sorting import SortPlan, plan_sort
 from indexing.sources import Corpus
 from indexing.splits import Split, splits_of
@@ -112,9 +113,16 @@ def tokenize_corpus(
         tokenizer=directory.tokenizer if isinstance(tokenizer, JsonTokenizer) else None,
         token_width=token_width,
         num_shards=plan.shards,
-        fields=DocumentFields(plan.text_field, plan.metadata_fields),
+        fields=DocumentFields(
+            plan.text_field,
+            plan.metadata_fields,
+            ids=plan.ids_field,
+            separator=plan.document_separator,
+            end_of_ids=min(tokenizer.vocabulary.size, separator_id(token_width)),
+        ),
         skip_bad_lines=plan.skip_bad_lines,
         one_core=building.runner.one_core,
+        memory_bytes=min(building.memory_bytes, TOKENIZING_BYTES),
     )
     chunks: dict[int, Chunk] = {}
     for split in splits:

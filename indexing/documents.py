@@ -2,11 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from index_format.tokenizer import TokenIds
 from indexing.errors import BadDocumentError
 from indexing.remote_path import Place
 
@@ -17,19 +21,39 @@ _BAD_EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document: its text, where it came from, and its metadata line for the index (no newline)."""
+    """One document: its text, or its tokens if it comes as such, and its metadata line for the index (no newline).
+
+    ``text_bytes`` is 0 if there is no text.
+    """
 
     text: str
     text_bytes: int
     metadata_line: str
+    token_ids: TokenIds | None = None
+
+    @property
+    def length(self) -> int:
+        """About the memory that the document takes: its characters, or bytes of ids."""
+        return len(self.text) if self.token_ids is None else self.token_ids.nbytes
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentFields:
-    """Which field of a record is the text, and which others are kept (None: all of them)."""
+    """Which field of a record is the text, and which others are kept (None: all of them).
+
+    Attributes:
+        text: Field, or column, of the text.
+        metadata: Fields that are kept.
+        ids: Column of Parquet files that holds token ids, to take in place of the text.
+        separator: Id between the documents of an array of token ids.
+        end_of_ids: Ids of tokens must be less than this; None if the tokenizer is not known yet.
+    """
 
     text: str
     metadata: tuple[str, ...] | None
+    ids: str | None = None
+    separator: int | None = None
+    end_of_ids: int | None = None
 
 
 class BadDocuments:
@@ -94,6 +118,38 @@ def make_document(text: str, metadata: Mapping[str, Any], place: RecordPlace) ->
         raise place.error(
             f"document of {text_bytes} bytes, expected at most {MAX_DOCUMENT_BYTES}; split it into documents"
         )
+    return Document(text, text_bytes, metadata_line(metadata, place))
+
+
+def tokenized_document(
+    token_ids: npt.NDArray[np.integer], metadata: Mapping[str, Any], place: RecordPlace, fields: DocumentFields
+) -> Document:
+    """Returns the document of tokens and metadata.
+
+    Raises:
+        BadDocumentError: an id is of no token, there are too many, or the metadata cannot be written as JSON.
+    """
+    if token_ids.nbytes > MAX_DOCUMENT_BYTES:
+        raise place.error(
+            f"document of {len(token_ids)} token ids, expected at most {MAX_DOCUMENT_BYTES // token_ids.itemsize}; "
+            "name the id that separates documents with --document-separator, or split it"
+        )
+    end = fields.end_of_ids
+    if end is not None and len(token_ids) and (int(token_ids.max()) >= end or int(token_ids.min()) < 0):
+        wrong = int(np.flatnonzero((token_ids >= end) | (token_ids < 0))[0])
+        raise place.error(
+            f"token id {token_ids[wrong]} at place {wrong} of the document, the vocabulary has ids 0 to {end - 1}; "
+            "name the tokenizer that made them with --tokenizer"
+        )
+    return Document("", 0, metadata_line(metadata, place), token_ids.astype(np.uint32))
+
+
+def metadata_line(metadata: Mapping[str, Any], place: RecordPlace) -> str:
+    """Returns the line for the index of a record's metadata.
+
+    Raises:
+        BadDocumentError: it holds half a surrogate pair, or cannot be written as JSON.
+    """
     fields = {"path": place.name, "linenum": place.linenum, "metadata": metadata}
     try:
         line = _json_line(fields)
@@ -101,7 +157,7 @@ def make_document(text: str, metadata: Mapping[str, Any], place: RecordPlace) ->
         raise place.error(f"the metadata cannot be written as JSON ({error})") from error
     if "\\ud" in line and (half := _half_of_pair(fields)) is not None:
         raise place.error(f"the metadata has half a surrogate pair (\\u{ord(half):04x}), which is not Unicode text")
-    return Document(text, text_bytes, line)
+    return line
 
 
 def _json_line(fields: Mapping[str, Any]) -> str:
@@ -146,17 +202,3 @@ def _json_type(value: Any) -> str:
         return "null"
     names = {bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
     return names.get(type(value), type(value).__name__)
-
-
-def batches_of(documents: Iterator[Document], max_characters: int, max_documents: int) -> Iterator[list[Document]]:
-    """Yields documents in lists of at most ``max_documents`` that end once they hold ``max_characters``."""
-    batch: list[Document] = []
-    characters = 0
-    for document in documents:
-        batch.append(document)
-        characters += len(document.text)
-        if characters >= max_characters or len(batch) >= max_documents:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch

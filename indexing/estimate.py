@@ -9,8 +9,7 @@ from itertools import islice
 
 from indexing.documents import BadDocuments, DocumentFields
 from indexing.plan import RawBytes, TokenizerChoice
-from indexing.read_parquet import text_bytes_of_parquet
-from indexing.reading import READERS
+from indexing.reading import read_part
 from indexing.sources import Corpus, Packing, SourceFile, SourceKind, SplitFile
 
 _SAMPLED_FILES = 8
@@ -38,12 +37,23 @@ def least_text_bytes(corpus: Corpus, fields: DocumentFields) -> int:
     sampled: list[SourceFile] = []
     for file in corpus.files:
         if file.kind is SourceKind.PARQUET:
-            sizes[file.kind] += text_bytes_of_parquet(file, fields.text)
+            sizes[file.kind] += _text_bytes_of_parquet(file, fields)
+        elif file.kind is SourceKind.ID_ARRAY:
+            # An id takes 8 bytes or less, and is counted below as so much text.
+            sizes[file.kind] += file.size_bytes
         elif file.kind is SourceKind.TEXT and file.packing is Packing.NONE:
             sizes[file.kind] += file.size_bytes
         else:
             sampled.append(file)
     return sum(sizes.values()) + _sampled_text_bytes(sampled, fields)
+
+
+def _text_bytes_of_parquet(file: SourceFile, fields: DocumentFields) -> int:
+    from indexing.read_parquet import num_ids_of_parquet, text_bytes_of_parquet  # Arrow is slow to load
+
+    if fields.ids is not None:
+        return num_ids_of_parquet(file, fields.ids) * _MOST_BYTES_A_TOKEN
+    return text_bytes_of_parquet(file, fields.text)
 
 
 def _sampled_text_bytes(files: Sequence[SourceFile], fields: DocumentFields) -> int:
@@ -66,7 +76,7 @@ def _look_into(file: SourceFile, fields: DocumentFields) -> tuple[int, int]:
         nonlocal disk_bytes
         disk_bytes += size
 
-    documents = READERS[file.kind](SplitFile.whole(file), fields, BadDocuments(skip=True), count)
+    documents = read_part(SplitFile.whole(file), fields, BadDocuments(skip=True), count)
     for document in islice(documents, _SAMPLED_DOCUMENTS):
         text_bytes += document.text_bytes
         if text_bytes >= _SAMPLED_TEXT_BYTES:

@@ -62,13 +62,15 @@ class BuildPlan:
     """A corpus and the index to make of it.
 
     Attributes:
-        sources: Files (JSON lines, Parquet, plain text; the first and last also packed) and folders of them, on this
-            machine or on storage.
+        sources: Files (JSON lines, Parquet, plain text, arrays of token ids; the first and third also packed) and
+            folders of them, on this machine or on storage.
         output: Directory of the index; must not exist, or be empty, or hold this build unfinished.
         tokenizer: What turns text into tokens.
         shards: Number of shards; document i of the corpus, in reading order, goes to shard i % shards.
         text_field: Field of JSON lines and column of Parquet files that holds the text.
         metadata_fields: Other fields to keep with each document; None keeps all.
+        ids_field: Column of Parquet files that holds the token ids of a document, to take in place of its text.
+        document_separator: Id between the documents of arrays of token ids of one dimension (``.npy``).
         memory_bytes: Most memory that each process of the build may use; None takes 80 % of what is available.
         threads: Threads that sort and that compute checksums; 0 means one a core.
         parts: Parts that each shard is sorted in, merged afterwards; None takes as few as the memory allows.
@@ -89,6 +91,8 @@ class BuildPlan:
     shards: int = 1
     text_field: str = "text"
     metadata_fields: tuple[str, ...] | None = None
+    ids_field: str | None = None
+    document_separator: int | None = None
     memory_bytes: int | None = None
     threads: int = 0
     parts: int | None = None
@@ -117,6 +121,12 @@ class BuildPlan:
         for name, label in (("stage", self.stage), ("source", self.source)):
             if not is_unicode(label):
                 raise PlanError(f"{name} {label!r} is not Unicode text, expected UTF-8")
+        if self.document_separator is not None and self.document_separator < 0:
+            raise PlanError(f"document separator {self.document_separator}, expected an id of 0 or more")
+        if self.ids_field is not None and isinstance(self.tokenizer, TrainedTokenizer):
+            raise PlanError(
+                f"column {self.ids_field!r} holds token ids, and no tokenizer is named; name the one that made them"
+            )
         if self.metadata_fields is not None and self.text_field in self.metadata_fields:
             raise PlanError(f"field {self.text_field!r} is the text, it cannot be metadata as well")
 

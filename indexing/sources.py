@@ -18,6 +18,7 @@ class SourceKind(Enum):
     JSON_LINES = "JSON lines"
     PARQUET = "Parquet"
     TEXT = "plain text"
+    ID_ARRAY = "an array of token ids"
 
 
 class Packing(Enum):
@@ -37,8 +38,10 @@ _KINDS = {
     ".text": SourceKind.TEXT,
     ".md": SourceKind.TEXT,
     ".rst": SourceKind.TEXT,
+    ".npy": SourceKind.ID_ARRAY,
 }
-KNOWN_TYPES = ", ".join(_KINDS) + "; all but .parquet also with .gz or .zst behind"
+_NEVER_PACKED = (SourceKind.PARQUET, SourceKind.ID_ARRAY)
+KNOWN_TYPES = ", ".join(_KINDS) + "; all but .parquet and .npy also with .gz or .zst behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ def _types_of(name: str) -> tuple[SourceKind, Packing] | None:
     name = name.lower()
     packing = next((p for p in (Packing.GZIP, Packing.ZSTANDARD) if name.endswith(p.value)), Packing.NONE)
     kind = _KINDS.get(_suffix(Path(name.removesuffix(packing.value))))
-    if kind is None or (kind is SourceKind.PARQUET and packing is not Packing.NONE):
+    if kind is None or (kind in _NEVER_PACKED and packing is not Packing.NONE):
         return None
     return kind, packing
 

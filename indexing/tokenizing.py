@@ -13,12 +13,13 @@ from index_format.layout import TOKENIZER_FILE
 from index_format.tokenizer import ByteTokenizer, JsonTokenizer, TokenIds, Tokenizer
 from indexing.byte_level_pieces import byte_level_cuts
 from indexing.documents import BadDocuments, DocumentFields
+from indexing.errors import PlanError
 from indexing.estimate import least_text_bytes
 from indexing.piece_encoder import DEFAULT_MEMORY_BYTES, PieceEncoder
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerFile, TrainedTokenizer
 from indexing.progress import Stages
 from indexing.reading import read_documents
-from indexing.sources import Corpus
+from indexing.sources import Corpus, SourceKind
 from indexing.training import train
 from indexing.word_pieces import word_cuts
 
@@ -44,7 +45,12 @@ def choose_tokenizer(plan: BuildPlan, corpus: Corpus, stages: Stages) -> Tokeniz
     Raises:
         TokenizerError: there is no such file or name, it is no supported tokenizer, or one that loses text.
         SourceError: the corpus, read to train, cannot be read.
+        PlanError: a tokenizer is to be trained on a corpus of tokens.
     """
+    if isinstance(plan.tokenizer, TrainedTokenizer):
+        for file in corpus.files:
+            if file.kind is SourceKind.ID_ARRAY:
+                raise PlanError(f"{file.path}: holds token ids, and no tokenizer is named; name the one that made them")
     tokenizer = _load(plan, corpus, stages)
     pieces = frozenset(tokenizer.vocabulary.pieces)
     if lost := [byte for byte in _BYTES_OF_UTF8 if bytes([byte]) not in pieces]:

@@ -2,24 +2,30 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from index_format.manifest import flush_directory
-from index_format.tokenizer import ByteTokenizer, JsonTokenizer, TokenIds
+from index_format.tokenizer import ByteTokenizer, JsonTokenizer, TokenIds, Tokenizer
 from indexing.chunk_writer import ChunkWriter
 from indexing.chunks import Chunk, SourceCounts
 from indexing.documents import BadDocuments, Document, DocumentFields
-from indexing.reading import READERS
+from indexing.piece_encoder import DEFAULT_MEMORY_BYTES
+from indexing.reading import read_part
 from indexing.splits import Split
-from indexing.tokenizing import Encoder, encoder_of
+from indexing.tokenizing import encoder_of
 
-# Held in memory at a time, several times over while it is encoded.
-_BATCH_CHARACTERS = 4 << 20
+# Held in memory at a time, some twenty times over while it is encoded.
+_BATCH_CHARACTERS = 1 << 20
 _BATCH_DOCUMENTS = 4096
+# What a process takes besides the words that it remembers: measured with Llama-2's and dolma2's tokenizers.
+_OTHER_BYTES = 200 << 20
+_LEAST_REMEMBERED_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Tokenizing:
         fields: Where text and metadata are.
         skip_bad_lines: Leave out and count what holds no document, instead of failing.
         one_core: Encode on one core, for workers side by side; else on all.
+        memory_bytes: What the process may take; more than the least makes it remember more words.
     """
 
     tokenizer: Path | None
@@ -41,6 +48,12 @@ class Tokenizing:
     fields: DocumentFields
     skip_bad_lines: bool = False
     one_core: bool = False
+    memory_bytes: int = 300 << 20
+
+    @property
+    def remembered_bytes(self) -> int:
+        """Memory for words and their tokens."""
+        return min(DEFAULT_MEMORY_BYTES, max(_LEAST_REMEMBERED_BYTES, self.memory_bytes - _OTHER_BYTES))
 
 
 def tokenize_split(
@@ -65,13 +78,13 @@ def tokenize_split(
         # The package reads it at every call, and offers no other way.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
     reading = _Reading(split, how, read)
-    encoder = _encoder_at(how.tokenizer)
+    encoding = _encoding_of(how)
     with ChunkWriter(folder, token_width=how.token_width, num_shards=how.num_shards) as writer:
         for batch in reading.batches():
-            token_ids = encoder.encode_batch([document.text for _, document in batch])
+            token_ids = encoding.token_ids([document for _, document in batch])
             kept = [number for number, ids in enumerate(token_ids) if len(ids)]
             writer.write([token_ids[n] for n in kept], [batch[n][1].metadata_line for n in kept])
-            reading.count(batch, token_ids)
+            reading.count(batch, token_ids, encoding)
         return writer.finish(reading.bad_examples, reading.counts)
 
 
@@ -91,7 +104,7 @@ class _Reading:
         while batch := list(islice(_until_full(documents), _BATCH_DOCUMENTS)):
             yield batch
 
-    def count(self, batch: list[tuple[int, Document]], token_ids: list[TokenIds]) -> None:
+    def count(self, batch: list[tuple[int, Document]], token_ids: list[TokenIds], encoding: "_Encoding") -> None:
         """Adds a batch to the counts of its files."""
         for (part, document), ids in zip(batch, token_ids, strict=True):
             counts = self._counts[part]
@@ -102,7 +115,7 @@ class _Reading:
                 counts,
                 num_documents=counts.num_documents + 1,
                 num_tokens=counts.num_tokens + len(ids) + 1,
-                text_bytes=counts.text_bytes + document.text_bytes,
+                text_bytes=counts.text_bytes + (document.text_bytes or encoding.text_bytes(ids)),
             )
 
     @property
@@ -118,28 +131,45 @@ class _Reading:
 
     def _documents(self) -> Iterator[tuple[int, Document]]:
         for number, (part, bad) in enumerate(zip(self._parts, self._bad, strict=True)):
-            for document in READERS[part.file.kind](part, self._fields, bad, self._read):
+            for document in read_part(part, self._fields, bad, self._read):
                 yield number, document
 
 
 def _until_full(documents: Iterator[tuple[int, Document]]) -> Iterator[tuple[int, Document]]:
     characters = 0
     for number, document in documents:
-        characters += len(document.text)
+        characters += document.length
         yield number, document
         if characters >= _BATCH_CHARACTERS:
             return
 
 
-def _encoder_at(path: Path | None) -> Encoder:
-    """Returns the encoder of a tokenizer file; a process that tokenizes many splits loads it once."""
-    if path is None:
-        return ByteTokenizer()
-    status = path.stat()
-    return _load_encoder(path, status.st_size, status.st_mtime_ns)
+class _Encoding:
+    """Gives the tokens of documents."""
+
+    def __init__(self, tokenizer: Tokenizer, remembered_bytes: int):
+        self._encoder = encoder_of(tokenizer, remembered_bytes)
+        self._piece_bytes = np.fromiter(map(len, tokenizer.vocabulary.pieces), dtype=np.int64)
+
+    def token_ids(self, documents: Sequence[Document]) -> list[TokenIds]:
+        """Returns the tokens of each document: those that it came with, or those of its text."""
+        encoded = iter(self._encoder.encode_batch([one.text for one in documents if one.token_ids is None]))
+        return [next(encoded) if one.token_ids is None else one.token_ids for one in documents]
+
+    def text_bytes(self, token_ids: TokenIds) -> int:
+        """Returns the bytes of text that tokens stand for."""
+        return int(self._piece_bytes[token_ids].sum())
+
+
+def _encoding_of(how: Tokenizing) -> _Encoding:
+    """Returns what encodes; a process that tokenizes many splits loads the tokenizer once."""
+    if how.tokenizer is None:
+        return _Encoding(ByteTokenizer(), 0)
+    status = how.tokenizer.stat()
+    return _load(how.tokenizer, how.remembered_bytes, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=1)
-def _load_encoder(path: Path, size_bytes: int, mtime_ns: int) -> Encoder:
+def _load(path: Path, remembered_bytes: int, size_bytes: int, mtime_ns: int) -> _Encoding:
     del size_bytes, mtime_ns  # they tell apart files that were at the same path
-    return encoder_of(JsonTokenizer.from_file(path))
+    return _Encoding(JsonTokenizer.from_file(path), remembered_bytes)

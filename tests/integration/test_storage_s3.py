@@ -137,8 +137,8 @@ def test_a_truncated_file_on_a_store_is_an_error_that_names_it(server):
     put(server, "c.jsonl.gz", gzip.compress(b'{"text": "one"}\n' * 100)[:-10])
     [file] = find_corpus([FOLDER]).files
     from indexing.documents import BadDocuments, DocumentFields
-    from indexing.reading import READERS
+    from indexing.reading import read_part
     from indexing.sources import SplitFile
 
     with pytest.raises(SourceError, match=r"s3://bucket/a folder/c.jsonl.gz: truncated or corrupt .gz file"):
-        list(READERS[file.kind](SplitFile.whole(file), DocumentFields("text", None), BadDocuments(skip=True), id))
+        list(read_part(SplitFile.whole(file), DocumentFields("text", None), BadDocuments(skip=True), id))
