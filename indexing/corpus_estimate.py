@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
 
 from indexing.documents import BadDocuments, DocumentFields
 from indexing.read_parquet import row_groups
@@ -10,10 +9,10 @@ from indexing.reading import read_part
 from indexing.sources import Corpus, SourceFile, SourceKind, SplitFile
 from indexing.tokenizing import Encoder
 
-# Of each kind of file, evenly over the corpus, and of each of these files.
+# Of each kind of file, evenly over the corpus.
 _SAMPLED_FILES = 16
-_SAMPLED_DOCUMENTS = 1000
-_SAMPLED_TEXT_BYTES = 1 << 20
+# Of all of them together, as much from the beginning of each: some seconds' work for a tokenizer.
+_SAMPLED_TEXT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,9 @@ def estimate_corpus(corpus: Corpus, fields: DocumentFields, encoder: Encoder) ->
     for files in groups.values():
         step = max(1, len(files) // _SAMPLED_FILES)
         sample = _Sample()
-        for file in files[::step][:_SAMPLED_FILES]:
-            _look_into(file, fields, encoder, sample)
+        chosen = files[::step][:_SAMPLED_FILES]
+        for file in chosen:
+            _look_into(file, fields, encoder, _SAMPLED_TEXT_BYTES // len(chosen), sample)
         if sample.source_bytes:
             times = sum(file.size_bytes for file in files) / sample.source_bytes
             tokens += times * (sample.tokens + sample.documents)
@@ -62,7 +62,7 @@ def estimate_corpus(corpus: Corpus, fields: DocumentFields, encoder: Encoder) ->
     return CorpusEstimate(round(tokens), round(documents), round(lines), sampled_text_bytes)
 
 
-def _look_into(file: SourceFile, fields: DocumentFields, encoder: Encoder, sample: _Sample) -> None:
+def _look_into(file: SourceFile, fields: DocumentFields, encoder: Encoder, most_bytes: int, sample: _Sample) -> None:
     read_bytes = text_bytes = 0
 
     def count(size: int) -> None:
@@ -70,9 +70,9 @@ def _look_into(file: SourceFile, fields: DocumentFields, encoder: Encoder, sampl
         read_bytes += size
 
     texts: list[str] = []
-    num_documents = 0
+    num_documents = taken = 0
     documents = read_part(SplitFile.whole(file), fields, BadDocuments(skip=True), count)
-    for document in islice(documents, _SAMPLED_DOCUMENTS):
+    for document in documents:
         num_documents += 1
         text_bytes += document.text_bytes
         if document.token_ids is None:
@@ -80,7 +80,8 @@ def _look_into(file: SourceFile, fields: DocumentFields, encoder: Encoder, sampl
         else:
             sample.tokens += len(document.token_ids)
         sample.line_bytes += len(document.metadata_line) + 1
-        if text_bytes >= _SAMPLED_TEXT_BYTES:
+        taken += document.length
+        if taken >= most_bytes:
             break
     if not num_documents:
         return

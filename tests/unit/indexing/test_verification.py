@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from index_format.errors import ManifestError, TokenizerError
 from index_format.layout import (
     METADATA,
     METAOFF,
+    OFFSET,
     SHARD_MANIFEST,
     TABLE,
     TOKENIZED,
@@ -183,3 +185,79 @@ def test_a_token_outside_the_vocabulary_is_found(directory: Path) -> None:
 def test_more_threads_than_any_machine_has_are_refused(directory: Path) -> None:
     with pytest.raises(PlanError, match=r"1025 threads, expected 0 \(one a core\) to 1024"):
         indexing.verify(directory, threads=1025)
+
+
+def test_without_deep_only_what_was_published_is_compared(directory: Path) -> None:
+    change(shard_file(directory, TABLE), lambda content: content[1:2] + content[:1] + content[2:])
+    with pytest.raises(VerificationError, match=r"table\.0: content has sha256"):
+        indexing.verify(directory)
+    publish_again(directory)
+    report = indexing.verify(directory)
+    assert [kind.kind for kind in report.looked_at] == ["shards", "metadata lines", "checksums of files"]
+    with pytest.raises(VerificationError, match=r"table\.0"):
+        indexing.verify(directory, deep=True)
+
+
+def test_all_problems_are_listed_not_only_the_first(directory: Path) -> None:
+    change(directory / shard_folder(1) / TABLE, lambda content: content[:-1])
+    change(shard_file(directory, METADATA), lambda content: content.replace(b"{", b"[", 1))
+    shard_file(directory, OFFSET).unlink()
+    (directory / TOKENIZER_FILE).write_bytes(b"{}")
+    report = indexing.find_problems(directory, deep=True)
+    found = [str(problem) for problem in report.problems]
+    assert len(found) == 4
+    for message, problem in zip(
+        [r"offset\.0: file is missing", r"table\.0: file has", r"tokenizer\.json", r"metadata\.0: content has sha256"],
+        found,
+        strict=True,
+    ):
+        assert re.search(message, problem), (message, problem)
+    with pytest.raises(VerificationError, match=r"4 problems:\n  .*offset"):
+        report.raise_problems()
+
+
+def test_the_search_ends_after_so_many_problems(directory: Path) -> None:
+    for name in (TOKENIZED, TABLE, METADATA, METAOFF, UNIGRAM):
+        change(shard_file(directory, name), lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+    report = indexing.find_problems(directory, deep=True, max_problems=3)
+    assert len(report.problems) == 3
+    assert report.is_cut_off
+    assert not indexing.find_problems(directory, deep=True).is_cut_off
+
+
+def test_damage_is_found_in_each_of_several_shards(directory: Path) -> None:
+    for number in range(2):
+        path = directory / shard_folder(number) / TABLE
+        change(path, lambda content: content[1:2] + content[:1] + content[2:])
+    publish_again(directory)
+    report = indexing.find_problems(directory, threads=2, deep=True)
+    assert {f"shard_{number:05d}" in str(problem) for problem in report.problems for number in range(2)} == {
+        True,
+        False,
+    }
+    assert any("shard_00001" in str(problem) for problem in report.problems)
+
+
+def test_a_sample_says_what_it_looked_at_and_finds_damage_where_it_looks(directory: Path) -> None:
+    report = indexing.verify(directory, deep=True, sample=0.5, seed=3)
+    assert (report.sample, report.seed) == (0.5, 3)
+    kinds = {kind.kind: kind for kind in report.looked_at}
+    assert list(kinds)[-4:] == ["documents", "unigram counts", "ranks", "positions"]
+    assert kinds["checksums of files"].is_everything  # they are small
+    positions = kinds["positions"]
+    assert positions.looked_at == pytest.approx(positions.total / 2, abs=2)
+    assert 0 < positions.missed(0.01) < 1
+    change(shard_file(directory, TABLE), lambda content: content[::-1])
+    publish_again(directory)
+    assert indexing.find_problems(directory, deep=True, sample=0.5).problems
+
+
+@pytest.mark.parametrize("sample", [0, 1, -0.5, float("nan")])
+def test_a_sample_that_is_no_share_is_refused(directory: Path, sample: float) -> None:
+    with pytest.raises(PlanError, match="expected a share above 0 and below 1"):
+        indexing.verify(directory, deep=True, sample=sample)
+
+
+def test_a_sample_is_of_a_deep_check(directory: Path) -> None:
+    with pytest.raises(PlanError, match="ask for one"):
+        indexing.verify(directory, sample=0.5)
