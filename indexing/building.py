@@ -197,7 +197,7 @@ def finish_shards(
         SortError, AccelerationError, EngineKilledError: the engine failed.
         MemoryBudgetError: a shard cannot be sorted within the budget, in however many parts.
     """
-    plans = {shard.number: sort_plan_of(shard.num_tokens, token_width, building) for shard in shards}
+    plans = {shard.number: sort_plan_of(shard, token_width, building) for shard in shards}
     for wave in _waves(shards, plans, building.runner.at_once):
         _sort(wave, plans, token_width, building)
         if any(plans[shard.number].parts > 1 for shard in wave):
@@ -206,13 +206,20 @@ def finish_shards(
     return _list(shards, token_width, tokenizer_sha256, building)
 
 
-def sort_plan_of(num_tokens: int, token_width: int, building: Building) -> SortPlan:
-    """Returns how a shard of so many tokens is sorted.
+def sort_plan_of(shard: WrittenShard, token_width: int, building: Building) -> SortPlan:
+    """Returns how a shard, whose text is written, is sorted.
 
     Raises:
         MemoryBudgetError: it cannot be, in however many parts.
     """
-    return plan_sort(num_tokens, token_width, building.memory_bytes, building.threads, building.parts)
+    return plan_sort(
+        shard.num_tokens,
+        token_width,
+        building.memory_bytes,
+        building.threads,
+        building.parts,
+        folder=shard.directory,
+    )
 
 
 def _waves(
@@ -235,7 +242,7 @@ def _sort(shards: Sequence[WrittenShard], plans: dict[int, SortPlan], token_widt
                 token_width,
                 part,
                 plan.parts,
-                building.threads,
+                plan.threads,
                 building.accelerate,
             ),
             amount=math.ceil(shard.num_tokens / plan.parts),
@@ -261,7 +268,7 @@ def _merge(shards: Sequence[WrittenShard], plans: dict[int, SortPlan], token_wid
                 shard.directory,
                 token_width,
                 plans[shard.number].parts,
-                building.threads,
+                plans[shard.number].threads,
                 building.memory_bytes,
                 building.accelerate,
             ),

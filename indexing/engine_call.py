@@ -14,7 +14,7 @@ _SCRIPT = Path(__file__).with_name("engine_process.py")
 
 
 def call_engine(
-    task: Literal["sort", "accelerate", "open", "verify"],
+    task: Literal["sort", "merge", "accelerate", "open", "verify"],
     directory: Path,
     *,
     token_width: int,

@@ -1,6 +1,6 @@
 """A call of the engine in a process of its own: ``engine_process.py TASK DIRECTORY NUMBER TOKEN_WIDTH THREADS ...``.
 
-TASK is sort, accelerate, open or verify. The engine does each in one call. In another process it ends the moment that
+TASK is sort, merge, accelerate, open or verify. The engine does each in one call. In another process it ends the moment that
 process is killed, its memory goes back to the system, and running out of memory, or a file that shrinks while it is
 read, takes the call down and not who made it. It is an ordinary command and no `multiprocessing` child, so a caller's
 main module is not imported a second time; and a script, not a module of this package, which would take longer to import
@@ -13,8 +13,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from time import monotonic
 
-from suffix_engine import EngineError, ShardIndex, ThreadPool, accelerate_shard, sort_shard
+from suffix_engine import EngineError, ShardIndex, ThreadPool, accelerate_shard, merge_parts, sort_part
+
+_SECONDS_BETWEEN_LINES = 0.2
 
 
 def main() -> int:
@@ -31,9 +34,48 @@ def main() -> int:
     return 0
 
 
-def _sort(directory: str, number: int, token_width: int, num_threads: int) -> None:
+def _sort(
+    directory: str, number: int, token_width: int, num_threads: int, part: str, num_parts: str, accelerate: str
+) -> None:
+    """Sorts a part, and prints again and again how many of its tokens are done."""
     assert number == 0, "what we sort is named as our own shards are"
-    sort_shard(directory, token_width=token_width, num_threads=num_threads)
+    sort_part(
+        directory,
+        token_width=token_width,
+        part=int(part),
+        num_parts=int(num_parts),
+        num_threads=num_threads,
+        accelerate=accelerate == "1",
+        progress=_Printed(),
+    )
+
+
+def _merge(
+    directory: str, number: int, token_width: int, num_threads: int, num_parts: str, memory_bytes: str, accelerate: str
+) -> None:
+    """Merges the parts, and prints again and again how many tokens are done."""
+    assert number == 0, "what we sort is named as our own shards are"
+    merge_parts(
+        directory,
+        token_width=token_width,
+        num_parts=int(num_parts),
+        memory_bytes=int(memory_bytes),
+        num_threads=num_threads,
+        accelerate=accelerate == "1",
+        progress=_Printed(),
+    )
+
+
+class _Printed:
+    """Prints how much is done, now and then."""
+
+    def __init__(self) -> None:
+        self._printed = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == total or monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
+            self._printed = monotonic()
+            print(done, flush=True)
 
 
 def _accelerate(directory: str, number: int, token_width: int, num_threads: int) -> None:
@@ -68,7 +110,13 @@ def _verify(
     print(json.dumps(counts | {"problems": problems, "looked_at": looked_at}))
 
 
-_TASKS: dict[str, Callable[..., None]] = {"sort": _sort, "accelerate": _accelerate, "open": _open, "verify": _verify}
+_TASKS: dict[str, Callable[..., None]] = {
+    "sort": _sort,
+    "merge": _merge,
+    "accelerate": _accelerate,
+    "open": _open,
+    "verify": _verify,
+}
 
 
 def _end_with_parent() -> None:

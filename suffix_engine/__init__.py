@@ -1,6 +1,8 @@
 """The suffix-array engine's Python face. `suffix_engine/_native.pyi` is its reference page."""
 
 from suffix_engine._native import (
+    MAX_PART_TOKENS,
+    MAX_PARTS,
     DocumentSlice,
     EngineError,
     InvalidQueryError,
@@ -15,11 +17,18 @@ from suffix_engine._native import (
     accelerate_memory_bytes,
     accelerate_shard,
     fan_out_bytes,
+    longest_part,
+    merge_memory_bytes,
+    merge_parts,
+    run_bytes,
     sort_memory_bytes,
+    sort_part,
     sort_shard,
 )
 
 __all__ = [
+    "MAX_PARTS",
+    "MAX_PART_TOKENS",
     "DocumentSlice",
     "EngineError",
     "InvalidQueryError",
@@ -34,6 +43,11 @@ __all__ = [
     "accelerate_memory_bytes",
     "accelerate_shard",
     "fan_out_bytes",
+    "longest_part",
+    "merge_memory_bytes",
+    "merge_parts",
+    "run_bytes",
     "sort_memory_bytes",
+    "sort_part",
     "sort_shard",
 ]

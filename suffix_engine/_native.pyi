@@ -10,6 +10,8 @@ from os import PathLike
 from typing import final
 
 __all__ = [
+    "MAX_PARTS",
+    "MAX_PART_TOKENS",
     "DocumentSlice",
     "EngineError",
     "InvalidQueryError",
@@ -24,7 +26,12 @@ __all__ = [
     "accelerate_memory_bytes",
     "accelerate_shard",
     "fan_out_bytes",
+    "longest_part",
+    "merge_memory_bytes",
+    "merge_parts",
+    "run_bytes",
     "sort_memory_bytes",
+    "sort_part",
     "sort_shard",
 ]
 
@@ -363,22 +370,97 @@ class ShardIndex:
             some 10,000.
         """
 
-def sort_memory_bytes(num_tokens: int, token_width: int) -> int:
-    """Returns the peak memory, in bytes, that `sort_shard` needs for a shard of this size."""
+MAX_PART_TOKENS: int
+"""Most tokens of a part, and so of a shard that is sorted in one."""
 
-def sort_shard(directory: str | PathLike[str], *, token_width: int, num_threads: int = 0) -> None:
-    """Sorts the suffixes of ``tokenized.0`` in ``directory`` and writes ``table.0``, flushed to disk.
+MAX_PARTS: int
+"""Most parts that a shard is sorted in."""
 
-    Suffixes are ordered by the little-endian bytes of their tokens, the end of the file before everything.
+def sort_memory_bytes(num_tokens: int, token_width: int, num_threads: int) -> int:
+    """Returns the peak memory, in bytes, that `sort_part` needs for a part of this size on so many threads."""
 
-    Args:
-        directory: Where ``tokenized.0`` is.
-        token_width: Bytes a token: 1, 2 or 4.
-        num_threads: Threads; 0 means one a core.
+def merge_memory_bytes(num_tokens: int, token_width: int, num_parts: int, num_threads: int) -> int:
+    """Returns the least memory, in bytes, that `merge_parts` needs for a shard of this size.
+
+    With as much more as the text takes it holds that in memory.
+    """
+
+def run_bytes(num_tokens: int) -> int:
+    """Returns the disk, in bytes, that the run of a part of this size takes until it is merged."""
+
+def longest_part(directory: str | PathLike[str], *, token_width: int, num_parts: int) -> int:
+    """Returns the tokens of the longest part if the shard is cut into so many. Documents are not cut.
 
     Raises:
-        ShardFormatError: the text is missing or not a whole number of tokens, or the table cannot be written.
-    Cost: O(N) by libsais, in memory (`sort_memory_bytes`).
+        ShardFormatError: the text is missing or not a whole number of tokens.
+        InvalidQueryError: ``num_parts`` is not from 1 to `MAX_PARTS`.
+    Cost: a few pages of the text a part, and the documents at their ends.
+    """
+
+def sort_shard(directory: str | PathLike[str], *, token_width: int, num_threads: int = 0) -> None:
+    """Sorts the suffixes of ``tokenized.0`` in ``directory`` and writes ``table.0``: `sort_part` of the only part."""
+
+def sort_part(
+    directory: str | PathLike[str],
+    *,
+    token_width: int,
+    part: int,
+    num_parts: int,
+    num_threads: int = 0,
+    accelerate: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Sorts one part of ``tokenized.0`` in ``directory`` into the run ``sorted_part.PPP-of-NNN`` there.
+
+    The only part of a shard becomes ``table.0`` at once, with ``accelerate`` the sidecars before it. Suffixes are ordered
+    by the little-endian bytes of their tokens to the end of their documents, the separator after every token, the end of
+    the file before; those that are equal up to there by their positions. So the files do not depend on the number of
+    parts. Each is flushed to disk and renamed into place.
+
+    Args:
+        directory: Where ``tokenized.0`` is; no other file is read.
+        token_width: Bytes a token: 1, 2 or 4.
+        part: Which part, below ``num_parts``.
+        num_parts: Parts of the shard, 1 to `MAX_PARTS`; about equal, of whole documents.
+        num_threads: Threads; 0 means one a core.
+        accelerate: Write the sidecars as well; of several parts, `merge_parts` does.
+        progress: Called now and then with the tokens done and those of the part. What it raises stops the work and
+            comes out of this call.
+
+    Raises:
+        ShardFormatError: the text is missing or not a whole number of tokens, or a file cannot be written.
+        InvalidQueryError: a number is out of range, or the part has more than `MAX_PART_TOKENS`.
+    Cost: docs/indexing.md has rates. Memory: `sort_memory_bytes`; disk: `run_bytes`, or the files themselves.
+    """
+
+def merge_parts(
+    directory: str | PathLike[str],
+    *,
+    token_width: int,
+    num_parts: int,
+    memory_bytes: int,
+    num_threads: int = 0,
+    accelerate: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Merges the runs of all parts of a shard into ``table.0``, with ``accelerate`` the sidecars before it.
+
+    The runs are removed at the end.
+
+    Args:
+        directory: Where ``tokenized.0`` and the runs are.
+        token_width: Bytes a token: 1, 2 or 4.
+        num_parts: Parts of the shard.
+        memory_bytes: If the text fits into it besides `merge_memory_bytes`, it is held in memory; else it is read from
+            disk where eight bytes behind the LCP do not tell two suffixes apart.
+        num_threads: Threads; 0 means one a core.
+        accelerate: Write the sidecars as well.
+        progress: As in `sort_part`.
+
+    Raises:
+        ShardFormatError: a run or the text is missing, damaged or of another shard, or a file cannot be written.
+        InvalidQueryError: ``num_parts`` is out of range.
+    Cost: one pass over the runs; each token of a suffix is compared once, and none past the end of a document.
     """
 
 def fan_out_bytes(num_tokens: int, token_width: int) -> int:

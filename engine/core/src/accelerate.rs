@@ -1,7 +1,7 @@
 //! Building the sidecars of a shard: one pass over the table in rank order, each suffix compared with the one before it.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use crate::files::ShardFiles;
 use crate::mapped::MappedFile;
 use crate::pool::thread_pool;
 use crate::sidecar::fingerprint;
+use crate::sort::{flush_folder, remove_if_present};
 use crate::suffix_array::SuffixArray;
 use crate::text::{Agreement, Text};
 use crate::token::{Token, TokenWidth};
@@ -344,18 +345,4 @@ impl Journal {
         file.sync_all().map_err(EngineError::io(&beside))?;
         fs::rename(&beside, &self.0).map_err(EngineError::io(&self.0))
     }
-}
-
-fn remove_if_present(path: &Path) -> Result<(), EngineError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EngineError::io(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Flushes the folder of a file, so that the names in it last.
-fn flush_folder(path: &Path) -> Result<(), EngineError> {
-    let folder = path.parent().unwrap_or(path);
-    let file = File::open(folder).map_err(EngineError::io(folder))?;
-    file.sync_all().map_err(EngineError::io(folder))
 }

@@ -323,6 +323,11 @@ pub(crate) fn write_page<T: Token>(page: &mut [u8], records: impl Iterator<Item 
         page[at..at + T::WIDTH].copy_from_slice(bytemuck::bytes_of(&branch.sort_key()));
         page[lcps_at + index] = lcp;
     }
+    page_crc(page);
+}
+
+/// Puts the checksum of a page at its end.
+pub(crate) fn page_crc(page: &mut [u8]) {
     let content = PAGE_BYTES - CRC_BYTES;
     let crc = crc32fast::hash(&page[..content]);
     page[content..].copy_from_slice(&crc.to_le_bytes());

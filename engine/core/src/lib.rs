@@ -46,7 +46,10 @@ pub use rayon::ThreadPool;
 pub use reads::ReadCounts;
 pub use retrieve::{DocumentSlice, Window, WindowSizes};
 pub use shard_index::ShardIndex;
-pub use sort::{sort_memory_bytes, sort_shard};
+pub use sort::{
+    MAX_PART_TOKENS, MAX_PARTS, Part, longest_part, merge_memory_bytes, merge_parts, run_bytes,
+    sort_memory_bytes, sort_part, sort_shard,
+};
 pub use token::{Token, TokenWidth};
 pub use verify::{InspectOptions, Inspection, LookedAt};
 pub use vocabulary::{Decoded, Vocabulary};

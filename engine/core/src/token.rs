@@ -41,6 +41,8 @@ impl TokenWidth {
 pub trait Token: Pod + Ord + Send + Sync {
     /// Bytes a token takes.
     const WIDTH: usize;
+    /// The same as a value.
+    const WIDTH_KIND: TokenWidth;
     /// The separator, as a token id.
     const SEPARATOR: u32;
 
@@ -67,9 +69,10 @@ pub trait Token: Pod + Ord + Send + Sync {
 }
 
 macro_rules! impl_token {
-    ($int:ty) => {
+    ($int:ty, $kind:ident) => {
         impl Token for $int {
             const WIDTH: usize = size_of::<$int>();
+            const WIDTH_KIND: TokenWidth = TokenWidth::$kind;
             const SEPARATOR: u32 = <$int>::MAX as u32;
 
             #[inline]
@@ -105,9 +108,9 @@ macro_rules! impl_token {
     };
 }
 
-impl_token!(u8);
-impl_token!(u16);
-impl_token!(u32);
+impl_token!(u8, U8);
+impl_token!(u16, U16);
+impl_token!(u32, U32);
 
 #[cfg(test)]
 mod tests {

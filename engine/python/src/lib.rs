@@ -3,31 +3,17 @@
 
 mod errors;
 mod shard_index;
+mod sort;
 mod values;
 mod vocabulary;
 
 use std::path::PathBuf;
 
 use headwater_engine::{self as engine, TokenWidth};
+use pyo3::marker::Ungil;
 use pyo3::prelude::*;
 
 use crate::errors::to_py_err;
-
-#[pyfunction]
-#[pyo3(signature = (num_tokens, token_width))]
-fn sort_memory_bytes(num_tokens: u64, token_width: usize) -> PyResult<u64> {
-    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
-    Ok(engine::sort_memory_bytes(num_tokens, width))
-}
-
-#[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "extracted arguments are owned")]
-#[pyo3(signature = (directory, *, token_width, num_threads = 0))]
-fn sort_shard(py: Python<'_>, directory: PathBuf, token_width: usize, num_threads: usize) -> PyResult<()> {
-    let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
-    py.detach(|| engine::sort_shard(&directory, width, num_threads))
-        .map_err(to_py_err)
-}
 
 #[pyfunction]
 #[pyo3(signature = (num_tokens, token_width))]
@@ -55,11 +41,22 @@ fn accelerate_shard(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let width = TokenWidth::from_bytes(token_width).map_err(to_py_err)?;
+    told(py, progress.as_ref(), |tell| {
+        engine::accelerate_shard(&directory, number, width, num_threads, tell)
+    })
+}
+
+/// Does long work, and tells `progress` of it; what that raises, or a signal, ends the work and comes out of the call.
+fn told(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    work: impl Ungil + Send + FnOnce(&mut (dyn FnMut(u64, u64) -> bool + Send)) -> Result<(), engine::EngineError>,
+) -> PyResult<()> {
     let mut raised = None;
-    let tell = |done: u64, total: u64| {
+    let mut tell = |done: u64, total: u64| {
         let told = Python::attach(|py| {
             py.check_signals()?;
-            match &progress {
+            match progress {
                 Some(progress) => progress.call1(py, (done, total)).map(drop),
                 None => Ok(()),
             }
@@ -67,7 +64,7 @@ fn accelerate_shard(
         raised = told.err();
         raised.is_none()
     };
-    let done = py.detach(|| engine::accelerate_shard(&directory, number, width, num_threads, tell));
+    let done = py.detach(|| work(&mut tell));
     raised.map_or(done.map_err(to_py_err), Err)
 }
 
@@ -84,6 +81,5 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(accelerate_memory_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(accelerate_shard, module)?)?;
     module.add_function(wrap_pyfunction!(fan_out_bytes, module)?)?;
-    module.add_function(wrap_pyfunction!(sort_memory_bytes, module)?)?;
-    module.add_function(wrap_pyfunction!(sort_shard, module)?)
+    sort::register(module)
 }

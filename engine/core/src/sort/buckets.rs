@@ -1,0 +1,251 @@
+//! The positions of a part, dealt out by the first bytes of their suffixes.
+
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rayon::prelude::*;
+use zerocopy::FromBytes;
+
+use super::part_text::PartText;
+use crate::huge_buffer::HugeBuffer;
+use crate::token::Token;
+
+/// Bytes that positions are dealt out by at a time, and the buckets that makes.
+const DEALT_BYTES: usize = 2;
+const BUCKETS: usize = 1 << (8 * DEALT_BYTES);
+
+/// Positions in a bucket that are dealt out again.
+const LARGE: usize = 1 << 18;
+
+/// Positions that one task sorts, at least, unless they are the last.
+const TASK_POSITIONS: usize = 1 << 15;
+
+/// How often a bucket is dealt out again, at most.
+const MOST_LEVELS: usize = 8;
+
+/// Positions whose suffixes agree in some bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    pub(crate) places: Range<usize>,
+    /// Bytes they agree in, whole tokens without a separator; `None` if that is all up to a separator.
+    pub(crate) depth: Option<usize>,
+}
+
+/// All positions to sort, by bucket.
+pub(crate) struct Buckets {
+    positions: HugeBuffer<u32>,
+    all: Vec<Bucket>,
+    /// Of each task, its buckets.
+    tasks: Vec<Range<usize>>,
+}
+
+impl Buckets {
+    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket ascend.
+    pub(crate) fn deal<T: Token>(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Self> {
+        let num_positions = kept.iter().map(ExactSizeIterator::len).sum();
+        let mut positions = HugeBuffer::<u32>::zeroed(num_positions)?;
+        let shares = shares(kept, rayon::current_num_threads());
+        let level = Level::<T>::first();
+        let mut counts: Vec<Vec<u32>> = shares
+            .par_iter()
+            .map(|share| {
+                let mut counts = vec![0; BUCKETS];
+                for position in share.iter().cloned().flatten() {
+                    counts[level.bucket(text, position)] += 1;
+                }
+                counts
+            })
+            .collect();
+        let ends = to_starts(&mut counts);
+        let slots = <[AtomicU32]>::mut_from_bytes(bytemuck::cast_slice_mut(positions.as_mut_slice()))
+            .map_err(|_| io::Error::other("a buffer is not aligned"))?;
+        let slots = &*slots;
+        shares.par_iter().zip(counts).for_each(|(share, mut next)| {
+            for position in share.iter().cloned().flatten() {
+                let to = &mut next[level.bucket(text, position)];
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "a part has fewer than 2^32 positions"
+                )]
+                slots[*to as usize].store(position as u32, Ordering::Relaxed);
+                *to += 1;
+            }
+        });
+        let buckets = level.split(positions.as_mut_slice(), text, 0, &ends);
+        let tasks = tasks(&buckets);
+        Ok(Self {
+            positions,
+            all: buckets,
+            tasks,
+        })
+    }
+
+    /// Tasks that sort all of it in order, one after another.
+    pub(crate) fn num_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Returns the buckets of a task, in order, each with its positions.
+    pub(crate) fn task(&self, task: usize) -> impl Iterator<Item = (&[u32], Option<usize>)> {
+        let buckets = &self.all[self.tasks[task].clone()];
+        buckets
+            .iter()
+            .map(|bucket| (&self.positions.as_slice()[bucket.places.clone()], bucket.depth))
+    }
+}
+
+/// Which two bytes of a suffix decide.
+#[derive(Clone, Copy)]
+struct Level<T> {
+    number: usize,
+    token: std::marker::PhantomData<T>,
+}
+
+impl<T: Token> Level<T> {
+    fn first() -> Self {
+        Self {
+            number: 0,
+            token: std::marker::PhantomData,
+        }
+    }
+
+    fn next(self) -> Self {
+        Self {
+            number: self.number + 1,
+            ..self
+        }
+    }
+
+    /// Whole tokens before the two bytes, in bytes.
+    fn depth(self) -> usize {
+        self.number * DEALT_BYTES / T::WIDTH * T::WIDTH
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "two bytes")]
+    fn bucket(self, text: &PartText<T>, position: usize) -> usize {
+        let depth = self.depth();
+        let shift = 48 - 8 * (self.number * DEALT_BYTES - depth);
+        usize::from((text.key(position, depth) >> shift) as u16)
+    }
+
+    /// Returns the buckets of positions that were dealt out, from `first` on; the large ones dealt out again.
+    fn split(self, positions: &mut [u32], text: &PartText<T>, first: usize, ends: &[u32]) -> Vec<Bucket> {
+        let mut rest = positions;
+        let mut from = 0;
+        let mut parts: Vec<(usize, usize, &mut [u32])> = Vec::new();
+        for (bucket, &end) in ends.iter().enumerate() {
+            let end = end as usize;
+            if end > from {
+                let (part, left) = rest.split_at_mut(end - from);
+                parts.push((bucket, first + from, part));
+                rest = left;
+                from = end;
+            }
+        }
+        let of_part =
+            |(bucket, first, part): (usize, usize, &mut [u32])| self.buckets_of(bucket, part, text, first);
+        let buckets: Vec<Vec<Bucket>> = parts.into_par_iter().map(of_part).collect();
+        buckets.concat()
+    }
+
+    fn buckets_of(
+        self,
+        bucket: usize,
+        positions: &mut [u32],
+        text: &PartText<T>,
+        first: usize,
+    ) -> Vec<Bucket> {
+        let next = self.next();
+        // What is agreed in now: the tokens before, and those that the two bytes end or hold.
+        let (depth, next_depth) = (self.depth(), next.depth());
+        let ends_in_separator = next_depth > depth && {
+            let word = text.key(positions[0] as usize, depth);
+            let kept = word >> (64 - 8 * (next_depth - depth)) << (64 - 8 * (next_depth - depth));
+            super::part_text::holds_separator::<T>(kept)
+        };
+        let _ = bucket;
+        if ends_in_separator || positions.len() <= LARGE || next.number >= MOST_LEVELS {
+            let places = first..first + positions.len();
+            let depth = (!ends_in_separator).then_some(next_depth);
+            return vec![Bucket { places, depth }];
+        }
+        let is_cut_off = |&position: &u32| position as usize * T::WIDTH + next_depth > text.len() * T::WIDTH;
+        if positions.iter().any(is_cut_off) {
+            let places = first..first + positions.len();
+            return vec![Bucket {
+                places,
+                depth: Some(next_depth),
+            }];
+        }
+        let dealt = positions.to_vec();
+        let mut counts = vec![vec![0; BUCKETS]];
+        for &position in &dealt {
+            counts[0][next.bucket(text, position as usize)] += 1;
+        }
+        let ends = to_starts(&mut counts);
+        for &position in &dealt {
+            let to = &mut counts[0][next.bucket(text, position as usize)];
+            positions[*to as usize] = position;
+            *to += 1;
+        }
+        drop(dealt);
+        next.split(positions, text, first, &ends)
+    }
+}
+
+/// Turns the counts of each share into where its first position of each bucket goes, and returns the end of each bucket.
+fn to_starts(counts: &mut [Vec<u32>]) -> Vec<u32> {
+    let mut sum = 0;
+    let mut ends = Vec::with_capacity(BUCKETS);
+    for bucket in 0..BUCKETS {
+        for share in counts.iter_mut() {
+            let count = share[bucket];
+            share[bucket] = sum;
+            sum += count;
+        }
+        ends.push(sum);
+    }
+    ends
+}
+
+/// Splits ranges into as many shares of about equal length, in order.
+fn shares(kept: &[Range<usize>], num_shares: usize) -> Vec<Vec<Range<usize>>> {
+    let total: usize = kept.iter().map(ExactSizeIterator::len).sum();
+    let size = total.div_ceil(num_shares).max(1);
+    let mut shares = vec![Vec::new()];
+    let mut room = size;
+    for range in kept {
+        let mut range = range.clone();
+        while !range.is_empty() {
+            if room == 0 {
+                shares.push(Vec::new());
+                room = size;
+            }
+            let end = range.end.min(range.start + room);
+            room -= end - range.start;
+            shares.last_mut().expect("there is one").push(range.start..end);
+            range.start = end;
+        }
+    }
+    shares
+}
+
+fn tasks(buckets: &[Bucket]) -> Vec<Range<usize>> {
+    let mut tasks = Vec::new();
+    let mut first = 0;
+    let mut size = 0;
+    for (number, bucket) in buckets.iter().enumerate() {
+        size += bucket.places.len();
+        if size >= TASK_POSITIONS {
+            tasks.push(first..number + 1);
+            first = number + 1;
+            size = 0;
+        }
+    }
+    if first < buckets.len() {
+        tasks.push(first..buckets.len());
+    }
+    tasks
+}
