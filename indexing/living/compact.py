@@ -8,7 +8,7 @@ from pathlib import Path
 from index_format.layout import SHARD_MANIFEST, check_path_name, shard_folder
 from index_format.manifest import IndexManifest, ShardManifest, flush_directory
 from indexing.building import Building, finish_shards
-from indexing.disk_needs import check_disk
+from indexing.disk_needs import check_disk, tree_bytes
 from indexing.errors import EmptyCorpusError, PlanError
 from indexing.living.links import link
 from indexing.living.rewriting import (
@@ -17,6 +17,7 @@ from indexing.living.rewriting import (
     SourceIndex,
     building_of,
     document_bytes,
+    held_index,
     write_core_files,
 )
 from indexing.output import build_directory
@@ -37,20 +38,25 @@ def compact(
         PlanError: no document is removed.
         EmptyCorpusError: all documents are removed.
         IndexFormatError: there is no index, or its manifests disagree.
+        IndexBusyError: another process is changing the index.
         IndexingError: as for a build.
     Cost: one pass over text and metadata of the shards concerned, then as sorting them does.
     """
     effort = effort or Effort()
     stages = Stages(progress or SilentProgress())
     check_path_name(output)
-    index = SourceIndex.load(directory)
+    with held_index(directory) as index:
+        return _compact(index, output, effort, stages)
+
+
+def _compact(index: SourceIndex, output: Path, effort: Effort, stages: Stages) -> RewriteReport:
     if not index.manifest.removed_documents:
         raise PlanError(
-            f"{directory}: no document is removed, so there is nothing to compact ('headwater index remove')"
+            f"{index.directory}: no document is removed, so there is nothing to compact ('headwater index remove')"
         )
     kept = [number for number in range(len(index.shards)) if index.reader(number).num_kept]
     if not kept:
-        raise EmptyCorpusError(f"{directory}: every document is removed, an index without any cannot be")
+        raise EmptyCorpusError(f"{index.directory}: every document is removed, an index without any cannot be")
     changed = [number for number in kept if len(index.removed[number])]
     accelerate = index.is_accelerated if effort.accelerate is None else effort.accelerate
     journal = index.journal("compact", accelerate=accelerate)
@@ -59,9 +65,9 @@ def compact(
             manifest = IndexManifest.load(output)
         else:
             building = building_of(build, effort, stages, accelerate=accelerate)
-            _check_disk(index, changed, building)
             # By new number, which is the old one unless a shard before it is dropped.
             places = {number: place for place, number in enumerate(kept)}
+            _check_disk(index, changed, places, building)
             shards = _rewrite(index, changed, places, building)
             shards += [_link(index, number, places[number], building) for number in kept if number not in changed]
             shards.sort(key=lambda shard: shard.shard)
@@ -117,7 +123,7 @@ def _dealing(index: SourceIndex, kept: Sequence[int]) -> list[int]:
     return list(chain.from_iterable(sizes))
 
 
-def _check_disk(index: SourceIndex, changed: Sequence[int], building: Building) -> None:
+def _check_disk(index: SourceIndex, changed: Sequence[int], places: dict[int, int], building: Building) -> None:
     width = index.manifest.token_width
     shards = [index.shards[number] for number in changed]
     index_bytes = sum(entry.size_bytes for shard in shards for entry in shard.files.values())
@@ -125,4 +131,5 @@ def _check_disk(index: SourceIndex, changed: Sequence[int], building: Building) 
         plan_sort(shard.num_tokens, width, building.memory_bytes, building.threads, building.parts) for shard in shards
     ]
     run_bytes = max((plan.temporary_bytes for plan in plans), default=0)
-    check_disk(building.directory.path, index_bytes + run_bytes, estimated=False)
+    done_bytes = sum(tree_bytes(building.directory.path / shard_folder(places[number])) for number in changed)
+    check_disk(building.directory.path, max(0, index_bytes + run_bytes - done_bytes), estimated=False)

@@ -6,7 +6,7 @@ from index_format.layout import MAX_SHARDS, METADATA, check_path_name
 from index_format.manifest import IndexManifest
 from indexing.budget import memory_budget
 from indexing.building import finish_shards
-from indexing.disk_needs import DiskNeeds, check_disk
+from indexing.disk_needs import DiskNeeds, check_disk, tree_bytes
 from indexing.errors import PlanError
 from indexing.living.rewriting import (
     Effort,
@@ -14,6 +14,7 @@ from indexing.living.rewriting import (
     SourceIndex,
     building_of,
     document_bytes,
+    held_index,
     write_core_files,
 )
 from indexing.output import build_directory
@@ -33,13 +34,18 @@ def merge_shards(
     Raises:
         PlanError: there are fewer documents than shards.
         IndexFormatError: there is no index, or its manifests disagree.
+        IndexBusyError: another process is changing the index.
         IndexingError: as for a build.
     Cost: one pass over text and metadata; then as sorting does.
     """
     effort = effort or Effort()
     stages = Stages(progress or SilentProgress())
     check_path_name(output)
-    index = SourceIndex.load(directory)
+    with held_index(directory) as index:
+        return _merge(index, output, num_shards, effort, stages)
+
+
+def _merge(index: SourceIndex, output: Path, num_shards: int, effort: Effort, stages: Stages) -> RewriteReport:
     left_out = index.manifest.removed_documents
     num_kept = index.manifest.num_documents - left_out
     if not 1 <= num_shards <= MAX_SHARDS:
@@ -77,7 +83,8 @@ def _check_disk(index: SourceIndex, output: Path, num_shards: int, effort: Effor
         run_bytes=plan.temporary_bytes,
         accelerate=accelerate,
     )
-    check_disk(output, needs.peak_without_chunks, estimated=False)
+    # What an interrupted attempt has written is there already.
+    check_disk(output, max(0, needs.peak_without_chunks - tree_bytes(output)), estimated=False)
 
 
 def _note_unknown_order(index: SourceIndex, stages: Stages) -> None:

@@ -1,9 +1,10 @@
 """What compacting an index and dealing it out anew share: how to work, readers of its shards, its next manifest."""
 
 import hashlib
+import resource
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,8 @@ from indexing.build_journal import BuildJournal
 from indexing.building import Building
 from indexing.disk_needs import format_bytes
 from indexing.durable_file import BUFFER_BYTES
-from indexing.errors import MemoryBudgetError
+from indexing.errors import IndexBusyError, MemoryBudgetError, PlanError
+from indexing.living.change_lock import unchanged
 from indexing.living.core_writer import CoreWriter
 from indexing.living.dealing import deal_documents
 from indexing.living.shard_reader import ShardReader
@@ -31,7 +33,10 @@ from indexing.progress import Stages
 _LEAST_BLOCK_BYTES, _MOST_BLOCK_BYTES = 1 << 20, 32 << 20
 # Of the budget: a block is read, joined and counted, and Python itself takes its part.
 _BLOCKS_IN_MEMORY = 16
+# Of each shard that is read or written.
 _OPEN_FILES = 4
+# The standard streams, locks, libraries.
+_OTHER_OPEN_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class SourceIndex:
             IndexFormatError: there is none, or its manifests disagree.
         """
         manifest = IndexManifest.load(directory)
-        sha256 = hashlib.sha256((directory / INDEX_MANIFEST).read_bytes()).hexdigest()
+        sha256 = _sha256(directory / INDEX_MANIFEST)
         shards = manifest.load_shards(directory)
         return cls(directory, manifest, shards, load_removed(directory, manifest, shards), sha256)
 
@@ -120,7 +125,16 @@ class SourceIndex:
         )
 
     def publish(self, output: Path, shards: Sequence[ShardManifest], dealing: Sequence[int]) -> IndexManifest:
-        """Writes tokenizer and manifest of the next generation, whose shards have theirs, and returns the latter."""
+        """Writes tokenizer and manifest of the next generation, whose shards have theirs, and returns the latter.
+
+        Raises:
+            IndexBusyError: documents were added to the index, or removed from it, since it was loaded.
+        """
+        if _sha256(self.directory / INDEX_MANIFEST) != self.manifest_sha256:
+            raise IndexBusyError(
+                f"{self.directory}: documents were added or removed meanwhile, which {output} does not know of; "
+                "run the command again with --fresh"
+            )
         if self.manifest.tokenizer != RAW_BYTES:
             write_durably(output / self.manifest.tokenizer, (self.directory / self.manifest.tokenizer).read_bytes())
         manifest = replace(
@@ -137,6 +151,23 @@ class SourceIndex:
         flush_directory(output)
         manifest.save(output)
         return manifest
+
+
+@contextmanager
+def held_index(directory: Path) -> Iterator[SourceIndex]:
+    """Yields the index in ``directory``, to which nothing is added meanwhile and from which nothing is removed.
+
+    Raises:
+        IndexFormatError: there is none, or its manifests disagree.
+        IndexBusyError: another process is changing it.
+    """
+    IndexManifest.load(directory)  # a wrong directory is told before a lock is made in it
+    with unchanged(directory):
+        yield SourceIndex.load(directory)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def building_of(directory: BuildDirectory, effort: Effort, stages: Stages, *, accelerate: bool) -> Building:
@@ -176,6 +207,7 @@ def write_core_files(
             f"writing {len(folders)} shards side by side needs {format_bytes(2 * len(folders) * writer_bytes)} of "
             f"memory, {format_bytes(memory_bytes)} may be used; ask for fewer shards, or allow more (--memory)"
         )
+    _check_open_files(sum(map(len, groups)) + len(folders))
     has_metadata = any(METADATA in index.shards[number].files for group in groups for number in group)
     block_bytes = min(_MOST_BLOCK_BYTES, max(_LEAST_BLOCK_BYTES, memory_bytes // _BLOCKS_IN_MEMORY))
     with ExitStack() as stack:
@@ -194,6 +226,16 @@ def write_core_files(
         ]
         deal_documents(readers, writers, read, block_bytes)
         return [writer.finish() for writer in writers]
+
+
+def _check_open_files(num_shards: int) -> None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = num_shards * _OPEN_FILES + _OTHER_OPEN_FILES
+    if limit != resource.RLIM_INFINITY and needed > limit:
+        raise PlanError(
+            f"reading and writing {num_shards} shards side by side needs {needed} open files, this process may have "
+            f"{limit}; raise the limit (ulimit -n {needed})"
+        )
 
 
 def written_shard(folder: Path, number: int, token_width: int) -> WrittenShard:

@@ -18,13 +18,15 @@ from indexing.errors import EmptyCorpusError, EngineKilledError, UnfinishedBuild
 from indexing.living import add
 from indexing.living.add import add_documents
 from indexing.living.compact import compact
+from indexing.living.import_ import import_index
 from indexing.living.merge_shards import merge_shards
 from indexing.living.remove import remove_documents
 from indexing.living.rewriting import Effort
 from indexing.plan import BuildPlan, TokenizerFile
+from suffix_engine import ShardIndex, ThreadPool
 from tests.integration.index_builds import make_texts, plan_of, write_corpus
 from tests.integration.test_index_rewrite import content, fail_at
-from tests.tiny_index import byte_level_tokenizer
+from tests.tiny_index import byte_level_tokenizer, write_shard
 
 OLD, NEW = make_texts(30, seed=1), make_texts(20, seed=2)
 FILES = (*CORE_FILES, *SIDECARS)
@@ -126,15 +128,15 @@ def test_marks_of_removed_documents_stay(index: Path, corpus: Path, tmp_path: Pa
     assert report.left_out == 3
 
 
-@pytest.mark.parametrize("task", ["sort", "accelerate"])
+@pytest.mark.parametrize("call", [0, 1])
 def test_an_addition_that_was_killed_goes_on_and_the_index_is_whole_meanwhile(
-    task: str, index: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: int, index: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = shutil.copytree(index, tmp_path / "whole")
     add_documents(addition(whole, corpus, 2))
     before = IndexManifest.load(index)
     with monkeypatch.context() as patch:
-        fail_at(patch, 1, task)
+        fail_at(patch, call, "sort")
         with pytest.raises(EngineKilledError):
             add_documents(addition(index, corpus, 2))
     assert IndexManifest.load(index) == before
@@ -196,6 +198,20 @@ def test_what_cannot_be_added_leaves_the_index_as_it_is(index: Path, corpus: Pat
     assert not [path for path in index.iterdir() if path.name.startswith(("build", "work"))]
     with pytest.raises(IndexNotFoundError):
         add.tokenizer_choice_of(tmp_path)
+
+
+def test_tokens_are_as_wide_as_those_of_the_index(corpus: Path, tokenizer: TokenizerFile, tmp_path: Path) -> None:
+    ids = [token_ids.tolist() for token_ids in byte_level_tokenizer(OLD).encode_batch(OLD)]
+    write_shard(tmp_path / "theirs", ids, 4, [{"path": "old", "linenum": number} for number in range(len(ids))])
+    import_index([tmp_path / "theirs"], tmp_path / "index", tokenizer.path, threads=1)
+    indexing.accelerate(tmp_path / "index")
+    manifest = add_documents(addition(tmp_path / "index", corpus)).manifest
+    assert (manifest.token_width, manifest.num_shards) == (4, 2)
+    for shard in manifest.load_shards(tmp_path / "index"):
+        folder = tmp_path / "index" / shard_folder(shard.shard)
+        ShardIndex.open(folder, token_width=4, pool=ThreadPool(1)).verify()
+    with headwater.open(tmp_path / "index") as opened:
+        assert opened.document("default:1:0", max_tokens=1000).text == NEW[0]
 
 
 def test_the_tokenizer_of_the_index_is_used(index: Path, corpus: Path) -> None:

@@ -4,13 +4,24 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
 import indexing
 from index_format.layout import CORE_FILES, INDEX_MANIFEST, SIDECARS, shard_folder
-from index_format.manifest import IndexManifest
-from indexing.errors import EmptyCorpusError, EngineKilledError, OutputError, PlanError, UnfinishedBuildError
+from index_format.manifest import IndexManifest, ShardManifest
+from indexing.building import finish_shards
+from indexing.errors import (
+    EmptyCorpusError,
+    EngineKilledError,
+    IndexBusyError,
+    OutputError,
+    PlanError,
+    UnfinishedBuildError,
+)
+from indexing.living import change_lock
+from indexing.living import merge_shards as merging
 from indexing.living.compact import compact
 from indexing.living.merge_shards import merge_shards
 from indexing.living.remove import remove_documents
@@ -175,6 +186,40 @@ def test_a_rewrite_of_an_index_that_has_changed_meanwhile_is_not_continued(
     compact(index, tmp_path / "new", effort=Effort(threads=1, fresh=True))
     compact(index, tmp_path / "whole", effort=ONE_THREAD)
     assert content(tmp_path / "new") == content(tmp_path / "whole")
+
+
+def test_nothing_is_removed_from_an_index_while_it_is_rewritten(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        with pytest.raises(IndexBusyError, match="another 'headwater index' command is at work on this index"):
+            remove_documents(index, ids=["0:0"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(merging, "finish_shards", busy)
+    with pytest.raises(KeyboardInterrupt):
+        merge_shards(index, tmp_path / "merged", 2, effort=ONE_THREAD)
+    assert remove_documents(index, ids=["0:0"]).changed == 1
+
+
+def test_what_was_removed_all_the_same_is_noticed_where_there_are_no_locks(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(directory: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    def finish(*arguments: Any) -> list[ShardManifest]:
+        remove_documents(index, ids=["0:0"])
+        return finish_shards(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(change_lock, "change_lock", refuse)
+        patch.setattr(merging, "finish_shards", finish)
+        with pytest.raises(IndexBusyError, match="documents were added or removed meanwhile"):
+            merge_shards(index, tmp_path / "merged", 2, effort=ONE_THREAD)
+    assert not (tmp_path / "merged" / INDEX_MANIFEST).exists()
+    report = merge_shards(index, tmp_path / "merged", 2, effort=Effort(threads=1, fresh=True))
+    assert report.left_out == 1
 
 
 def test_files_on_another_disk_are_copied(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
