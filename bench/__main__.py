@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cold, disk, parity, projection, reads, remote_profile, size, sort, throughput, trace
+from bench import cold, disk, parity, projection, reads, remote_profile, size, sort, throughput, tokenize, trace
 from bench.corpus import REPOSITORY
 from bench.errors import BenchError
 from bench.faults import suite as faults
@@ -34,6 +34,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "size": size.run,
     "sort": sort.run,
     "throughput": throughput.run,
+    "tokenize": tokenize.run,
     "trace": trace.run,
 }
 

@@ -31,43 +31,67 @@ def open_source(part: SplitFile, read: Callable[[int], None]) -> Iterator[Binary
     """
     file = part.file
     try:
-        with file.path.open("rb", buffering=0) as raw, _CountedFile(raw, part, read) as counted:
+        with file.path.open("rb", buffering=0) as raw, _CountedFile(raw) as counted:
             if file.packing is Packing.GZIP:
                 with gzip.GzipFile(fileobj=io.BufferedReader(counted, _BUFFER_BYTES)) as unpacked:
-                    yield io.BufferedReader(unpacked, _BUFFER_BYTES)
+                    _skip(unpacked, part.start)
+                    counted.read_by = read
+                    yield io.BufferedReader(_Beginning(unpacked, part), _BUFFER_BYTES)
             elif file.packing is Packing.ZSTANDARD:
-                with io.BufferedReader(_ZstandardFile(counted), _BUFFER_BYTES) as stream:
-                    yield stream
+                with io.BufferedReader(_ZstandardFile(counted), _BUFFER_BYTES) as unpacked:
+                    _skip(unpacked, part.start)
+                    counted.read_by = read
+                    yield unpacked if part.end is None else io.BufferedReader(_Beginning(unpacked, part), _BUFFER_BYTES)
             else:
-                yield io.BufferedReader(counted, _BUFFER_BYTES)
+                if part.start:
+                    raw.seek(part.start)
+                counted.read_by = read
+                yield io.BufferedReader(_Beginning(counted, part), _BUFFER_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
         raise SourceError(f"{file.path}: truncated or corrupt {file.packing.value} file ({error})") from error
     except OSError as error:
         raise SourceError(f"{file.path}: cannot read the file ({error.strerror or error})") from error
 
 
-class _CountedFile(io.RawIOBase):
-    """Passes reads of one part of a file on, and reports how many bytes each one gave."""
+def _skip(stream: BinaryIO | gzip.GzipFile, size_bytes: int) -> None:
+    """Reads over what is before a part: a packed file cannot be entered in the middle."""
+    while size_bytes and (block := stream.read(min(size_bytes, _BUFFER_BYTES))):
+        size_bytes -= len(block)
 
-    def __init__(self, raw: io.RawIOBase | io.BufferedReader, part: SplitFile, read: Callable[[int], None]):
+
+class _CountedFile(io.RawIOBase):
+    """Passes reads on, and reports how many bytes each one gave to ``read_by``."""
+
+    def __init__(self, raw: io.RawIOBase | io.BufferedReader):
         self._raw = raw
-        self._read = read
-        self._left = None if part.end is None else part.end - part.start
-        if part.start:
-            raw.seek(part.start)
+        self.read_by: Callable[[int], None] = lambda size: None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        target = memoryview(buffer).cast("B")
-        if self._left is not None:
-            target = target[: self._left]
-        size = self._raw.readinto(target) if target else 0
+        size = self._raw.readinto(buffer)
         if size:
-            self._read(size)
-            if self._left is not None:
-                self._left -= size
+            self.read_by(size)
+        return size
+
+
+class _Beginning(io.RawIOBase):
+    """What of a stream belongs to a part at whose start it stands."""
+
+    def __init__(self, stream: "io.RawIOBase | io.BufferedIOBase", part: SplitFile):
+        self._stream = stream
+        self._left = None if part.end is None else part.end - part.start
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        if self._left is None:
+            return self._stream.readinto(buffer)
+        target = memoryview(buffer).cast("B")[: self._left]
+        size = self._stream.readinto(target) if target else 0
+        self._left -= size or 0
         return size
 
 

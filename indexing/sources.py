@@ -66,7 +66,7 @@ class SplitFile:
 
     Attributes:
         file: The file.
-        start: First byte of a JSON-lines file that is not packed, first row group of a Parquet file; else 0.
+        start: First byte of a JSON-lines file, unpacked; first row group of a Parquet file; else 0.
         end: Where the range ends, in the same unit; None at the end of the file.
         first_record: Line or row, counted from 0, with which the part begins.
         size_bytes: Bytes on disk of the part, about that of a Parquet file.

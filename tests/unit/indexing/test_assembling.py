@@ -27,6 +27,7 @@ def small_pieces() -> Iterator[None]:
         patch.setattr(indexing.splits, "_LEAST_SPLIT_BYTES", 150)
         patch.setattr(indexing.splits, "_MOST_SPLIT_BYTES", 150)
         patch.setattr(indexing.splits, "_READ_BYTES", 7)
+        patch.setattr(indexing.splits, "_LEAST_PACKED_BYTES", 20)
         patch.setattr(indexing.tokenizing_task, "_BATCH_CHARACTERS", 60)
         patch.setattr(indexing.tokenizing_task, "_BATCH_DOCUMENTS", 4)
         patch.setattr(indexing.chunk_writer, "_BLOCK_BYTES", 40)
