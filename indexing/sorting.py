@@ -93,9 +93,9 @@ def sort_part(
     advanced: Callable[[int], None],
     held_open: Sequence[int] = (),
 ) -> None:
-    """Sorts one part of the shard in ``folder``, if that is not done; the only part becomes the table, with its sidecars.
+    """Sorts one part of the shard in ``folder``, if that is not done; the only part becomes the table.
 
-    Runs of another number of parts, which an attempt with another budget left, are removed.
+    Its sidecars come with it. Runs of another number of parts, which an attempt with another budget left, are removed.
 
     Raises:
         SortError, AccelerationError: the engine failed.
@@ -205,9 +205,9 @@ def _refusal(num_tokens: int, token_width: int, memory_bytes: int, threads: int,
             merge_memory_bytes(num_tokens, token_width, parts, threads),
         )
         return (
-            f"a shard of {num_tokens:,} tokens sorted in {parts} parts needs at least {format_bytes(needed)} of memory, "
-            f"the build may use {format_bytes(memory_bytes)}, and a part has at most {MAX_PART_TOKENS:,} tokens; sort it "
-            "in more parts (--parts), use more shards (--shards) or allow more memory (--memory)"
+            f"a shard of {num_tokens:,} tokens sorted in {parts} parts needs at least {format_bytes(needed)} of memory "
+            f"(the build may use {format_bytes(memory_bytes)}), and parts of at most {MAX_PART_TOKENS:,} tokens; sort "
+            "it in more parts (--parts), use more shards (--shards) or allow more memory (--memory)"
         )
     return (
         f"a shard of {num_tokens:,} tokens cannot be sorted in {format_bytes(memory_bytes)} of memory, not even in "

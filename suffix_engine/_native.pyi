@@ -364,6 +364,7 @@ class ShardIndex:
         Returns:
             One message a problem, in the order of the checks; and for each kind of thing how many were looked at and
             how many there are.
+
         Raises:
             ShardFormatError: a file cannot be read.
         Cost: that of `verify`, times the share; random reads of the text for the ranks, which are looked at in runs of
@@ -412,10 +413,10 @@ def sort_part(
 ) -> None:
     """Sorts one part of ``tokenized.0`` in ``directory`` into the run ``sorted_part.PPP-of-NNN`` there.
 
-    The only part of a shard becomes ``table.0`` at once, with ``accelerate`` the sidecars before it. Suffixes are ordered
-    by the little-endian bytes of their tokens to the end of their documents, the separator after every token, the end of
-    the file before; those that are equal up to there by their positions. So the files do not depend on the number of
-    parts. Each is flushed to disk and renamed into place.
+    The only part of a shard becomes ``table.0`` at once, with ``accelerate`` the sidecars before it. Suffixes are
+    ordered by the little-endian bytes of their tokens to the end of their documents, the separator after every token,
+    the end of the file before; those that are equal up to there by their positions. So the files do not depend on the
+    number of parts. Each is flushed to disk and renamed into place.
 
     Args:
         directory: Where ``tokenized.0`` is; no other file is read.
