@@ -83,6 +83,13 @@ def _effort_options(command: _F) -> _F:
     metavar="NAME",
     help="Another field to keep with each document; repeat for more. Without it all are kept.",
 )
+@click.option("--ids-field", metavar="NAME", help="Column of token ids (a list) in Parquet files, in place of text.")
+@click.option(
+    "--document-separator",
+    type=click.IntRange(min=0),
+    metavar="ID",
+    help="Token id between the documents of .npy arrays of one dimension.",
+)
 @click.option(
     "--skip-bad-lines", is_flag=True, help="Leave out and count lines that hold no document, instead of failing."
 )

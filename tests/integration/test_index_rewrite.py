@@ -79,6 +79,15 @@ def test_merged_shards_are_those_of_a_build_with_so_many(num_shards: int, three:
     assert manifest.index_id == IndexManifest.load(wanted).index_id
 
 
+def test_sorting_in_parts_gives_the_same_bytes(index: Path, tmp_path: Path) -> None:
+    remove_documents(index, ids=["0:0", "2:5"])
+    in_parts = Effort(threads=1, parts=3)
+    for name, how in (("whole", ONE_THREAD), ("parts", in_parts)):
+        merge_shards(index, tmp_path / name / "merged", 2, effort=how)
+        compact(index, tmp_path / name / "compacted", effort=how)
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
 def test_merging_leaves_out_what_was_removed_as_if_it_had_never_been_there(index: Path, tmp_path: Path) -> None:
     removed = {0, 3, 4, 50}
     remove_documents(index, ids=[f"default:{number % 3}:{number // 3}" for number in removed])
