@@ -1,6 +1,8 @@
 """``headwater index build``: make an index of a corpus."""
 
 import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +153,8 @@ def build_command(
         os.environ["RAYON_NUM_THREADS"] = str(plan.threads)
     console = Console(stderr=True)
     try:
-        with terminated_as_interrupted(), build_progress(console) as shown:
+        # What Ray has to say it prints on standard output, which is for the result.
+        with terminated_as_interrupted(), redirect_stdout(sys.stderr), build_progress(console) as shown:
             manifest = build(plan, shown)
     except BadDocumentError as error:
         raise click.ClickException(

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,7 @@ _OWN_ENVIRONMENT = {"RAY_AUTH_MODE": "token", "RAY_raylet_start_wait_time_s": "6
 _NODE_ADDRESS = "127.0.0.2"
 _OBJECT_STORE_BYTES = 100 << 20
 _STARTS = 2
+_SECONDS_TO_CONNECT = 10.0
 # After the first try: a worker that dies of what it works on, and not of its machine, dies every time.
 _RETRIES = 3
 _CONTINUES = "what is done is kept, and the same command goes on from it"
@@ -164,6 +166,7 @@ def _connect(address: str) -> None:
     import ray
 
     try:
+        _reach(address)
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray raises just that
         reason = (str(error).split("\n") or [type(error).__name__])[0]
@@ -171,6 +174,13 @@ def _connect(address: str) -> None:
             f"{address}: cannot connect to a Ray cluster there ({reason}); start one with 'ray start', "
             "or leave --ray-address out to use this machine alone"
         ) from error
+
+
+def _reach(address: str) -> None:
+    """Raises OSError if nothing listens at an address: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), _SECONDS_TO_CONNECT).close()
 
 
 @contextmanager

@@ -232,7 +232,9 @@ def test_a_second_build_in_the_same_directory_leaves_the_first_alone(
         first.finish()
 
 
-@pytest.mark.parametrize(("unit", "advice"), [(False, "what was written is removed"), (True, "what is done is kept: free some")])
+@pytest.mark.parametrize(
+    ("unit", "advice"), [(False, "what was written is removed"), (True, "what is done is kept: free some")]
+)
 def test_running_out_of_disk_is_said_so(tmp_path: Path, unit: bool, advice: str) -> None:
     with pytest.raises(DiskFullError, match=rf"no room left on the disk \(.*\); {advice}"):
         fill(tmp_path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), unit=unit)

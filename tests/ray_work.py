@@ -1,0 +1,41 @@
+"""Work that the tests have done by workers on Ray."""
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+from indexing.errors import BadDocumentError
+from indexing.tasks import Advanced
+
+
+def process_of(seconds: float, advanced: Advanced) -> tuple[int, float, float]:
+    """Returns the worker, and from when to when it was at work."""
+    began = time.time()
+    time.sleep(seconds)
+    return os.getpid(), began, time.time()
+
+
+def die_until(marks: Path, times: int, advanced: Advanced) -> int:
+    """Is killed so many times, then returns how often it was begun."""
+    begun = len(list(marks.iterdir()))
+    (marks / str(begun)).touch()
+    if begun < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return begun + 1
+
+
+def find_a_bad_line(path: Path, advanced: Advanced) -> None:
+    """Fails as reading does."""
+    raise BadDocumentError(path, 6, "not valid JSON")
+
+
+def fill_the_disk(path: Path, advanced: Advanced) -> None:
+    """Fails as writing does."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def fail_by_a_fault_of_ours(advanced: Advanced) -> None:
+    """Fails as nothing should."""
+    raise ZeroDivisionError("1 / 0")
