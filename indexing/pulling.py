@@ -11,14 +11,14 @@ from pathlib import Path
 from index_format.errors import IndexFormatError
 from index_format.layout import CORE_FILES, INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
 from index_format.manifest import FileEntry, IndexManifest, ShardManifest, flush_directory, write_durably
-from indexing.errors import DiskFullError, OutputError, PlanError, StorageError, VerificationError
+from indexing.errors import DiskFullError, OutputError, PlanError, VerificationError
 from indexing.file_lock import file_lock
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.remote_index import IndexFile, RemoteIndex, files_beside, shard_files
 from indexing.remote_path import RemotePath
+from indexing.remote_pieces import ReadableFile, open_pieces
 from indexing.remote_ranges import Connections, connections
 from indexing.remote_record import MovedFile, MoveRecord, MoveReport
-from indexing.storage import RemoteFile
 
 # In a directory whose index is not whole yet: which files are. It is removed at the end.
 PULL_RECORD = "pull.json"
@@ -210,11 +210,7 @@ class _Pull:
     def _fetch(self, file: IndexFile, progress: Progress) -> None:
         """Downloads one file, checks it, and gives it its name."""
         place = self._remote.path.joined(file.name)
-        source = self._remote.store.open(place)
-        if file.size_bytes is not None and source.size_bytes != file.size_bytes:
-            raise StorageError(
-                f"{place}: has {source.size_bytes} bytes, the manifest says {file.size_bytes}; push the index again"
-            )
+        source = open_pieces(self._remote.store, place, file.size_bytes)
         path = self._directory / file.name
         part = _part_of(path)
         begun = part.exists()
@@ -234,7 +230,7 @@ class _Pull:
         self._record.files[file.name] = MovedFile(file.sha256, status.st_size, str(status.st_mtime_ns))
         self._save_record()
 
-    def _append(self, source: RemoteFile, part: Path, progress: Progress) -> str:
+    def _append(self, source: ReadableFile, part: Path, progress: Progress) -> str:
         """Brings what ``part`` lacks of a file, flushes it, and returns the checksum of the whole."""
         digest = hashlib.sha256()
         with part.open("a+b") as stream:

@@ -13,6 +13,8 @@ from indexing.stored_files import StoredFile
 # The client sends parts of 10 MiB in the background and holds as many as it is given. With this many bytes given, wait
 # until they are sent: about 8 connections at work, 64 MiB of memory.
 _UNSENT_BYTES = 64 << 20
+# S3 takes 10,000 parts a file.
+_LARGEST_S3_BYTES = 10_000 * (10 << 20)
 # Tries of one request, with pauses of up to a second; what still fails is tried again by `storage.Store`, more slowly.
 _ATTEMPTS = 4
 # The same for the client of Google Cloud Storage, whose own limit is 15 minutes.
@@ -38,7 +40,7 @@ class S3Settings:
 def s3_files(bucket: str) -> "ArrowFiles":
     """Returns the files of S3, or of what speaks its protocol at ``AWS_ENDPOINT_URL``."""
     anonymous = os.environ.get("AWS_NO_SIGN_REQUEST", "").lower() in ("1", "true", "yes")
-    return ArrowFiles(_s3_client(S3Settings.from_environment(), bucket, anonymous))
+    return ArrowFiles(_s3_client(S3Settings.from_environment(), bucket, anonymous), _LARGEST_S3_BYTES)
 
 
 @cache  # a client holds connections and credentials; a corpus may have a hundred thousand files
@@ -68,8 +70,9 @@ def gcs_files() -> "ArrowFiles":
 class ArrowFiles:
     """Files through one of Arrow's clients. Implements `StoredFiles`."""
 
-    def __init__(self, client: pyarrow.fs.FileSystem):
+    def __init__(self, client: pyarrow.fs.FileSystem, largest_bytes: int | None = None):
         self._client = client
+        self.largest_bytes = largest_bytes
 
     def path_of(self, url: str) -> str:
         """See `StoredFiles.path_of`."""

@@ -37,6 +37,7 @@ class FsspecFiles:
 
     def __init__(self, client: "fsspec.AbstractFileSystem"):
         self._client = client
+        self.largest_bytes: int | None = None
         protocol = client.protocol
         self._renames = bool(_RENAMING & {*((protocol,) if isinstance(protocol, str) else protocol)})
 

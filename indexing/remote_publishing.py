@@ -1,22 +1,23 @@
 """Puts an index on storage: every shard's files, then its manifest, and last the manifest of the index."""
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
 from pathlib import Path
 
 from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
 from index_format.manifest import IndexManifest
-from indexing.errors import OutputError, StorageError, VerificationError
+from indexing.errors import OutputError, StorageError
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.remote_index import IndexFile, RemoteIndex, files_beside, shard_files
 from indexing.remote_path import RemotePath
+from indexing.remote_pieces import Piece, pieces_of
 from indexing.remote_ranges import connections
 from indexing.remote_record import MovedFile, MoveRecord, MoveReport
+from indexing.remote_sending import PieceContent
 from indexing.storage import Store, open_store
 
 # Beside the index: what has been uploaded, so that an interrupted push, or one of a changed index, skips it.
 UPLOAD_RECORD = "uploads.json"
-_CHUNK_BYTES = 4 << 20
 _CONNECTIONS = 8
 
 
@@ -90,69 +91,68 @@ class _Push:
 
     def is_there(self, file: IndexFile) -> bool:
         """Says whether an earlier attempt brought a file there, and it is still as it was."""
-        known = self._record.files.get(file.name)
-        if known is None or known.sha256 != file.sha256:
+        return all(self._has(piece, file.sha256) for piece in self._pieces(file))
+
+    def _pieces(self, file: IndexFile) -> list[Piece]:
+        size_bytes = (self._directory / file.name).stat().st_size
+        return pieces_of(file.name, size_bytes, self._store.largest_bytes)
+
+    def _has(self, piece: Piece, sha256: str) -> bool:
+        known = self._record.files.get(piece.name)
+        if known is None or known.sha256 != sha256:
             return False
-        found = self._store.find(self._url.joined(file.name))
+        found = self._store.find(self._url.joined(piece.name))
         return found is not None and (found.size_bytes, found.mark) == (known.size_bytes, known.mark)
 
     def send(self, file: IndexFile, progress: Progress) -> None:
-        """Uploads a file."""
-        place = self._url.joined(file.name)
-        size_bytes = (self._directory / file.name).stat().st_size
-        told = 0
+        """Uploads a file. Of one in pieces, those that are there are read here only, for the checksum of the whole.
 
-        def content() -> Iterator[bytes]:
-            nonlocal told
-            sent = 0
-            for chunk in _checked(self._directory / file.name, file.sha256):
-                yield chunk
-                sent += len(chunk)
-                if sent > told:  # less while a broken attempt is made up for
-                    progress.advanced(sent - told)
-                    told = sent
-
-        self._store.write(place, content)
-        self.moved_bytes += size_bytes
-        self._record.files[file.name] = self._arrived(place, file, size_bytes)
-        record = self._record.to_json()
-        self._store.write(self._url.joined(UPLOAD_RECORD), lambda: [record])
+        Raises:
+            VerificationError: the file is not what was published; its last piece is not there then.
+        """
+        digest = hashlib.sha256()
+        pieces = self._pieces(file)
+        for piece in pieces:
+            is_there = self._has(piece, file.sha256)
+            content = PieceContent(
+                self._directory / file.name,
+                piece,
+                digest,
+                expected=file.sha256 if piece is pieces[-1] else None,
+                sent=progress.found_done if is_there else progress.advanced,
+            )
+            if is_there:
+                deque(content.chunks(), maxlen=0)
+            else:
+                place = self._url.joined(piece.name)
+                self._store.write(place, content.chunks)
+                mark = self._check_arrived(place, piece, content)
+                self._note_arrived(piece, MovedFile(file.sha256, piece.end - piece.start, mark))
+            digest = content.digest
 
     def send_manifest(self, name: str) -> None:
         """Uploads a manifest, in place of one that is there."""
         content = (self._directory / name).read_bytes()
         self._store.write(self._url.joined(name), lambda: [content])
 
-    def _arrived(self, place: RemotePath, file: IndexFile, size_bytes: int) -> MovedFile:
-        """Returns the entry for a file that was sent, after looking at what arrived."""
+    def _check_arrived(self, place: RemotePath, piece: Piece, content: PieceContent) -> str:
+        """Returns the mark of what arrived, whose size, or checksum if that is asked for, is that of what was sent."""
+        sent_bytes = piece.end - piece.start
         found = self._store.find(place)
-        if found is None or found.size_bytes != size_bytes:
+        if found is None or found.size_bytes != sent_bytes:
             held = "nothing" if found is None else f"{found.size_bytes} bytes"
-            raise StorageError(f"{place}: {size_bytes} bytes were sent, the storage has {held}; push again")
+            raise StorageError(f"{place}: {sent_bytes} bytes were sent, the storage has {held}; push again")
         if self._read_back:
-            digest = hashlib.sha256()
+            arrived = content.before.copy()
             with connections(_CONNECTIONS) as lines:
-                for content in lines.read(self._store.open(place)):
-                    digest.update(content)
-            if digest.hexdigest() != file.sha256:
-                raise StorageError(
-                    f"{place}: what arrived has sha256 {digest.hexdigest()}, {file.sha256} was sent; push again"
-                )
-        return MovedFile(file.sha256, size_bytes, found.mark)
+                for chunk in lines.read(self._store.open(place)):
+                    arrived.update(chunk)
+            if arrived.digest() != content.digest.digest():
+                raise StorageError(f"{place}: what arrived is not what was sent; push again")
+        return found.mark
 
-
-def _checked(path: Path, sha256: str) -> Iterator[bytes]:
-    """Yields the content of a file; at its end, raises if it was not what was published."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                yield chunk
-    except OSError as error:
-        raise VerificationError(f"{path}: cannot read the file ({error.strerror or error})") from error
-    if digest.hexdigest() != sha256:
-        raise VerificationError(
-            f"{path}: content has sha256 {digest.hexdigest()}, {sha256} was published; "
-            "the file has changed or is damaged, build or pull it again"
-        )
+    def _note_arrived(self, piece: Piece, moved: MovedFile) -> None:
+        self.moved_bytes += moved.size_bytes
+        self._record.files[piece.name] = moved
+        record = self._record.to_json()
+        self._store.write(self._url.joined(UPLOAD_RECORD), lambda: [record])

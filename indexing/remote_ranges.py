@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from indexing.storage import RemoteFile
+from indexing.remote_pieces import ReadableFile
 
 # One request. Each connection holds one, so that 8 take 64 MiB.
 RANGE_BYTES = 8 << 20
@@ -19,7 +19,7 @@ class Connections:
     pool: ThreadPoolExecutor
     number: int
 
-    def read(self, file: RemoteFile, start: int = 0) -> Iterator[bytes]:
+    def read(self, file: ReadableFile, start: int = 0) -> Iterator[bytes]:
         """Yields the bytes of a file from ``start`` on, in order, while the next ones are on their way.
 
         Raises:

@@ -49,10 +49,14 @@ _LASTING = {
 
 
 class Store:
-    """One kind of storage, with errors that say what to do and requests that are tried again."""
+    """One kind of storage, with errors that say what to do and requests that are tried again.
+
+    ``largest_bytes`` is the size of the largest file that can be written; None: any.
+    """
 
     def __init__(self, files: StoredFiles):
         self._files = files
+        self.largest_bytes = files.largest_bytes
 
     def files_below(self, folder: RemotePath) -> list[tuple[str, StoredFile]]:
         """Returns all files below a folder by name: their path in it, sorted.

@@ -30,7 +30,12 @@ class OpenFile(Protocol):
 
 
 class StoredFiles(Protocol):
-    """The files of one kind of storage. Every method makes requests and may raise what its client raises."""
+    """The files of one kind of storage. Every method makes requests and may raise what its client raises.
+
+    ``largest_bytes`` is the size of the largest file that can be written; None: any.
+    """
+
+    largest_bytes: int | None
 
     def path_of(self, url: str) -> str:
         """Returns what the other methods take for a URL."""

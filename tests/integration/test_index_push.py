@@ -1,14 +1,20 @@
 """Pushing an index to a store that speaks S3."""
 
 import json
+import os
 import re
+import signal
+import time
 
 import pytest
 
 from index_format.errors import ManifestError
+from index_format.manifest import IndexManifest
 from indexing.errors import OutputError, StorageError, VerificationError
+from indexing.pulling import pull
 from indexing.remote_path import RemotePath
 from indexing.remote_publishing import UPLOAD_RECORD, publish_to
+from tests.integration.index_builds import index_command
 from tests.stored_index import URL, configured_s3, stored_tree, tree, write_random_index
 
 BIG = "shard_00000/tokenized.0"
@@ -49,10 +55,66 @@ def test_a_pushed_index_is_the_same_bytes_and_its_manifest_comes_last(server, in
 
 
 def test_a_large_file_goes_up_in_parts(server, tmp_path):
-    write_random_index(tmp_path / "large", shards=1, text_bytes=11 << 20)
+    write_random_index(tmp_path / "large", shards=1, text_bytes=40 << 20)
     publish_to(tmp_path / "large", URL)
-    assert sum("partNumber" in request for request in server.requests) == 2
+    assert sum("partNumber" in request for request in server.requests) == 4
     assert stored_tree(server)[BIG] == tree(tmp_path / "large")[BIG]
+
+
+def test_a_file_larger_than_an_object_may_be_goes_up_in_pieces_and_comes_back_whole(
+    server, index, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("indexing.remote_arrow._LARGEST_S3_BYTES", 300_000)
+    monkeypatch.setattr("indexing.remote_pieces.PIECE_BYTES", 150_000)
+    server.fault = lambda request: "refuse" if f"{BIG}.piece-00002" in request else None
+    with pytest.raises(StorageError):
+        publish_to(index, URL)
+    server.fault = lambda request: None
+    server.requests.clear()
+    publish_to(index, URL)
+    assert [name for name in written(server) if BIG in name] == [f"{BIG}.piece-00002"]
+    assert sorted(name for name in stored_tree(server) if "tokenized" in name and "shard_00001" in name) == [
+        f"shard_00001/tokenized.0.piece-0000{number}" for number in range(3)
+    ]
+    assert publish_to(index, URL).moved_bytes == 0
+    monkeypatch.setattr("indexing.remote_pieces.PIECE_BYTES", 1)  # a later version may choose another
+    monkeypatch.setattr("indexing.remote_ranges.RANGE_BYTES", 70_000)
+    pull(URL, tmp_path / "back")
+    assert tree(tmp_path / "back") == tree(index)
+
+
+def test_a_file_in_pieces_that_changed_after_the_first_is_not_published(server, index, monkeypatch):
+    monkeypatch.setattr("indexing.remote_arrow._LARGEST_S3_BYTES", 300_000)
+    monkeypatch.setattr("indexing.remote_pieces.PIECE_BYTES", 150_000)
+    server.fault = lambda request: "refuse" if f"{BIG}.piece-00002" in request else None
+    with pytest.raises(StorageError):
+        publish_to(index, URL)
+    server.fault = lambda request: None
+    content = tree(index)[BIG]
+    (index / BIG).write_bytes(bytes(1000) + content[1000:])
+    with pytest.raises(VerificationError):
+        publish_to(index, URL)
+    assert "index.json" not in stored_tree(server)
+
+
+def test_a_killed_push_is_continued(server, index):
+    server.fault = lambda request: time.sleep(0.5) if "shard_00001" in request else None
+    with index_command("push", index, URL.url) as process:
+        deadline = time.monotonic() + 60
+        while f"indexes/one/{BIG}" not in server.buckets["bucket"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert "index.json" not in stored_tree(server)
+    server.fault = lambda request: None
+    server.requests.clear()
+    with index_command("push", index, URL.url, "--json") as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out)["index_id"] == IndexManifest.load(index).index_id
+    assert BIG not in written(server)
+    assert tree(index).items() <= stored_tree(server).items()
 
 
 def test_a_push_that_breaks_off_publishes_nothing_and_goes_on_where_it_was(server, index):
@@ -109,7 +171,7 @@ def test_reading_back_finds_an_object_of_other_content(server, index, monkeypatc
 
     monkeypatch.setattr(server, "store", spoil)
     publish_to(index, RemotePath("s3://bucket/unread"))
-    with pytest.raises(StorageError, match=r"offset.0: what arrived has sha256"):
+    with pytest.raises(StorageError, match=r"offset.0: what arrived is not what was sent"):
         publish_to(index, URL, read_back=True)
 
 
