@@ -34,14 +34,25 @@ def text_of(documents: Sequence[Document], width: int) -> list[int]:
     return [token for document in documents for token in (separator(width), *document)]
 
 
+def token_bytes(tokens: Sequence[int], width: int) -> bytes:
+    """Returns tokens as they stand in the file, low byte first."""
+    return b"".join(token.to_bytes(width, "little") for token in tokens)
+
+
 def suffix_bytes(text: Sequence[int], position: int, width: int) -> bytes:
-    """Returns what a suffix is ordered by: its tokens' bytes, low byte first, to the end of the file."""
-    return b"".join(token.to_bytes(width, "little") for token in text[position:])
+    """Returns what a suffix is ordered by: its bytes to the end of the file, or up to and with its first separator."""
+    suffix = list(text[position:])
+    if separator(width) in suffix:
+        suffix = suffix[: suffix.index(separator(width)) + 1]
+    return token_bytes(suffix, width)
 
 
 def suffix_table(text: Sequence[int], width: int) -> list[int]:
-    """Returns all positions in the order of their suffixes. A prefix of another suffix comes before it."""
-    return sorted(range(len(text)), key=lambda position: suffix_bytes(text, position, width))
+    """Returns all positions in the order of their suffixes, those of equal suffixes ascending.
+
+    A prefix of another suffix comes before it: only one that the end of the file cuts off is.
+    """
+    return sorted(range(len(text)), key=lambda position: (suffix_bytes(text, position, width), position))
 
 
 def find(text: Sequence[int], table: Sequence[int], query: Sequence[int]) -> tuple[int, int]:

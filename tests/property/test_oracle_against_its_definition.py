@@ -10,8 +10,15 @@ from tests.property.strategies import Corpus, corpora, queries, splits
 def test_suffixes_sort_by_low_byte_first_with_the_end_of_the_file_before_everything() -> None:
     text = oracle.text_of([[1, 256], [255]], width=2)
     assert text == [65_535, 1, 256, 65_535, 255]
-    # Low bytes: 256 -> 00, 1 -> 01, then ff: 255 is ff 00, the separator ff ff.
+    # Low bytes: 256 -> 00, 1 -> 01, then ff: 255 is ff 00, the separators ff ff.
     assert oracle.suffix_table(text, 2) == [2, 1, 4, 0, 3]
+
+
+def test_suffixes_are_equal_past_a_separator_and_stay_in_the_order_of_their_positions() -> None:
+    text = oracle.text_of([[7, 9], [7, 1], [7, 9], [7]], width=1)
+    assert text == [255, 7, 9, 255, 7, 1, 255, 7, 9, 255, 7]
+    # "1 |" is at 5; "7" and the end at 10, then "7 1 |", then twice "7 9 |"; "9 |" twice, all separators.
+    assert oracle.suffix_table(text, 1) == [5, 10, 4, 1, 7, 2, 8, 0, 3, 6, 9]
 
 
 @given(st.data())

@@ -89,7 +89,7 @@ class Sidecars:
         key = self.text[position : position + min(lcp + 1, KEY_BYTES[self.width] // self.width)]
         if separator in key:
             key = key[: key.index(separator) + 1]
-        return oracle.suffix_bytes(key, 0, self.width)
+        return oracle.token_bytes(key, self.width)
 
     def header(self, magic: bytes, content_crc: int) -> bytes:
         blocks = -(-len(self.table) // self.ranks_per_block)
@@ -102,7 +102,7 @@ class Sidecars:
         crc = 0
         for position in self.table[:: -(-len(self.table) // 64)]:
             crc = zlib.crc32(struct.pack("<Q", position), crc)
-            crc = zlib.crc32(oracle.suffix_bytes(self.text[position : position + 8], 0, self.width), crc)
+            crc = zlib.crc32(oracle.token_bytes(self.text[position : position + 8], self.width), crc)
         return crc
 
 
