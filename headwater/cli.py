@@ -1,6 +1,5 @@
 """The ``headwater`` command. Subcommands are imported when they are used, so that ``--help`` is quick."""
 
-import importlib
 import os
 import sys
 from importlib.metadata import version
@@ -8,11 +7,13 @@ from typing import Any, NoReturn
 
 import click
 
+from headwater.lazy_group import LazyGroup
+
 # name: (module, attribute, line of help). The help is repeated here so that listing imports nothing.
 _COMMANDS = {
     "trace": ("headwater.trace_command", "trace", "Trace an answer to the documents that hold its passages."),
     "count": ("headwater.count_command", "count", "Count how often a text occurs in an index."),
-    "index": ("headwater.index_command", "index", "Build, accelerate, verify and describe indexes."),
+    "index": ("headwater.index_command", "index", "Build, change, check, move and describe indexes."),
     "serve": ("headwater.serve_command", "serve", "Serve an index: shard servers and a coordinator."),
     "demo": ("headwater.demo", "demo", "Build a small index and trace an answer through a real cluster."),
 }
@@ -21,26 +22,10 @@ _COMMANDS = {
 _EXIT_INTERRUPTED = 130
 
 
-class HeadwaterGroup(click.Group):
-    """Finds subcommands by name and turns the errors that callers can act on into one line."""
+class HeadwaterGroup(LazyGroup):
+    """Turns the errors of commands that callers can act on into one line."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Returns the names of the subcommands, in the order of the flow."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Returns a subcommand, importing it, or None."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute, _ = _COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the subcommands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+    commands_by_name = _COMMANDS
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the subcommand; an error that is not our bug becomes one line and exit status 1."""

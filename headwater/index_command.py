@@ -1,84 +1,71 @@
-"""``headwater index ...``: what makes indexes, changes, checks and describes them. Here: accelerate and info."""
-
-from pathlib import Path
+"""``headwater index ...``: what makes indexes, changes, checks, moves and describes them."""
 
 import click
-from rich.console import Console
 
-from headwater.build_progress import build_progress
-from headwater.index_build_command import build_command
-from headwater.index_check_command import verify_command
-from headwater.index_exchange_command import export_command, import_command
-from headwater.index_living_command import add_command, compact_command, merge_shards_command, remove_command
-from headwater.index_plan_command import plan_command
-from headwater.index_report import print_acceleration, print_index
-from headwater.index_stats_command import stats_command
-from headwater.index_storage_command import pull_command, push_command
-from headwater.termination import terminated_as_interrupted
-from index_format.manifest import IndexManifest
-from indexing import accelerate
-from indexing.plan import MAX_THREADS
-
-_PATH = click.Path(path_type=Path)
-_THREADS = click.IntRange(min=0, max=MAX_THREADS)
+from headwater.lazy_group import LazyGroup
 
 
-@click.group()
+# name: (module, attribute, line of help), in the order in which an index meets them
+_COMMANDS = {
+    "plan": (
+        "headwater.index_plan_command",
+        "plan_command",
+        "Say what a build takes: disk, memory, hours, shards.",
+    ),
+    "build": ("headwater.index_build_command", "build_command", "Build the index of a corpus."),
+    "accelerate": (
+        "headwater.index_accelerate_command",
+        "accelerate_command",
+        "Add the sidecars that make searches fast.",
+    ),
+    "info": ("headwater.index_accelerate_command", "info_command", "Say what an index holds."),
+    "verify": (
+        "headwater.index_check_command",
+        "verify_command",
+        "Check an index: is it what was published; with --deep, is it right.",
+    ),
+    "stats": (
+        "headwater.index_stats_command",
+        "stats_command",
+        "Count documents, lengths, repeats, duplicates, sources, tokens.",
+    ),
+    "add": ("headwater.index_living_command", "add_command", "Add documents, as new shards."),
+    "remove": ("headwater.index_living_command", "remove_command", "Mark documents as removed."),
+    "compact": (
+        "headwater.index_living_command",
+        "compact_command",
+        "Make an index without the documents that were removed.",
+    ),
+    "merge-shards": (
+        "headwater.index_living_command",
+        "merge_shards_command",
+        "Make an index of the same documents in fewer shards, or more.",
+    ),
+    "push": ("headwater.index_storage_command", "push_command", "Put an index on object storage."),
+    "pull": (
+        "headwater.index_storage_command",
+        "pull_command",
+        "Bring an index, or some of its shards, from object storage.",
+    ),
+    "import": (
+        "headwater.index_exchange_command",
+        "import_command",
+        "Make an index of shards that infini-gram built.",
+    ),
+    "export": (
+        "headwater.index_exchange_command",
+        "export_command",
+        "Give an index out in the form that infini-gram's engine opens.",
+    ),
+}
+
+
+class IndexGroup(LazyGroup):
+    """The commands about indexes."""
+
+    commands_by_name = _COMMANDS
+
+
+@click.group(cls=IndexGroup)
 def index() -> None:
-    """Build, accelerate, verify, move and describe indexes."""
-
-
-for command in (
-    *(build_command, add_command, remove_command, compact_command, merge_shards_command),
-    *(plan_command, verify_command, stats_command, push_command, pull_command, import_command, export_command),
-):
-    index.add_command(command)
-
-
-@index.command("accelerate")
-@click.argument("directory", type=_PATH)
-@click.option(
-    "--shard",
-    "shards",
-    type=click.IntRange(min=0),
-    multiple=True,
-    metavar="N",
-    help="Only this shard; repeat for more. Without it all are accelerated.",
-)
-@click.option("--force", is_flag=True, help="Build sidecars again where there are some: for damaged ones.")
-@click.option(
-    "--token-width",
-    type=click.Choice(["1", "2", "4"]),
-    metavar="BYTES",
-    help="Bytes a token; for an index that infini-gram built, if its files do not tell.",
-)
-@click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def accelerate_command(
-    directory: Path, shards: tuple[int, ...], force: bool, token_width: str | None, threads: int, as_json: bool
-) -> None:
-    """Add the sidecars that make searches fast.
-
-    DIRECTORY is an index without them, infini-gram's own included. Nothing else of it changes, and it can be searched
-    meanwhile. When the work is interrupted, the same command continues it.
-    """
-    with terminated_as_interrupted(), build_progress(Console(stderr=True)) as shown:
-        report = accelerate(
-            directory,
-            shown,
-            token_width=None if token_width is None else int(token_width),
-            shards=shards,
-            force=force,
-            threads=threads,
-        )
-    print_acceleration(directory, report, as_json=as_json)
-
-
-@index.command("info")
-@click.argument("directory", type=_PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def info_command(directory: Path, as_json: bool) -> None:
-    """Say what an index holds. Reads the manifests and checks the sizes of files, not their content."""
-    manifest = IndexManifest.load(directory)
-    shards = manifest.load_shards(directory)
-    print_index(manifest, shards, as_json=as_json)
+    """Build, change, check, move and describe indexes."""

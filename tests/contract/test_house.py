@@ -43,7 +43,7 @@ def test_ray_is_imported_by_the_serve_application_and_the_tasks_of_builds_only()
 
 
 def test_a_build_that_needs_no_workers_does_not_load_ray():
-    script = "import sys, headwater.index_command; sys.exit('ray' in sys.modules)"
+    script = "import sys, headwater.index_build_command; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 

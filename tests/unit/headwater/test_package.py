@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import headwater
 import suffix_engine
+from headwater.index_command import index
 
 _HEAVY = "print('LOADED', *sorted({'numpy', 'grpc', 'ray', 'rich', 'suffix_engine'} & set(sys.modules)))"
 
@@ -18,8 +20,10 @@ def test_import_loads_nothing_heavy() -> None:
     assert found.stdout.strip() == "LOADED"
 
 
-def test_command_help_loads_nothing_heavy() -> None:
-    check = f"import sys; from headwater.cli import cli; cli.main(['--help'], standalone_mode=False); {_HEAVY}"
+@pytest.mark.parametrize("command", [[], ["index"]])
+def test_command_help_loads_nothing_heavy(command: list[str]) -> None:
+    arguments = [*command, "--help"]
+    check = f"import sys; from headwater.cli import cli; cli.main({arguments}, standalone_mode=False); {_HEAVY}"
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "LOADED"
 
@@ -40,3 +44,12 @@ def test_errors_are_the_bases_of_what_the_calls_raise(tmp_path: Path) -> None:
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         headwater.nonsense  # noqa: B018
+
+
+def test_every_command_of_an_index_is_there_under_the_name_that_help_gives() -> None:
+    context = click.Context(index)
+    for name in index.list_commands(context):
+        command = index.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+    assert index.get_command(context, "absent") is None
