@@ -160,8 +160,9 @@ def _rows(plan: SizePlan) -> list[tuple[str, str]]:
     rows += [
         (
             "memory",
-            f"{format_bytes(plan.sort_memory_bytes)} a node to sort; "
-            f"{format_bytes(plan.serve_memory_bytes)} in all to serve",
+            f"{format_bytes(plan.sort_memory_bytes)} a node to sort, "
+            + (f"{format_bytes(plan.merge_memory_bytes)} to merge with the text in memory, " if plan.parts > 1 else "")
+            + f"{format_bytes(plan.serve_memory_bytes)} in all to serve",
         ),
         ("time", f"about {format_seconds(plan.hours * 3600)}"),
     ]

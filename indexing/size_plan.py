@@ -4,14 +4,15 @@ Sizes come from the functions that the build itself uses; hours from `measured_r
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from index_format.layout import MAX_SHARDS
 from indexing.disk_needs import DiskNeeds, sidecar_bytes, table_bytes
 from indexing.errors import MemoryBudgetError, PlanError
 from indexing.measured_rates import MEASURED_RATES, Rates
-from indexing.sorting import plan_sort
-from suffix_engine import fan_out_bytes
+from indexing.sorting import SortPlan, plan_sort
+from suffix_engine import fan_out_bytes, merge_memory_bytes
 
 # Of the corpora that OLMo models were trained on: about 1,400 tokens a document.
 DEFAULT_DOCUMENT_TOKENS = 1400
@@ -19,8 +20,6 @@ DEFAULT_DOCUMENT_TOKENS = 1400
 DEFAULT_LINE_BYTES = 120
 # Of the directory, held in RAM, by token width: measured on real text (docs/index-format.md).
 _DIRECTORY_BYTES = {1: 0.015, 2: 0.019, 4: 0.044}
-# The part of a node's memory that a shard's text may take while it is merged: the rest is the sort's own.
-_TEXT_SHARE = 0.5
 _UNIGRAM_BYTES = 12
 
 
@@ -76,7 +75,11 @@ class FileSize:
 
 @dataclass(frozen=True, slots=True)
 class SizePlan:
-    """What a build takes. Sizes are of all nodes together unless they say otherwise."""
+    """What a build takes. Disk and ``serve_memory_bytes`` are of all nodes together, other memory is of each.
+
+    ``sort_memory_bytes`` is the least that will do; ``merge_memory_bytes`` is with the shard's text, which is read from
+    disk where that is more than there is.
+    """
 
     corpus: CorpusSize
     machines: Machines
@@ -91,6 +94,7 @@ class SizePlan:
     peak_bytes: int
     node_peak_bytes: int
     sort_memory_bytes: int
+    merge_memory_bytes: int
     serve_memory_bytes: int
     stages: tuple[StageTime, ...]
     hours: float
@@ -133,7 +137,7 @@ def plan_size(
         run_bytes=sorting.temporary_bytes * at_once,
         accelerate=True,
     )
-    work = _Work(corpus, machines, num_shards, sorting.parts, sorting.temporary_bytes, disk, has_duplicates, rates)
+    work = _Work(corpus, machines, num_shards, sorting, disk, has_duplicates, rates)
     stages = work.stages()
     return SizePlan(
         corpus=corpus,
@@ -149,6 +153,7 @@ def plan_size(
         peak_bytes=disk.peak_bytes,
         node_peak_bytes=math.ceil(disk.peak_bytes / num_shards) * math.ceil(num_shards / machines.nodes),
         sort_memory_bytes=sorting.memory_bytes,
+        merge_memory_bytes=_merge_memory_bytes(in_shard, corpus.token_width, sorting),
         serve_memory_bytes=_serve_memory_bytes(corpus, num_shards),
         stages=stages,
         hours=sum(stage.hours for stage in stages),
@@ -159,9 +164,33 @@ def plan_size(
 
 def _advised_shards(corpus: CorpusSize, machines: Machines) -> int:
     """Returns the fewest shards whose text stays in a node's memory while it is merged, all nodes having as many."""
-    text_bytes = corpus.num_tokens * corpus.token_width
-    needed = math.ceil(text_bytes / (machines.memory_bytes * _TEXT_SHARE))
-    return min(MAX_SHARDS, math.ceil(max(1, needed) / machines.nodes) * machines.nodes)
+    choices = range(machines.nodes, MAX_SHARDS + 1, machines.nodes)
+    at = bisect_left(choices, True, key=lambda shards: _stays_in_memory(corpus, machines, shards))
+    return choices[min(at, len(choices) - 1)]
+
+
+def _stays_in_memory(corpus: CorpusSize, machines: Machines, shards: int) -> bool:
+    in_shard = math.ceil(corpus.num_tokens / shards)
+    try:
+        sorting = plan_sort(in_shard, corpus.token_width, machines.memory_bytes, machines.cores, None)
+    except MemoryBudgetError:
+        return False
+    return sorting.parts == 1 or _text_room(in_shard, corpus.token_width, sorting, machines) >= (
+        in_shard * corpus.token_width
+    )
+
+
+def _text_room(in_shard: int, token_width: int, sorting: SortPlan, machines: Machines) -> int:
+    """Returns the memory that is left for a shard's text while its parts are merged."""
+    text_bytes = in_shard * token_width
+    return max(0, machines.memory_bytes - _merge_memory_bytes(in_shard, token_width, sorting) + text_bytes)
+
+
+def _merge_memory_bytes(in_shard: int, token_width: int, sorting: SortPlan) -> int:
+    """Returns the memory that merging a shard takes with its text; 0 if there is nothing to merge."""
+    if sorting.parts == 1:
+        return 0
+    return merge_memory_bytes(in_shard, token_width, sorting.parts, sorting.threads) + in_shard * token_width
 
 
 def _files(corpus: CorpusSize, num_shards: int, disk: DiskNeeds) -> tuple[FileSize, ...]:
@@ -196,8 +225,7 @@ class _Work:
     corpus: CorpusSize
     machines: Machines
     shards: int
-    parts: int
-    shard_run_bytes: int
+    sorting: SortPlan
     disk: DiskNeeds
     has_duplicates: bool
     rates: Rates
@@ -214,34 +242,33 @@ class _Work:
 
     @property
     def missing(self) -> float:
-        """The share of a shard's text that does not stay in memory beside what sorting takes."""
-        text_bytes = self.corpus.num_tokens * self.corpus.token_width / self.shards
-        return max(0.0, 1 - self.machines.memory_bytes * _TEXT_SHARE / text_bytes)
+        """The share of a shard's text that does not stay in memory beside what merging takes."""
+        if self.sorting.parts == 1:
+            return 0.0
+        in_shard = math.ceil(self.corpus.num_tokens / self.shards)
+        room = _text_room(in_shard, self.corpus.token_width, self.sorting, self.machines)
+        return max(0.0, 1 - room / (in_shard * self.corpus.token_width))
 
     def stages(self) -> tuple[StageTime, ...]:
         """Returns the stages of the build, in order."""
         tokens, rates = self.corpus.num_tokens, self.rates
         all_cores = self.machines.cores * self.machines.nodes
         disk = self.disk
-        runs = self.shard_run_bytes * self.shards
+        runs = self.sorting.temporary_bytes * self.shards
         text = tokens * self.corpus.token_width
-        reads = tokens * self.missing
+        reads = tokens * rates.merge_text_reads * self.missing
         merge = rates.merge_duplicates if self.has_duplicates else rates.merge
         stages = [
             self._stage("tokenize", tokens / rates.tokenize / all_cores, disk.chunk_bytes, 0, self.machines.nodes),
             self._stage("assemble", 0, disk.chunk_bytes + disk.core_bytes, 0, self._disks),
         ]
-        if self.parts == 1:
-            table = disk.table_bytes
-            stages.append(self._stage("sort", tokens / rates.sort / self._cores, text + table, 0, self._disks))
-            stages.append(
-                self._stage("accelerate", tokens / rates.accelerate / self._cores, text + table, reads, self._disks)
-            )
+        seconds = tokens / rates.sort / self._cores
+        if self.sorting.parts == 1:
+            stages.append(self._stage("sort", seconds, text + disk.table_bytes, 0, self._disks))
         else:
-            stages.append(self._stage("sort", tokens / rates.sort / self._cores, text + runs, 0, self._disks))
-            stages.append(
-                self._stage("merge", tokens / merge / self._cores, runs + disk.table_bytes, reads, self._disks)
-            )
+            stages.append(self._stage("sort", seconds, text + runs, 0, self._disks))
+            seconds = tokens / merge / self._cores
+            stages.append(self._stage("merge", seconds, runs + disk.table_bytes, reads, self._disks))
         stages.append(
             self._stage("checksums", disk.index_bytes / rates.hash_bytes / all_cores, disk.index_bytes, 0, self._disks)
         )

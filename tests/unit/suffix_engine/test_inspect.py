@@ -144,10 +144,8 @@ def test_tokens_that_the_unigrams_leave_out_are_all_named(tmp_path: Path) -> Non
     problems, _ = ShardIndex.open(tmp_path, token_width=4, pool=POOL).inspect()
     unlisted = [int(found[1]) for problem in problems if (found := re.search(r"token (\d+) occurs in", problem))]
     assert unlisted == [3, 1 << 20, 1 << 30]
-    assert [int(found[1]) for problem in problems if (found := re.search(r"token (\d+) is counted", problem))] == [
-        2,
-        1 << 29,
-    ]
+    counted = [int(found[1]) for problem in problems if (found := re.search(r"token (\d+) is counted", problem))]
+    assert counted == [2, 1 << 29]
 
 
 def test_a_document_that_starts_elsewhere_is_found(directory: Path) -> None:
