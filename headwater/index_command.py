@@ -4,7 +4,6 @@ import click
 
 from headwater.lazy_group import LazyGroup
 
-
 # name: (module, attribute, line of help), in the order in which an index meets them
 _COMMANDS = {
     "plan": (
