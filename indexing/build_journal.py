@@ -84,8 +84,7 @@ class BuildJournal:
             if unreadable_as is not None:
                 return unreadable_as
             raise OutputError(
-                f"{path}: not the journal of an unfinished build that this version reads; "
-                "--fresh begins anew, or remove the folder"
+                f"{path}: not the journal of an unfinished build that this version reads; --fresh begins anew"
             )
         sources = {name: (size, mark) for name, size, mark in raw["sources"]}
         return cls(raw["build_id"], raw["options"], sources, raw["written"])
@@ -121,7 +120,7 @@ class BuildJournal:
             raise UnfinishedBuildError(
                 f"{directory}: holds an unfinished build that this command cannot continue "
                 f"({'; '.join(found[:_MOST_DIFFERENCES])}{more}); "
-                "run the command that began it, on the same sources, or begin anew with --fresh, or remove the folder"
+                "run the command that began it, on the same sources, or begin anew with --fresh"
             )
         return goes_on
 

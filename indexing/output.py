@@ -176,7 +176,8 @@ def build_directory(
             except BaseException as error:
                 kept = build.has_work() and not isinstance(error, (PlanError, EmptyCorpusError))
                 if kept:
-                    note(f"{path}: what is done is kept; run the same command to go on, or remove it to give up")
+                    give_up = "another one with --fresh" if first_shard else "remove it"
+                    note(f"{path}: what is done is kept; run the same command to go on, or {give_up} to give up")
                 else:
                     with _uninterrupted():
                         build.discard()
