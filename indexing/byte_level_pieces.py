@@ -178,6 +178,6 @@ def _with_classes(pattern: str, classes: _Classes) -> str:
 
 
 def _speller() -> Callable[[str], str]:
-    """Returns how byte-level tokenizers write a word: a printable stand-in for each byte of its UTF-8."""
+    """Returns how byte-level tokenizers write a text: a printable stand-in for each byte of its UTF-8."""
     alphabet = {byte: character for character, byte in byte_level_alphabet().items()}
-    return lambda word: word.encode().decode("latin-1").translate(alphabet)
+    return lambda text: text.encode().decode("latin-1").translate(alphabet)

@@ -28,7 +28,7 @@ class Cuts:
 
     Attributes:
         pieces: Returns the pieces of a text, or None for one that must be encoded whole.
-        spelled: Returns a piece as the model of the tokenizer is given it.
+        spelled: Returns a text as the model of the tokenizer is given it, character by character.
         fixed: Tokens of pieces that the model does not make.
     """
 
@@ -45,8 +45,9 @@ class PieceEncoder:
         self._tokenizer = tokenizer
         self._cuts = cuts
         self._model = tokenizers.Tokenizer(tokenizer.model)
-        self._model.add_special_tokens([tokenizers.AddedToken(SEPARATOR, normalized=False, special=True)])
-        self._separator_id = self._model.token_to_id(SEPARATOR)
+        separator = cuts.spelled(SEPARATOR)
+        self._model.add_special_tokens([tokenizers.AddedToken(separator, normalized=False, special=True)])
+        self._separator_id = self._model.token_to_id(separator)
         self._most_remembered = max(1, memory_bytes // BYTES_A_PIECE // 2)
         # Pieces that came up lately, and those that did before them: what comes up again is not forgotten.
         self._lately: dict[str, bytes] = {}
@@ -86,19 +87,19 @@ class PieceEncoder:
         return [piece for piece in new if len(piece) > _LONGEST_REMEMBERED]
 
     def _encode(self, pieces: Sequence[str]) -> Iterator[bytes]:
-        spelled = [self._cuts.spelled(piece) for piece in pieces]
         # One text of many pieces: a text of its own for each takes twice as long.
         joined = [
-            SEPARATOR.join(spelled[first : first + _PIECES_AT_ONCE])
-            for first in range(0, len(spelled), _PIECES_AT_ONCE)
+            self._cuts.spelled(SEPARATOR.join(pieces[first : first + _PIECES_AT_ONCE]))
+            for first in range(0, len(pieces), _PIECES_AT_ONCE)
         ]
         for encoding in self._model.encode_batch_fast(joined, add_special_tokens=False):
             token_ids = np.array(encoding.ids, dtype=np.uint32)
-            ends = [*np.flatnonzero(token_ids == self._separator_id).tolist(), len(token_ids)]
+            ends = np.append(np.flatnonzero(token_ids == self._separator_id), len(token_ids)) * token_ids.itemsize
+            content = token_ids.tobytes()
             start = 0
-            for end in ends:
-                yield token_ids[start:end].tobytes()
-                start = end + 1
+            for end in ends.tolist():
+                yield content[start:end]
+                start = end + token_ids.itemsize
 
 
 def _token_ids(pieces: Iterable[bytes]) -> TokenIds:

@@ -18,7 +18,7 @@ _WANTED_SPLITS = 64
 # To enter a packed file in the middle means to unpack what is before. That is ten times as fast as tokenizing it, so
 # it pays for a few parts, and only for a corpus that has too few files for a machine's cores.
 _CUT_IF_PACKED_BYTES = 1 << 30
-_PARTS_OF_PACKED = 8
+_PARTS_OF_PACKED = 4
 _LEAST_PACKED_BYTES = 2 << 20
 _BYTES_A_PACKED_BYTE = 4
 _READ_BYTES = 1 << 20

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -96,7 +96,8 @@ class _Reading:
         self._fields = how.fields
         self._read = read
         self._bad = [BadDocuments(skip=how.skip_bad_lines) for _ in split.files]
-        self._counts = [SourceCounts(part.file.name, 0, 0, 0, 0, 0) for part in split.files]
+        # Documents, tokens and bytes of text kept, and documents left out, of each part.
+        self._counts = [[0, 0, 0, 0] for _ in split.files]
 
     def batches(self) -> Iterator[list[tuple[int, Document]]]:
         """Yields documents, each with the number of its part, in lists of bounded length."""
@@ -109,20 +110,19 @@ class _Reading:
         for (part, document), ids in zip(batch, token_ids, strict=True):
             counts = self._counts[part]
             if len(ids) == 0:
-                self._counts[part] = replace(counts, skipped_empty=counts.skipped_empty + 1)
+                counts[3] += 1
                 continue
-            self._counts[part] = replace(
-                counts,
-                num_documents=counts.num_documents + 1,
-                num_tokens=counts.num_tokens + len(ids) + 1,
-                text_bytes=counts.text_bytes + (document.text_bytes or encoding.text_bytes(ids)),
-            )
+            counts[0] += 1
+            counts[1] += len(ids) + 1
+            counts[2] += document.text_bytes or encoding.text_bytes(ids)
 
     @property
     def counts(self) -> list[SourceCounts]:
         """Returns what was read of each file."""
-        both = zip(self._counts, self._bad, strict=True)
-        return [replace(counts, skipped_bad=bad.count) for counts, bad in both]
+        return [
+            SourceCounts(part.file.name, kept, tokens, text_bytes, empty, bad.count)
+            for part, (kept, tokens, text_bytes, empty), bad in zip(self._parts, self._counts, self._bad, strict=True)
+        ]
 
     @property
     def bad_examples(self) -> list[str]:
