@@ -59,15 +59,23 @@ def test_a_corpus_on_a_store_has_the_names_order_and_documents_of_the_same_corpu
     assert noted == ["passed over memory://bucket/corpus/_SUCCESS: of no type that holds documents"]
 
 
-def test_splits_of_a_corpus_on_a_store_are_those_on_disk(memory, tmp_path):
-    lines = jsonl(*("x" * 1000 for _ in range(10_000)))
-    (tmp_path / "a.jsonl").write_bytes(lines)
-    memory.pipe("/bucket/a.jsonl", lines)
-    remote, local = (splits_of(find_corpus([place])) for place in ("memory://bucket/", tmp_path))
-    assert [[(part.start, part.end) for part in split.files] for split in remote] == [
-        [(part.start, part.end) for part in split.files] for split in local
-    ]
-    assert len(remote) > 1
+def test_parquet_on_a_store_is_cut_as_on_disk_and_lines_are_not_cut(memory, tmp_path):
+    texts = [f"{row} " + "x" * 10_000 for row in range(1000)]
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": texts}),
+        tmp_path / "b.parquet",
+        row_group_size=100,
+        compression=None,
+        use_dictionary=False,
+    )
+    memory.pipe("/bucket/a.jsonl", jsonl(*texts))
+    memory.pipe("/bucket/b.parquet", (tmp_path / "b.parquet").read_bytes())
+    lines, *rest = splits_of(find_corpus(["memory://bucket/"]))
+    [part] = lines.files
+    assert (part.file.name, part.start, part.end) == ("a.jsonl", 0, None)
+    ranges = [[(part.start, part.end) for part in split.files] for split in splits_of(find_corpus([tmp_path]))]
+    assert [[(part.start, part.end) for part in split.files] for split in rest] == ranges
+    assert len(ranges) > 1
 
 
 def test_a_file_has_another_mark_once_it_is_replaced(memory):
