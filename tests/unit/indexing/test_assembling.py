@@ -1,10 +1,11 @@
 import json
 import random
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import indexing.assembling
@@ -13,6 +14,8 @@ import indexing.splits
 import indexing.tokenizing_task
 from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
 from index_format.tokenizer import ByteTokenizer, JsonTokenizer
+from indexing.assembling import assemble_shard, assembling_memory_bytes
+from indexing.durable_file import BUFFER_BYTES
 from tests import tiny_index
 from tests.unit.indexing.chunked_corpus import SUFFIXES, assembled, files_of_texts, write_files
 from tests.unit.indexing.reading import read_all
@@ -58,6 +61,7 @@ def assert_same(found: list[Path], wanted: list[Path]) -> None:
             assert (one / name).read_bytes() == (other / name).read_bytes(), f"{one.name}/{name}"
 
 
+@settings(max_examples=40)  # each flushes dozens of files to disk
 @given(files=files_of_texts, shards=st.integers(1, 4))
 def test_shards_are_those_written_document_by_document(
     tmp_path_factory: pytest.TempPathFactory, files: list[tuple[str, list[str]]], shards: int
@@ -88,3 +92,32 @@ def test_shards_of_wide_tokens_are_those_written_document_by_document(tmp_path: 
     )
     wanted = by_hand(tmp_path / "corpus", tmp_path / "b", shards=shards, width=width, tokenizer=tokenizer)
     assert_same(found, wanted)
+
+
+def test_a_finished_shard_is_left_and_a_half_made_one_is_begun_anew(tmp_path: Path) -> None:
+    write_files(tmp_path / "corpus", [(".jsonl", ["a b", "", "ab"])])
+    (shard,) = assembled(tmp_path / "corpus", tmp_path / "a", shards=1, width=1, tokenizer=None, vocab_size=256)
+    wanted = {name: (shard / name).read_bytes() for name in FILES}
+    chunks = sorted((tmp_path / "a" / "chunks").iterdir())
+    written = assemble_shard(chunks, 0, 1, shard, 1, 256)
+    assert (written.num_tokens, written.num_documents) == (7, 2)
+    assert written == assemble_shard(chunks, 0, 1, shard, 1, 256)
+    (shard / UNIGRAM).unlink()
+    (shard / TOKENIZED).write_bytes(b"half of")
+    (shard / METAOFF).unlink()
+    assert assemble_shard(chunks, 0, 1, shard, 1, 256) == written
+    assert {name: (shard / name).read_bytes() for name in FILES} == wanted
+
+
+def test_assembling_takes_no_more_memory_than_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing.assembling, "_BLOCK_BYTES", 64 << 10)
+    write_files(tmp_path / "corpus", [(".jsonl", ["ab" * 5000] * 200)])
+    assembled(tmp_path / "corpus", tmp_path / "a", shards=1, width=1, tokenizer=None, vocab_size=256)
+    chunks = sorted((tmp_path / "a" / "chunks").iterdir())
+    (tmp_path / "b").mkdir()
+    tracemalloc.start()
+    try:
+        assemble_shard(chunks, 0, 1, tmp_path / "b", 1, 50_000)
+        assert tracemalloc.get_traced_memory()[1] < assembling_memory_bytes(50_000) + BUFFER_BYTES + (1 << 20)
+    finally:
+        tracemalloc.stop()
