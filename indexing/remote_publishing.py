@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
-from index_format.manifest import IndexManifest
+from index_format.manifest import IndexManifest, ShardManifest
 from indexing.errors import OutputError, StorageError
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.remote_index import IndexFile, RemoteIndex, files_beside, shard_files
@@ -31,20 +32,20 @@ def publish_to(
 
     Args:
         directory: A finished index.
-        url: A folder, which holds nothing, an unfinished push, or this index (or an earlier generation of it).
+        url: A folder, which holds nothing, an unfinished push, this index, or an earlier generation with fewer shards.
         stages: Is told.
         read_back: Also read every file that was sent, and compare its checksum.
 
     Raises:
         IndexFormatError: there is no index, or its manifests or sizes disagree.
-        OutputError: another index is at the URL.
+        OutputError: another index is at the URL, or an earlier generation of which shards have changed.
         VerificationError: a file is not what was published.
         StorageError: the storage refuses or cannot be reached; what is there is kept for the next attempt.
     """
     stages = stages or Stages(SilentProgress())
     manifest = IndexManifest.load(directory)
     shards = manifest.load_shards(directory)
-    _check_place(manifest, url)
+    _check_place(manifest, shards, url)
     push = _Push(directory, url, read_back=read_back)
     files = [file for shard in shards for file in shard_files(shard)]
     size_bytes = sum(file.size_bytes or 0 for file in files)
@@ -64,7 +65,12 @@ def publish_to(
     return MoveReport(manifest.index_id, len(shards), size_bytes, push.moved_bytes, dict(stages.seconds)["upload"])
 
 
-def _check_place(manifest: IndexManifest, url: RemotePath) -> None:
+def _check_place(manifest: IndexManifest, shards: Sequence[ShardManifest], url: RemotePath) -> None:
+    """Checks that whoever reads at the URL meanwhile gets what is there now, or this, and no mixture.
+
+    Raises:
+        OutputError: another index is there, or an earlier generation with a shard of other content.
+    """
     found = RemoteIndex.find(url)
     if found is None or found.manifest.index_id == manifest.index_id:
         return
@@ -73,6 +79,13 @@ def _check_place(manifest: IndexManifest, url: RemotePath) -> None:
             f"{url}: holds index {found.manifest.index_id} already, this is {manifest.index_id}; choose another URL, "
             "or remove what is there first"
         )
+    for shard in shards[: found.manifest.num_shards]:
+        published, _ = found.shard(shard.shard)
+        if published.without_sidecars().files != shard.without_sidecars().files:
+            raise OutputError(
+                f"{url}/{shard_folder(shard.shard)}: holds other content in the generation that is published there; "
+                "push this one to a new URL"
+            )
 
 
 class _Push:

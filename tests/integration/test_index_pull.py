@@ -228,6 +228,36 @@ def test_sidecars_made_since_come_alone(server, tmp_path):
     assert not any("tokenized" in request for request in server.requests)
 
 
+def test_a_later_generation_brings_its_new_shard_alone(server, index, tmp_path):
+    pull(URL, tmp_path / "here")
+    later = replace(write_random_index(tmp_path / "later", shards=3), generation=1)
+    later.save(tmp_path / "later")
+    publish_to(tmp_path / "later", URL)
+    server.requests.clear()
+    pull(URL, tmp_path / "here")
+    assert tree(tmp_path / "here") == tree(tmp_path / "later")
+    assert not any("shard_00000/tokenized" in request for request in server.requests)
+
+
+def test_a_later_generation_of_other_content_never_replaces_files_that_may_be_open(server, index, tmp_path):
+    pull(URL, tmp_path / "here")
+    before = tree(tmp_path / "here")
+    later = replace(write_random_index(tmp_path / "later", seed=5), generation=1)
+    later.save(tmp_path / "later")
+    server.buckets["bucket"].clear()
+    publish_to(tmp_path / "later", URL)
+    with pytest.raises(OutputError, match=r"of another generation of the index .*; pull into a new directory"):
+        pull(URL, tmp_path / "here")
+    assert tree(tmp_path / "here") == before
+
+
+def test_pulling_again_costs_few_requests(server, index, tmp_path):
+    pull(URL, tmp_path / "here")
+    server.requests.clear()
+    pull(URL, tmp_path / "here")
+    assert len(server.requests) == 3 + 2 * 2
+
+
 def test_a_directory_with_something_else_in_it_is_left_alone(server, index, tmp_path):
     write_random_index(tmp_path / "other", seed=9)
     before = tree(tmp_path / "other")

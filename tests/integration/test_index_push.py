@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -183,6 +184,20 @@ def test_another_index_at_the_url_stays_as_it_is(server, index, tmp_path):
     with pytest.raises(OutputError, match=r"holds index .* already"):
         publish_to(other, URL)
     assert stored_tree(server) == before
+
+
+def test_a_later_generation_may_add_shards_but_not_change_those_that_are_read(server, index, tmp_path):
+    publish_to(index, URL)
+    before = stored_tree(server)
+    replace(write_random_index(tmp_path / "changed", seed=2), generation=1).save(tmp_path / "changed")
+    with pytest.raises(OutputError, match=r"one/shard_00000: holds other content in the generation that is published"):
+        publish_to(tmp_path / "changed", URL)
+    assert stored_tree(server) == before
+    replace(write_random_index(tmp_path / "more", shards=3), generation=1).save(tmp_path / "more")
+    server.requests.clear()
+    publish_to(tmp_path / "more", URL)
+    assert not any("shard_00000/tok" in name for name in written(server))
+    assert tree(tmp_path / "more").items() <= stored_tree(server).items()
 
 
 def test_an_unfinished_index_is_not_pushed(server, index):
