@@ -1,6 +1,12 @@
 """An index given out for infini-gram is opened by its engine, and what its indexer built is taken in."""
 
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +19,7 @@ from indexing.living.import_ import import_index
 from suffix_engine import ShardIndex, ThreadPool
 from tests.interop.infini_gram_reference import Engine, build_shard
 from tests.interop.random_corpora import documents_of, queries_of
-from tests.tiny_index import byte_level_tokenizer, write_index
+from tests.tiny_index import byte_level_tokenizer, write_index, write_shard
 
 POOL = ThreadPool(1)
 SHARDS = (
@@ -74,3 +80,38 @@ def test_what_their_indexer_built_is_imported_and_answers_alike(width: int, root
     for query in queries_of(3, documents, width):
         mine, [other] = ours.find(query[:3]), theirs.find(query[:3])
         assert mine == other or (mine[0] == mine[1] and other[0] == other[1])
+
+
+def test_what_their_indexer_of_version_6_built_is_imported(root: Path) -> None:
+    tokenizer = byte_level_tokenizer([text for texts in SHARDS for text in texts])
+    (root / "tokenizer.json").write_bytes(tokenizer.content)
+    for texts, folder in zip(SHARDS, ("a", "b", "c"), strict=True):
+        documents = [ids.tolist() for ids in tokenizer.encode_batch(texts)]
+        metadata = [{"path": folder, "linenum": line, "metadata": {}} for line in range(len(texts))]
+        build_version_6(root / "theirs" / folder, documents, metadata)
+    before = {path: path.stat().st_mtime_ns for path in (root / "theirs").rglob("*")}
+    report = import_index([root / "theirs"], root / "ours", root / "tokenizer.json", threads=1)
+    indexing.verify(root / "ours", threads=1, deep=True)
+    assert {path: path.stat().st_mtime_ns for path in (root / "theirs").rglob("*")} == before
+    assert report.manifest.num_shards == 3
+    with headwater.open(root / "ours") as ours:
+        assert ours.count(" the river").count == 2
+        assert ours.document("default:1:0", max_tokens=100).text == SHARDS[1][0]
+
+
+def build_version_6(folder: Path, documents: Sequence[Sequence[int]], metadata: Sequence[Mapping[str, Any]]) -> None:
+    """Has infini-gram's indexer of version 6 sort a shard whose text is there, as `build_shard` does with version 4."""
+    write_shard(folder, documents, 2, metadata, sort=False)
+    for path in list(folder.iterdir()):
+        path.rename(path.with_suffix(""))
+    open_files = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    command = [sys.executable, "-m", "infini_gram.indexing_v6", "--cpus", "1", "--mem", "1", "--ulimit", open_files]
+    for name in ("data_dir", "save_dir", "temp_dir"):
+        command += [f"--{name}", str(folder)]
+    # It imports a package that only its first step would use.
+    stub = folder.parent.parent / "stub"
+    stub.mkdir(exist_ok=True)
+    (stub / "transformers.py").write_text("from unittest.mock import MagicMock\nutils = MagicMock()\n")
+    environment = {**os.environ, "TQDM_DISABLE": "1", "PYTHONPATH": str(stub)}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    assert (folder / "table").exists()
