@@ -73,14 +73,12 @@ def _print_report(directory: Path, report: VerificationReport) -> None:
         share = "" if kind.is_everything else f" ({kind.looked_at / kind.total:.2%})"
         click.echo(f"  {kind.kind:<20} {kind.looked_at:,} of {kind.total:,}{share}")
     if report.sample is not None:
-        click.echo(
-            f"  Damage to a share of the runs that a sample looks at would have been missed (seed {report.seed}):"
-        )
+        click.echo(f"  Damage was missed with a probability of (seed {report.seed}):")
         for kind in report.looked_at:
             if not kind.is_everything and kind.looked_at:
-                missed = ", ".join(f"{kind.missed(share):.2g} for {share:.1%}" for share in _DAMAGED_SHARES)
-                of = "each" if kind.run == 1 else f"in runs of {kind.run:,}"
-                click.echo(f"  {kind.kind:<20} with probability {missed} ({of})")
+                of = "of them" if kind.run == 1 else f"of runs of {kind.run:,}"
+                missed = ", ".join(f"{kind.missed(share):.2g} if it hit {share:.1%}" for share in _DAMAGED_SHARES)
+                click.echo(f"  {kind.kind:<20} {missed} {of}")
     if not report.deep and not report.problems:
         click.echo("  The files are what was published; --deep also checks that they are right.")
 
