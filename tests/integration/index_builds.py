@@ -23,6 +23,14 @@ def make_texts(number: int, seed: int = 7, words: int = 40) -> list[str]:
     return [" ".join(chooser.choices(WORDS, k=chooser.randint(1, words))) for _ in range(number)]
 
 
+def various_texts(seed: int, number: int) -> list[str]:
+    """Returns texts of many words, a tenth of them twice."""
+    chooser = random.Random(seed)
+    words = ["".join(chooser.choices("abcdefghijklmnop", k=chooser.randint(2, 9))) for _ in range(5000)]
+    texts = [" ".join(chooser.choices(words, k=chooser.randint(1, 100))) for _ in range(number)]
+    return texts + texts[: number // 10]
+
+
 def write_corpus(path: Path, texts: Sequence[str], **more: str) -> Path:
     """Writes texts as JSON lines with a number each, and fields that are the same in all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,10 +70,12 @@ def index_command(*arguments: str | Path, limit_bytes: int | None = None) -> "su
     )
 
 
-def run_index_command(*arguments: str | Path, limit_bytes: int | None = None) -> tuple[int, str, str]:
+def run_index_command(
+    *arguments: str | Path, limit_bytes: int | None = None, timeout: float = 60
+) -> tuple[int, str, str]:
     """Runs ``headwater index ...`` to its end and returns its exit code, standard output and standard error."""
     with index_command(*arguments, limit_bytes=limit_bytes) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
 
 

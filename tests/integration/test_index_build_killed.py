@@ -16,6 +16,7 @@ from tests.integration.index_builds import (
     processes_of_group,
     run_index_command,
     tree_of,
+    various_texts,
     wait_until,
     write_corpus,
 )
@@ -25,18 +26,10 @@ SEED = 20261122
 OPTIONS = ("--raw-bytes", "--shards", "2", "--parts", "3", "--memory", "512MiB", "--workers", "1")
 
 
-def various_texts(number: int) -> list[str]:
-    """Returns texts of many words, a tenth of them twice."""
-    chooser = random.Random(SEED)
-    words = ["".join(chooser.choices("abcdefghijklmnop", k=chooser.randint(2, 9))) for _ in range(5000)]
-    texts = [" ".join(chooser.choices(words, k=chooser.randint(1, 100))) for _ in range(number)]
-    return texts + texts[: number // 10]
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Metadata fills splits, and takes no time to sort.
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "a.jsonl", various_texts(10_000), filler="x" * 700)
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "a.jsonl", various_texts(SEED, 10_000), filler="x" * 700)
 
 
 @pytest.fixture(scope="module")
