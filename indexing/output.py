@@ -252,11 +252,11 @@ def _begin(
     found = None
     if fresh and (path / BUILD_FILE).exists():
         old = BuildJournal.load(path, unreadable_as=asked) or asked
-        BuildDirectory(path, _work_folder(path, work_dir, old), old, first_shard).discard()
+        BuildDirectory(path, work_folder(path, work_dir, old), old, first_shard).discard()
     else:
         found = BuildJournal.load(path)
     journal = asked if found is None else found.continued_by(asked, path)
-    build = BuildDirectory(path, _work_folder(path, work_dir, journal), journal, first_shard)
+    build = BuildDirectory(path, work_folder(path, work_dir, journal), journal, first_shard)
     if journal != found:
         journal.save(path)
     build.make_work()
@@ -274,14 +274,15 @@ def _published(path: Path, asked: BuildJournal, work_dir: Path | None) -> BuildD
         journal = found.continued_by(asked, path)
     except UnfinishedBuildError as error:
         raise _holds_an_index(path) from error
-    return BuildDirectory(path, _work_folder(path, work_dir, journal), journal)
+    return BuildDirectory(path, work_folder(path, work_dir, journal), journal)
 
 
 def _holds_an_index(path: Path) -> OutputError:
     return OutputError(f"{path}: the directory is not empty, it holds an index; choose another, or empty it first")
 
 
-def _work_folder(path: Path, work_dir: Path | None, journal: BuildJournal) -> Path:
+def work_folder(path: Path, work_dir: Path | None, journal: BuildJournal) -> Path:
+    """Returns where the temporary files of a build are."""
     return path / WORK_FOLDER if work_dir is None else work_dir / f"headwater-{journal.build_id}"
 
 

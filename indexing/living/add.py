@@ -13,7 +13,7 @@ from indexing.build_journal import BuildJournal
 from indexing.building import Building, finish_shards, kept_tokenizer, write_corpus
 from indexing.errors import IndexBusyError
 from indexing.living.change_lock import change_lock
-from indexing.output import BuildDirectory, build_directory
+from indexing.output import BuildDirectory, build_directory, work_folder
 from indexing.plan import BuildPlan, RawBytes, TokenizerChoice, TokenizerFile
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.sources import Corpus, find_corpus
@@ -100,7 +100,7 @@ def _clear_up(plan: BuildPlan, corpus: Corpus, stages: Stages) -> AdditionReport
         first_shard = int(found.options[_FIRST_SHARD])
         if first_shard >= manifest.num_shards:
             return None
-        work = plan.work_dir / f"headwater-{found.build_id}" if plan.work_dir is not None else plan.output / "work"
+        work = work_folder(plan.output, plan.work_dir, found)
         build = BuildDirectory(plan.output, work, found, manifest.num_shards)
         report = _report(build, manifest, first_shard, stages, was_published=True)
         asked = _journal(plan, corpus, first_shard)
