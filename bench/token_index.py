@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 import indexing
+from bench.shard_writer import ShardWriter
 from index_format.layout import check_path_name
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import JsonTokenizer
@@ -17,7 +18,6 @@ from indexing.local_tasks import LocalTasks
 from indexing.output import build_directory
 from indexing.progress import SilentProgress, Stages
 from indexing.publishing import publish_index
-from indexing.shard_writer import ShardWriter
 from indexing.sources import Corpus
 
 _UNCOUNTED_TOKENS = 1 << 21

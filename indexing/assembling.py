@@ -12,7 +12,7 @@ from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
 from index_format.manifest import flush_directory, write_durably
 from indexing.chunks import LINE_STARTS, LINES, STARTS, TEXT, Chunk
 from indexing.durable_file import DurableFile
-from indexing.shard_writer import TOKEN_TYPES, separator_id
+from indexing.token_types import TOKEN_TYPES, separator_id
 
 _COPIED = {TEXT: TOKENIZED, LINES: METADATA}
 _SHIFTED = {STARTS: OFFSET, LINE_STARTS: METAOFF}

@@ -14,11 +14,11 @@ from indexing.documents import DocumentFields
 from indexing.output import BuildDirectory
 from indexing.plan import BuildPlan
 from indexing.progress import Stages
-from indexing.shard_writer import separator_id
 from indexing.sorting import SortPlan, plan_sort
 from indexing.sources import Corpus
 from indexing.splits import Split, splits_of
 from indexing.tasks import Task, TaskRunner
+from indexing.token_types import separator_id
 from indexing.tokenizing import choose_tokenizer
 from indexing.tokenizing_task import Tokenizing
 from indexing.units import assemble_unit, files_of, list_unit, merge_unit, sort_unit, tokenize_unit

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from index_format.tokenizer import TokenIds
 from indexing.chunks import LINE_STARTS, LINES, STARTS, TEXT, Chunk, SourceCounts
 from indexing.durable_file import DurableFile
-from indexing.shard_writer import TOKEN_TYPES, separator_id
+from indexing.token_types import TOKEN_TYPES, separator_id
 
 Offsets = npt.NDArray[np.uint64]
 

@@ -16,7 +16,7 @@ from indexing.errors import PlanError, VerificationError
 from indexing.metadata_check import DOCUMENTS_PER_RUN, all_lines_checked, some_lines_checked
 from indexing.plan import check_threads
 from indexing.progress import Progress, SilentProgress, Stages
-from indexing.shard_writer import separator_id
+from indexing.token_types import separator_id
 from indexing.verification_report import LookedAt, Problem, VerificationReport
 
 MAX_PROBLEMS = 20

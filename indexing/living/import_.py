@@ -40,7 +40,7 @@ from indexing.output import BuildDirectory, build_directory
 from indexing.plan import check_threads
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import file_entries
-from indexing.shard_writer import TOKEN_TYPES, separator_id
+from indexing.token_types import TOKEN_TYPES, separator_id
 
 _BLOCK_BYTES = 4 << 20
 # Enough to see whether it is text.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from indexing.shard_writer import TOKEN_TYPES, separator_id
+from indexing.token_types import TOKEN_TYPES, separator_id
 
 
 class TokenCounts:

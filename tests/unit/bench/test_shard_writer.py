@@ -1,12 +1,11 @@
 import json
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.shard_writer import ShardWriter
 from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
-from indexing.shard_writer import ShardWriter, separator_id, writer_memory_bytes
 from tests import tiny_index
 
 DOCUMENTS = [[5, 6, 5], [0], [253, 5]]
@@ -34,10 +33,6 @@ def test_core_files_are_those_written_by_hand(tmp_path: Path, width: int) -> Non
         assert (ours / name).read_bytes() == (by_hand / name).read_bytes(), name
 
 
-def test_separators_are_the_largest_ids() -> None:
-    assert [separator_id(width) for width in (1, 2, 4)] == [255, 65_535, 4_294_967_295]
-
-
 @pytest.mark.parametrize("most_uncounted", [1, 4, 1000])
 def test_unigrams_are_lines_of_id_and_count_with_the_separator_last(tmp_path: Path, most_uncounted: int) -> None:
     write(tmp_path, 2, DOCUMENTS, ["{}"] * 3, most_uncounted)
@@ -60,20 +55,3 @@ def test_counting_many_tokens_at_once_or_few_gives_the_same(tmp_path: Path) -> N
         write(tmp_path / str(most_uncounted), 2, documents, ["{}"] * 100, most_uncounted)
     files = [(tmp_path / str(most_uncounted) / UNIGRAM).read_bytes() for most_uncounted in (10, 300, 100_000)]
     assert files == [files[0]] * 3
-
-
-def test_a_writer_takes_no_more_memory_than_is_counted_for_it(tmp_path: Path) -> None:
-    texts = np.ones(5000, dtype=np.uint32)
-    vocab_size = 100_000
-    allowed = writer_memory_bytes(vocab_size)
-    tracemalloc.start()
-    try:
-        with ShardWriter(tmp_path, token_width=4, vocab_size=vocab_size, most_uncounted=20_000) as writer:
-            held = []
-            for _ in range(200):
-                writer.write(texts.copy(), "{}")
-                held.append(tracemalloc.get_traced_memory()[0])
-    finally:
-        tracemalloc.stop()
-    slack = 20_000 * 4 + (64 << 10)
-    assert allowed / 2 < max(held) < allowed + slack

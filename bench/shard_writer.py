@@ -11,22 +11,10 @@ import numpy.typing as npt
 from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
 from index_format.manifest import flush_directory, write_durably
 from index_format.tokenizer import TokenIds
-from indexing.durable_file import BUFFER_BYTES, DurableFile
+from indexing.durable_file import DurableFile
+from indexing.token_types import TOKEN_TYPES, separator_id
 
-# Files that one shard keeps open while it is written.
-OPEN_FILES = 4
 _U64 = struct.Struct("<Q")
-TOKEN_TYPES: dict[int, np.dtype[np.unsignedinteger]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
-
-
-def separator_id(token_width: int) -> int:
-    """Returns the id that stands before each document: the largest of its width."""
-    return int(np.iinfo(TOKEN_TYPES[token_width]).max)
-
-
-def writer_memory_bytes(vocab_size: int) -> int:
-    """Returns the memory that one writer holds, beside the tokens that it has not counted."""
-    return OPEN_FILES * BUFFER_BYTES + vocab_size * np.dtype(np.int64).itemsize
 
 
 class ShardWriter:
