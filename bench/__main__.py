@@ -7,7 +7,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cold, disk, parity, projection, reads, remote_profile, size, sort, throughput, tokenize, trace
+from bench import (
+    cold,
+    disk,
+    parity,
+    projection,
+    ray_build,
+    reads,
+    remote_profile,
+    size,
+    sort,
+    throughput,
+    tokenize,
+    trace,
+)
 from bench.corpus import REPOSITORY
 from bench.errors import BenchError
 from bench.faults import suite as faults
@@ -29,6 +42,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "faults": faults.run,
     "parity": parity.run,
     "projection": projection.run,
+    "ray_build": ray_build.run,
     "reads": reads.run,
     "remote_profile": remote_profile.run,
     "size": size.run,
