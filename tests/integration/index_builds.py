@@ -12,9 +12,19 @@ from pathlib import Path
 
 import psutil
 
+from indexing import BuildReport, SilentProgress
 from indexing.plan import BuildPlan, RawBytes, TokenizerChoice
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "ran", "caf\u00e9", "42", "end.")
+
+
+class ReportKeeper(SilentProgress):
+    """Keeps the report of a build."""
+
+    report: BuildReport
+
+    def finished(self, report: BuildReport) -> None:
+        self.report = report
 
 
 def make_texts(number: int, seed: int = 7, words: int = 40) -> list[str]:

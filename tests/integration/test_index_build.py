@@ -14,24 +14,15 @@ import indexing
 from index_format.layout import CORE_FILES, shard_folder
 from index_format.manifest import IndexManifest
 from index_format.tokenizer import JsonTokenizer, Tokenizer, open_tokenizer
-from indexing import BuildReport, SilentProgress, TokenizerFile, TrainedTokenizer
+from indexing import TokenizerFile, TrainedTokenizer
 from indexing.errors import EmptyCorpusError, PlanError
 from indexing.plan import BuildPlan, RawBytes
 from suffix_engine import ShardIndex, ThreadPool
-from tests.integration.index_builds import make_texts, plan_of, run_index_command, write_corpus
+from tests.integration.index_builds import ReportKeeper, make_texts, plan_of, run_index_command, write_corpus
 from tests.unit.indexing.space_marked import json_tokenizer, parsed_tokenizer
 
 TEXTS = make_texts(37)
 SEPARATOR = 2**32 - 1
-
-
-class ReportKeeper(SilentProgress):
-    """Keeps the report of a build."""
-
-    report: BuildReport
-
-    def finished(self, report: BuildReport) -> None:
-        self.report = report
 
 
 def open_shards(directory: Path) -> tuple[Tokenizer, list[ShardIndex]]:
