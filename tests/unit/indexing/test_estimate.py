@@ -1,6 +1,7 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -63,3 +64,15 @@ def test_a_file_that_is_no_parquet_is_found_at_once(tmp_path: Path) -> None:
 def test_a_corpus_of_nothing_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"")
     assert least_text_bytes(find_corpus([tmp_path]), FIELDS) == 0
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u8"])
+def test_the_estimate_of_token_ids_is_low_but_not_nothing(tmp_path: Path, dtype: str) -> None:
+    np.save(tmp_path / "a.npy", np.ones((500, 20), dtype=dtype))
+    assert 1000 < least_tokens(find_corpus([tmp_path]), FIELDS, TrainedTokenizer()) < 10_100
+
+
+def test_ids_of_a_column_are_counted_in_the_footer(tmp_path: Path) -> None:
+    ids = pyarrow.array([list(range(20))] * 500)
+    pyarrow.parquet.write_table(pyarrow.table({"ids": ids, "text": ["x"] * 500}), tmp_path / "a.parquet")
+    assert least_tokens(find_corpus([tmp_path]), DocumentFields("text", (), ids="ids"), TrainedTokenizer()) == 10_000

@@ -20,6 +20,8 @@ from indexing.plan import BuildPlan, RawBytes, TrainedTokenizer
         ({"memory_bytes": 0}, "memory of 0 bytes"),
         ({"stage": "caf\udce9"}, r"stage 'caf\\udce9' is not Unicode text"),
         ({"source": "\ud800"}, r"source '\\ud800' is not Unicode text"),
+        ({"document_separator": -1}, "document separator -1, expected an id of 0 or more"),
+        ({"ids_field": "ids", "tokenizer": TrainedTokenizer()}, "column 'ids' holds token ids, and no tokenizer"),
         ({"metadata_fields": ("id", "text")}, "field 'text' is the text"),
     ],
 )

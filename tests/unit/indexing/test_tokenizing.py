@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index_format.errors import TokenizerError
 from index_format.tokenizer import ByteTokenizer, JsonTokenizer
-from indexing.errors import BadDocumentError
+from indexing.errors import BadDocumentError, PlanError
 from indexing.piece_encoder import PieceEncoder
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer
 from indexing.progress import SilentProgress, Stages
@@ -119,3 +120,10 @@ def test_the_fast_encoder_is_taken_where_it_is_proved() -> None:
 
 def test_raw_bytes_need_no_tokenizer(corpus: Path) -> None:
     assert isinstance(choose(corpus, RawBytes()), ByteTokenizer)
+
+
+def test_a_corpus_of_token_ids_needs_the_tokenizer_that_made_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[1, 2], [3, 4]]))
+    with pytest.raises(PlanError, match=r"a\.npy: holds token ids, and no tokenizer is named"):
+        choose(tmp_path / "a.npy", TrainedTokenizer(300))
+    assert isinstance(choose(tmp_path / "a.npy", RawBytes()), ByteTokenizer)
