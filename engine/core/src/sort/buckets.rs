@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rayon::prelude::*;
 use zerocopy::FromBytes;
 
-use super::part_text::PartText;
+use super::part_text::{PartText, holds_separator};
 use crate::huge_buffer::HugeBuffer;
 use crate::token::Token;
 
@@ -17,6 +17,9 @@ const BUCKETS: usize = 1 << (8 * DEALT_BYTES);
 
 /// Positions in a bucket that are dealt out again.
 const LARGE: usize = 1 << 18;
+
+/// Positions that a bucket may hold when it is sorted.
+const MOST_IN_A_BUCKET: usize = 1 << 19;
 
 /// Positions that one task sorts, at least, unless they are the last.
 const TASK_POSITIONS: usize = 1 << 15;
@@ -41,8 +44,9 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket ascend.
-    pub(crate) fn deal<T: Token>(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Self> {
+    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket ascend. Returns `None` if too many suffixes
+    /// begin alike: comparing them would take too long, and too much memory.
+    pub(crate) fn deal<T: Token>(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Option<Self>> {
         let num_positions = kept.iter().map(ExactSizeIterator::len).sum();
         let mut positions = HugeBuffer::<u32>::zeroed(num_positions)?;
         let shares = shares(kept, rayon::current_num_threads());
@@ -58,6 +62,12 @@ impl Buckets {
             })
             .collect();
         let ends = to_starts(&mut counts);
+        let largest = (1..BUCKETS - 1)
+            .map(|bucket| ends[bucket] - ends[bucket - 1])
+            .max();
+        if largest.max(Some(ends[0])) > Some(most_alike(text.len())) {
+            return Ok(None);
+        }
         let slots = <[AtomicU32]>::mut_from_bytes(bytemuck::cast_slice_mut(positions.as_mut_slice()))
             .map_err(|_| io::Error::other("a buffer is not aligned"))?;
         let slots = &*slots;
@@ -73,12 +83,18 @@ impl Buckets {
             }
         });
         let buckets = level.split(positions.as_mut_slice(), text, 0, &ends);
+        if buckets
+            .iter()
+            .any(|bucket| bucket.depth.is_some() && bucket.places.len() > MOST_IN_A_BUCKET)
+        {
+            return Ok(None);
+        }
         let tasks = tasks(&buckets);
-        Ok(Self {
+        Ok(Some(Self {
             positions,
             all: buckets,
             tasks,
-        })
+        }))
     }
 
     /// Tasks that sort all of it in order, one after another.
@@ -123,49 +139,47 @@ impl<T: Token> Level<T> {
     }
 
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "two bytes")]
     fn bucket(self, text: &PartText<T>, position: usize) -> usize {
+        usize::from(self.digit(text, position))
+    }
+
+    /// Returns the two bytes of the suffix at a position, in order.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "two bytes")]
+    fn digit(self, text: &PartText<T>, position: usize) -> u16 {
         let depth = self.depth();
         let shift = 48 - 8 * (self.number * DEALT_BYTES - depth);
-        usize::from((text.key(position, depth) >> shift) as u16)
+        (text.key(position, depth) >> shift) as u16
     }
 
     /// Returns the buckets of positions that were dealt out, from `first` on; the large ones dealt out again.
     fn split(self, positions: &mut [u32], text: &PartText<T>, first: usize, ends: &[u32]) -> Vec<Bucket> {
         let mut rest = positions;
         let mut from = 0;
-        let mut parts: Vec<(usize, usize, &mut [u32])> = Vec::new();
-        for (bucket, &end) in ends.iter().enumerate() {
+        let mut parts: Vec<(usize, &mut [u32])> = Vec::new();
+        for &end in ends {
             let end = end as usize;
             if end > from {
                 let (part, left) = rest.split_at_mut(end - from);
-                parts.push((bucket, first + from, part));
+                parts.push((first + from, part));
                 rest = left;
                 from = end;
             }
         }
-        let of_part =
-            |(bucket, first, part): (usize, usize, &mut [u32])| self.buckets_of(bucket, part, text, first);
+        let of_part = |(first, part): (usize, &mut [u32])| self.buckets_of(part, text, first);
         let buckets: Vec<Vec<Bucket>> = parts.into_par_iter().map(of_part).collect();
         buckets.concat()
     }
 
-    fn buckets_of(
-        self,
-        bucket: usize,
-        positions: &mut [u32],
-        text: &PartText<T>,
-        first: usize,
-    ) -> Vec<Bucket> {
+    fn buckets_of(self, positions: &mut [u32], text: &PartText<T>, first: usize) -> Vec<Bucket> {
         let next = self.next();
         // What is agreed in now: the tokens before, and those that the two bytes end or hold.
         let (depth, next_depth) = (self.depth(), next.depth());
         let ends_in_separator = next_depth > depth && {
             let word = text.key(positions[0] as usize, depth);
             let kept = word >> (64 - 8 * (next_depth - depth)) << (64 - 8 * (next_depth - depth));
-            super::part_text::holds_separator::<T>(kept)
+            holds_separator::<T>(kept)
         };
-        let _ = bucket;
         if ends_in_separator || positions.len() <= LARGE || next.number >= MOST_LEVELS {
             let places = first..first + positions.len();
             let depth = (!ends_in_separator).then_some(next_depth);
@@ -179,20 +193,33 @@ impl<T: Token> Level<T> {
                 depth: Some(next_depth),
             }];
         }
-        let dealt = positions.to_vec();
+        // The text is looked at once: it costs more than anything else here.
+        let dealt: Vec<(u32, u16)> = positions
+            .iter()
+            .map(|&position| (position, next.digit(text, position as usize)))
+            .collect();
         let mut counts = vec![vec![0; BUCKETS]];
-        for &position in &dealt {
-            counts[0][next.bucket(text, position as usize)] += 1;
+        for &(_, digit) in &dealt {
+            counts[0][usize::from(digit)] += 1;
         }
         let ends = to_starts(&mut counts);
-        for &position in &dealt {
-            let to = &mut counts[0][next.bucket(text, position as usize)];
+        for &(position, digit) in &dealt {
+            let to = &mut counts[0][usize::from(digit)];
             positions[*to as usize] = position;
             *to += 1;
         }
         drop(dealt);
         next.split(positions, text, first, &ends)
     }
+}
+
+/// Returns how many suffixes of a part may begin with the same two bytes: as many as can be dealt out again in a byte a token.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a part has fewer than 2^32 positions"
+)]
+fn most_alike(num_tokens: usize) -> u32 {
+    (num_tokens / 8).max(1 << 21) as u32
 }
 
 /// Turns the counts of each share into where its first position of each bucket goes, and returns the end of each bucket.

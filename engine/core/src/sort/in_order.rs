@@ -7,9 +7,6 @@ use std::thread;
 /// Results that may wait, for each thread.
 const WAITING_PER_THREAD: usize = 4;
 
-/// Stack of a thread: what sorts recurses.
-const STACK_BYTES: usize = 8 << 20;
-
 struct Line<R> {
     /// The next task that a thread takes.
     next: usize,
@@ -43,8 +40,7 @@ pub(crate) fn in_order<S, R: Send, E>(
             changed: &changed,
         };
         for _ in 0..num_threads.min(num_tasks) {
-            let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            let spawned = thread.spawn_scoped(scope, || {
+            let spawned = thread::Builder::new().spawn_scoped(scope, || {
                 let stop = Stop {
                     line: &line,
                     changed: &changed,

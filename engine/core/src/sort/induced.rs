@@ -11,8 +11,8 @@ use bytemuck::Pod;
 use libsais::{LibsaisError, SuffixArrayConstruction, ThreadCount};
 use rayon::prelude::*;
 
-use super::part_text::PartText;
-use super::ranked::{Entry, Ranked};
+use super::part_text::{Agreed, PartText};
+use super::ranked::{Entry, LONGEST, Ranked};
 use super::suffix_text::SuffixText;
 use crate::huge_buffer::HugeBuffer;
 use crate::token::{Token, TokenWidth};
@@ -31,6 +31,8 @@ const RANKS_PER_TASK: usize = 1 << 16;
 pub(crate) struct Induced {
     positions: HugeBuffer<i32>,
     num_positions: usize,
+    /// Where the documents begin.
+    starts: Vec<u32>,
 }
 
 impl Induced {
@@ -48,7 +50,7 @@ impl Induced {
                 positions
             }};
         }
-        let num_positions = text.len();
+        let starts = text.separators();
         let positions = match T::WIDTH_KIND {
             TokenWidth::U8 => {
                 let tokens = copied(text.padded(num_sorted), |token| token[0])?;
@@ -70,11 +72,8 @@ impl Induced {
         };
         Ok(Self {
             positions,
-            num_positions: if num_sorted == num_positions {
-                num_positions
-            } else {
-                num_sorted
-            },
+            num_positions: num_sorted,
+            starts,
         })
     }
 
@@ -93,10 +92,8 @@ impl Induced {
             if position == text.len() {
                 continue; // the separator behind the part
             }
-            let entry = match self.before(text, rank) {
-                Some(before) => text.entry(before, position),
-                None => Entry::unknown(),
-            };
+            let before = self.before(text, rank);
+            let entry = before.map_or(Entry::unknown(), |before| self.entry(text, before, position));
             if entry != Entry::to_separator() {
                 put_equal(&mut equal, &mut ranked);
             }
@@ -113,13 +110,35 @@ impl Induced {
             position == text.len()
                 || self
                     .before(text, rank)
-                    .is_some_and(|before| text.entry(before, position) == Entry::to_separator())
+                    .is_some_and(|before| self.entry(text, before, position) == Entry::to_separator())
         };
         let mut rank = rank.min(self.num_positions);
         while rank > 0 && rank < self.num_positions && is_equal(rank) {
             rank += 1;
         }
         rank
+    }
+
+    /// Returns what a suffix shares with the one before it.
+    fn entry<T: Token>(&self, text: &PartText<T>, before: usize, position: usize) -> Entry<T> {
+        // Suffixes as long as each other may be equal to the end of their documents; of others the LCP is all there is to know.
+        let limit = if self.left(text, before) == self.left(text, position) {
+            usize::MAX
+        } else {
+            usize::from(LONGEST)
+        };
+        match text.agreement(before.min(position), before.max(position), 0, limit) {
+            Agreed::Until(lcp) | Agreed::ToEnd(lcp) | Agreed::ToLimit(lcp) => {
+                Entry::new(lcp, text.branch(position, lcp))
+            }
+            Agreed::ToSeparator(_) => Entry::to_separator(),
+        }
+    }
+
+    /// Returns the tokens from a position to the end of its document.
+    fn left<T: Token>(&self, text: &PartText<T>, position: usize) -> usize {
+        let next = self.starts.partition_point(|&start| start as usize <= position);
+        self.starts.get(next).map_or(text.len(), |&start| start as usize) - position
     }
 
     /// Returns the position at the rank before, that of the separator behind the part passed over.

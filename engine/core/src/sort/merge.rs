@@ -23,11 +23,24 @@ const EQUAL: u32 = u32::MAX;
 #[derive(Clone, Copy)]
 struct Head {
     position: usize,
-    /// Tokens that it shares with the suffix put last.
+    /// Tokens that it shares with the suffix put last: [`LONGEST`] stands for any number from that on.
     lcp: u32,
     /// Its bytes from `key_depth` tokens on.
     key: u64,
     key_depth: u32,
+}
+
+impl Head {
+    /// Returns the head that follows one of its run that was put last.
+    fn new(record: &Record) -> Self {
+        let lcp = u32::from(record.lcp);
+        Self {
+            position: to_usize(record.position),
+            lcp: if record.lcp == TO_SEPARATOR { EQUAL } else { lcp },
+            key: record.key,
+            key_depth: lcp,
+        }
+    }
 }
 
 /// Merges some runs of a text.
@@ -73,38 +86,11 @@ impl<'a, T: Token, S: SuffixText<T>> Merge<'a, T, S> {
             let (head, run) = self.heads[place];
             packed.push(head.position as u64, self.entry(&head));
             match self.runs[run].next()? {
-                Some(record) => {
-                    self.heads[place].0 = self.next_head(record, head.position);
-                }
+                Some(record) => self.heads[place].0 = Head::new(&record),
                 None => drop(self.heads.remove(place)),
             }
         }
         Ok(packed)
-    }
-
-    fn next_head(&self, Record { position, lcp, key }: Record, before: usize) -> Head {
-        let position = to_usize(position);
-        let key_depth = u32::from(lcp);
-        let lcp = match lcp {
-            TO_SEPARATOR => EQUAL,
-            LONGEST => self.long_lcp(before, position),
-            lcp => u32::from(lcp),
-        };
-        Head {
-            position,
-            lcp,
-            key,
-            key_depth,
-        }
-    }
-
-    /// Returns an LCP that a run only knows to be long.
-    fn long_lcp(&self, before: usize, position: usize) -> u32 {
-        let (left, right) = (before.min(position), before.max(position));
-        match self.text.agreement(left, right, usize::from(LONGEST), usize::MAX) {
-            Agreed::Until(lcp) | Agreed::ToEnd(lcp) => u32::try_from(lcp).unwrap_or(EQUAL - 1),
-            Agreed::ToSeparator(_) | Agreed::ToLimit(_) => EQUAL,
-        }
     }
 
     fn entry(&self, head: &Head) -> Entry<T> {
@@ -187,7 +173,10 @@ impl<'a, T: Token, S: SuffixText<T>> Merge<'a, T, S> {
                 (key(a).cmp(&key(b)), lcp)
             }
         };
-        (order, u32::try_from(lcp).unwrap_or(EQUAL - 1))
+        (
+            order,
+            u32::try_from(lcp.min(usize::from(LONGEST))).expect("a u16"),
+        )
     }
 
     /// Returns the bytes of a head from a depth on, and how many whole tokens of them are known.

@@ -12,7 +12,7 @@ use crate::error::EngineError;
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// After so many bytes the file is flushed in the background: at the end little is left to wait for.
-const FLUSHED_BYTES: usize = 32 << 20;
+const FLUSHED_BYTES: usize = 8 << 20;
 
 /// A file under another name until it is whole.
 pub(crate) struct Output {

@@ -121,9 +121,10 @@ impl<T: Token> PartText<T> {
         mask_past_separator::<T>(self.word(position * T::WIDTH + depth))
     }
 
-    /// Returns eight bytes of the text, in order.
+    /// Returns eight bytes of the text, in order; those behind its end are zeros, but for the separator behind a part.
     #[inline]
     fn word(&self, at: usize) -> u64 {
+        let at = at.min(self.num_tokens * T::WIDTH);
         let mut bytes = [0; KEY_BYTES];
         bytes.copy_from_slice(&self.bytes.as_slice()[at..at + KEY_BYTES]);
         u64::from_be_bytes(bytes)

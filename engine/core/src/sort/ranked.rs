@@ -70,6 +70,13 @@ impl<T: Token> Ranked<T> {
         self.positions.len()
     }
 
+    /// Makes room for more ranks.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.positions.reserve(more);
+        self.lcps.reserve(more);
+        self.branches.reserve(more);
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, position: u32, entry: Entry<T>) {
         self.positions.push(position);

@@ -1,8 +1,13 @@
 //! Sorting some suffixes of a part: by eight bytes at a time, as strings are, with the LCPs for free.
 //!
-//! Suffixes that agree in a key are a *group*, and go on with the next eight bytes; those that agree up to a separator are equal,
-//! and stay in the order of their positions. A pair is compared word for word, and so is a group that has agreed for long: its
-//! members are compared with the first of them, up to where the first of them leaves.
+//! A bucket is dealt out by the bytes of its first keys into chunks that fit into a cache. In a chunk, suffixes that agree in a
+//! key are a *group*, and go on with the next eight bytes; those that agree up to a separator are equal, and stay in the order of
+//! their positions. A pair is compared word for word, and so is a group that has agreed for long: its members are compared with
+//! the first of them, up to where the first of them leaves. All groups of a chunk go on together, level by level, so that their
+//! keys, which lie all over the text, are loaded side by side instead of one after another.
+
+use std::mem;
+use std::ops::Range;
 
 use super::copies::Copies;
 use super::induced::Patience;
@@ -13,17 +18,15 @@ use crate::token::Token;
 /// A key and a position: numbers that order by the key, then by the position.
 type Item = u128;
 
-/// Items that are sorted by comparing them; more are first dealt out by a byte of their keys.
-const DEALT_ITEMS: usize = 1024;
+/// Items of a chunk, at most: they, and what they need of the text, stay in the cache nearest to the core.
+const CHUNK_ITEMS: usize = 256;
 
 /// Bytes after which the members of a group are compared with one another instead of by keys.
 const LONG_BYTES: usize = 32;
 
-/// Tokens looked at in long comparisons that are counted together.
-const COUNTED_TOKENS: usize = 1 << 14;
-
-/// Groups that may lie inside one another: in all but contrived texts they are few.
-const MOST_LEVELS: usize = 48;
+/// Where the highest byte of a key is in an item, and its lowest.
+const FIRST_SHIFT: u32 = 120;
+const LAST_SHIFT: u32 = 64;
 
 /// Sorts buckets of suffixes, one after another, each behind the one before.
 pub(crate) struct SuffixOrder<'a, T> {
@@ -33,47 +36,42 @@ pub(crate) struct SuffixOrder<'a, T> {
     ranked: Ranked<T>,
     items: Vec<Item>,
     scratch: Vec<Item>,
+    chunk: ChunkOrder<T>,
     ties: Vec<u32>,
-    groups: Vec<Group<T>>,
-    /// Tokens that were looked at in long comparisons and are not yet counted.
-    work: usize,
-    /// Groups inside one another.
-    level: usize,
     /// Whether comparing takes too long: what is sorted is worth nothing then.
     gave_up: bool,
 }
 
+/// What is known of a chunk that is being sorted.
+struct ChunkOrder<T> {
+    /// What each suffix shares with the one before it, as far as that is decided.
+    entries: Vec<Entry<T>>,
+    /// Groups to sort, and those that come of them.
+    groups: Vec<Group>,
+    next_groups: Vec<Group>,
+    /// Tokens that were looked at beyond the usual.
+    work: usize,
+}
+
+/// Suffixes of a chunk that agree in `depth` bytes without a separator, whole tokens.
+#[derive(Clone)]
+struct Group {
+    places: Range<usize>,
+    depth: usize,
+}
+
 fn item(key: u64, position: u32) -> Item {
-    u128::from(key) << 64 | u128::from(position)
+    u128::from(key) << LAST_SHIFT | u128::from(position)
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the upper half")]
 fn key_of(item: Item) -> u64 {
-    (item >> 64) as u64
+    (item >> LAST_SHIFT) as u64
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the lower half, a position")]
 fn position_of(item: Item) -> u32 {
     item as u32
-}
-
-/// Suffixes that have the same key.
-#[derive(Clone, Copy)]
-struct Group<T> {
-    /// Of the first.
-    entry: Entry<T>,
-    /// Where the next group begins.
-    end: usize,
-    /// Whether it is but one suffix, or all are equal up to a separator.
-    is_whole: bool,
-}
-
-/// Where a part of a dealt out group belongs.
-struct Place<T> {
-    /// Of the first of the group.
-    entry: Entry<T>,
-    /// The last key of the part before.
-    before: Option<u64>,
 }
 
 impl<'a, T: Token> SuffixOrder<'a, T> {
@@ -85,26 +83,36 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
             ranked: Ranked::default(),
             items: Vec::new(),
             scratch: Vec::new(),
+            chunk: ChunkOrder {
+                entries: Vec::new(),
+                groups: Vec::new(),
+                next_groups: Vec::new(),
+                work: 0,
+            },
             ties: Vec::new(),
-            groups: Vec::new(),
-            work: 0,
-            level: 0,
             gave_up: false,
         }
     }
 
-    /// Sorts suffixes that agree in their first `depth` bytes, a whole number of tokens without a separator, and sort after all
-    /// that were sorted before.
+    /// Sorts suffixes at ascending positions that agree in their first `depth` bytes, whole tokens without a separator, and sort
+    /// after all that were sorted before.
     pub(crate) fn sort(&mut self, positions: &[u32], depth: usize) {
         let first = self.ranked.len();
-        let mut items = std::mem::take(&mut self.items);
+        self.ranked.reserve(positions.len());
+        let (mut items, mut scratch) = (mem::take(&mut self.items), mem::take(&mut self.scratch));
         items.clear();
-        let text = self.text;
-        items.extend(positions.iter().map(|&position| item(0, position)));
-        self.load_keys(&mut items, depth);
-        self.sort_group(&mut items, depth, Entry::unknown());
-        self.items = items;
-        self.ranked.join(text, first);
+        items.extend(
+            positions
+                .iter()
+                .map(|&position| item(self.text.key(position as usize, depth), position)),
+        );
+        if items.len() > CHUNK_ITEMS {
+            scratch.resize(items.len().max(scratch.len()), 0);
+        }
+        let mut before = None;
+        self.deal(&mut items, &mut scratch, FIRST_SHIFT, depth, &mut before);
+        (self.items, self.scratch) = (items, scratch);
+        self.ranked.join(self.text, first);
     }
 
     /// Puts suffixes that are equal up to a separator, behind all that were sorted before.
@@ -117,207 +125,90 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
 
     /// Returns what was sorted since the last call; `None` if too much of the text was looked at for it.
     pub(crate) fn take(&mut self) -> Option<Ranked<T>> {
-        let ranked = std::mem::take(&mut self.ranked);
-        self.gave_up |= !self.patience.take(std::mem::take(&mut self.work));
+        let ranked = mem::take(&mut self.ranked);
         (!self.gave_up).then_some(ranked)
     }
 
-    /// Sorts a group that has its keys at `depth`, unless it is too deep inside others.
-    fn sort_group(&mut self, items: &mut [Item], depth: usize, entry: Entry<T>) {
-        if self.work > COUNTED_TOKENS {
-            self.gave_up |= !self.patience.take(std::mem::take(&mut self.work));
-        }
-        self.gave_up |= self.level == MOST_LEVELS;
-        if self.gave_up {
-            return;
-        }
-        self.level += 1;
-        self.sort_deeper(items, depth, entry);
-        self.level -= 1;
-    }
-
-    fn sort_deeper(&mut self, items: &mut [Item], depth: usize, entry: Entry<T>) {
-        if self.text.ends_text() {
-            // Suffixes that the end of the text cuts off within `depth` bytes come first, the shortest before all.
-            let whole = self.put_cut_off_first(items, depth);
-            if whole > 0 {
-                let (cut_off, rest) = items.split_at_mut(whole);
-                let entry = self.push_cut_off(cut_off, entry);
-                if !rest.is_empty() {
-                    self.sort_whole_group(rest, depth, entry);
-                }
-                return;
-            }
-        }
-        self.sort_whole_group(items, depth, entry);
-    }
-
-    fn sort_whole_group(&mut self, items: &mut [Item], depth: usize, entry: Entry<T>) {
-        if items.len() <= DEALT_ITEMS {
+    /// Sorts items of a bucket: deals them out by the byte of their keys at `shift` until they fit into a chunk. `before` is the key
+    /// that was put last.
+    fn deal(
+        &mut self,
+        items: &mut [Item],
+        scratch: &mut [Item],
+        shift: u32,
+        depth: usize,
+        before: &mut Option<u64>,
+    ) {
+        if items.len() <= CHUNK_ITEMS || shift < LAST_SHIFT {
             items.sort_unstable();
-            self.put_sorted(items, depth, entry);
-        } else {
-            let mut place = Place { entry, before: None };
-            self.deal(items, depth, 120, &mut place);
-        }
-    }
-
-    /// Sorts a large group: deals it out by the byte of its keys at `shift` until few are left together.
-    fn deal(&mut self, items: &mut [Item], depth: usize, shift: u32, place: &mut Place<T>) {
-        if items.len() <= DEALT_ITEMS || shift < 64 {
-            items.sort_unstable();
-            let entry = match (place.before, items.first()) {
-                (Some(before), Some(&first)) => Entry::between(before, key_of(first), depth),
-                _ => place.entry,
+            let first = items.first().map(|&first| key_of(first));
+            let entry = match (*before, first) {
+                (Some(before), Some(first)) => Entry::between(before, first, depth),
+                _ => Entry::unknown(),
             };
-            place.before = items.last().map(|&last| key_of(last)).or(place.before);
-            self.put_sorted(items, depth, entry);
+            *before = items.last().map(|&last| key_of(last)).or(*before);
+            self.put_chunk(items, entry, depth);
             return;
         }
-        let ends = deal_items(items, &mut self.scratch, shift);
+        let ends = deal_out(items, scratch, shift);
         let mut first = 0;
         for end in ends {
             if end > first {
-                self.deal(&mut items[first..end], depth, shift - 8, place);
+                self.deal(
+                    &mut scratch[first..end],
+                    &mut items[first..end],
+                    shift - 8,
+                    depth,
+                    before,
+                );
             }
             first = end;
         }
     }
 
-    /// Puts sorted items, whose keys are at `depth`.
-    fn put_sorted(&mut self, items: &mut [Item], depth: usize, entry: Entry<T>) {
-        // First all groups are found and get their next keys, which come from all over the text: so many of them are under way
-        // at once. Then each is sorted.
-        let groups = self.groups.len();
-        let next_depth = depth + KEY_BYTES;
-        let mut entry = entry;
+    /// Puts a chunk that is sorted by its first keys.
+    fn put_chunk(&mut self, items: &mut [Item], entry: Entry<T>, depth: usize) {
+        if self.gave_up {
+            return;
+        }
+        let (text, chunk) = (self.text, &mut self.chunk);
+        chunk.entries.clear();
+        chunk.entries.resize(items.len(), entry);
+        chunk.split(items, 0..items.len(), depth);
+        while !chunk.next_groups.is_empty() {
+            for Group { places, depth } in &chunk.next_groups {
+                load_keys(text, &mut items[places.clone()], *depth);
+            }
+            let mut groups = mem::replace(&mut chunk.next_groups, mem::take(&mut chunk.groups));
+            for group in groups.drain(..) {
+                chunk.sort_group(items, group, text);
+            }
+            chunk.groups = groups;
+            if chunk.work > 0 && !self.patience.take(mem::take(&mut chunk.work)) {
+                chunk.next_groups.clear();
+                self.gave_up = true;
+                return;
+            }
+        }
         let mut first = 0;
         while first < items.len() {
-            let key = key_of(items[first]);
-            let alike = items[first + 1..]
-                .iter()
-                .take_while(|&&other| key_of(other) == key);
-            let end = first + 1 + alike.count();
-            let is_whole = end == first + 1 || holds_separator::<T>(key);
-            self.groups.push(Group { entry, end, is_whole });
-            if let Some(&next) = items.get(end) {
-                entry = Entry::between(key, key_of(next), depth);
-            }
-            if !is_whole {
-                self.load_keys(&mut items[first..end], next_depth);
-            }
+            let is_equal = |entry: &&Entry<T>| **entry == Entry::to_separator();
+            let end = first
+                + 1
+                + self.chunk.entries[first + 1..]
+                    .iter()
+                    .take_while(is_equal)
+                    .count();
+            let entry = self.chunk.entries[first];
+            self.put_equal(&items[first..end], entry);
             first = end;
         }
-        let mut first = 0;
-        for number in groups..self.groups.len() {
-            let Group { entry, end, is_whole } = self.groups[number];
-            let group = &mut items[first..end];
-            if is_whole {
-                self.put_equal(group, entry);
-            } else if let &mut [left, right] = group {
-                self.put_pair(left, right, next_depth, entry);
-            } else if depth >= LONG_BYTES && !self.is_cut_off(group[group.len() - 1], next_depth) {
-                self.put_long_group(group, next_depth, entry);
-            } else {
-                self.sort_group(group, next_depth, entry);
-            }
-            first = end;
-        }
-        self.groups.truncate(groups);
-    }
-
-    /// Whether the text ends within the first `depth` bytes of a suffix.
-    fn is_cut_off(&self, item: Item, depth: usize) -> bool {
-        position_of(item) as usize * T::WIDTH + depth > self.text.len() * T::WIDTH
-    }
-
-    /// Gives suffixes their keys at `depth`; one that is cut off before has none.
-    fn load_keys(&self, items: &mut [Item], depth: usize) {
-        for one in items {
-            let position = position_of(*one);
-            let key = if self.is_cut_off(*one, depth) {
-                0
-            } else {
-                self.text.key(position as usize, depth)
-            };
-            *one = item(key, position);
-        }
-    }
-
-    /// Puts two suffixes that have their keys at `depth`.
-    fn put_pair(&mut self, left: Item, right: Item, depth: usize, entry: Entry<T>) {
-        let (a, b) = (position_of(left) as usize, position_of(right) as usize);
-        let (x, y) = (key_of(left), key_of(right));
-        let is_near_end = b * T::WIDTH + depth + KEY_BYTES > self.text.len() * T::WIDTH;
-        if x != y && !is_near_end {
-            let (left, right, x, y) = if x < y {
-                (left, right, x, y)
-            } else {
-                (right, left, y, x)
-            };
-            self.put_equal(&[left], entry);
-            self.put_equal(&[right], Entry::between(x, y, depth));
-            return;
-        }
-        // Past the end of the text keys are zeros: there nothing of them is known.
-        let known = if is_near_end { 0 } else { depth / T::WIDTH };
-        let agreed = self.text.agreement(a, b, known, usize::MAX);
-        self.work += agreed.tokens().saturating_sub(known);
-        match agreed {
-            Agreed::Until(agreed) => {
-                let (x, y) = (self.text.token(a + agreed), self.text.token(b + agreed));
-                if x.sort_key() < y.sort_key() {
-                    self.put_equal(&[left], entry);
-                    self.put_equal(&[right], Entry::new(agreed, y));
-                } else {
-                    self.put_equal(&[right], entry);
-                    self.put_equal(&[left], Entry::new(agreed, x));
-                }
-            }
-            Agreed::ToEnd(agreed) => {
-                self.put_equal(&[right], entry);
-                self.put_equal(&[left], Entry::new(agreed, self.text.token(a + agreed)));
-            }
-            Agreed::ToSeparator(_) | Agreed::ToLimit(_) => self.put_equal(&[left, right], entry),
-        }
-    }
-
-    /// Puts a group that agrees in many tokens: finds how many, and sorts by the key there.
-    fn put_long_group(&mut self, group: &mut [Item], depth: usize, entry: Entry<T>) {
-        let first = position_of(group[0]) as usize;
-        let known = depth / T::WIDTH;
-        let mut shared = usize::MAX;
-        let mut to_separator = true;
-        // The last first: at the end of a run of equal tokens it is the one that agrees least.
-        for &member in group[1..].iter().rev() {
-            let agreed = self
-                .text
-                .agreement(first, position_of(member) as usize, known, shared);
-            self.work += agreed.tokens().min(shared).saturating_sub(known);
-            match agreed {
-                Agreed::Until(agreed) | Agreed::ToEnd(agreed) => {
-                    shared = agreed;
-                    to_separator = false;
-                }
-                Agreed::ToSeparator(_) | Agreed::ToLimit(_) => {}
-            }
-        }
-        if to_separator {
-            self.put_equal(group, entry);
-            return;
-        }
-        let depth = shared * T::WIDTH;
-        for member in group.iter_mut() {
-            let position = position_of(*member);
-            *member = item(self.text.key(position as usize, depth), position);
-        }
-        self.sort_group(group, depth, entry);
     }
 
     /// Puts suffixes that are equal up to a separator, and those of the copies of their documents.
     fn put_equal(&mut self, members: &[Item], entry: Entry<T>) {
+        let mut entry = entry;
         if self.copies.is_empty() {
-            let mut entry = entry;
             for &member in members {
                 self.ranked.push(position_of(member), entry);
                 entry = Entry::to_separator();
@@ -329,41 +220,169 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
             self.copies.push_all(position_of(member), &mut self.ties);
         }
         self.ties.sort_unstable();
-        let mut entry = entry;
         for &position in &self.ties {
             self.ranked.push(position, entry);
             entry = Entry::to_separator();
         }
     }
+}
 
-    /// Moves the suffixes that end with the text within `depth` bytes to the front, the shortest first, and returns their number.
-    fn put_cut_off_first(&self, items: &mut [Item], depth: usize) -> usize {
-        let is_cut_off = |&item: &Item| self.is_cut_off(item, depth);
-        if !items.iter().any(is_cut_off) {
-            return 0;
+impl<T: Token> ChunkOrder<T> {
+    /// Finds the groups of items that are sorted by their keys at `depth`, and what the first of each shares with the one before.
+    fn split(&mut self, items: &[Item], places: Range<usize>, depth: usize) {
+        let mut first = places.start;
+        while first < places.end {
+            let key = key_of(items[first]);
+            let mut end = first + 1;
+            while end < places.end && key_of(items[end]) == key {
+                end += 1;
+            }
+            if end > first + 1 {
+                if holds_separator::<T>(key) {
+                    self.entries[first + 1..end].fill(Entry::to_separator());
+                } else {
+                    self.next_groups.push(Group {
+                        places: first..end,
+                        depth: depth + KEY_BYTES,
+                    });
+                }
+            }
+            if end < places.end {
+                self.entries[end] = Entry::between(key, key_of(items[end]), depth);
+            }
+            first = end;
         }
-        items.sort_unstable_by_key(|item| (!is_cut_off(item), u32::MAX - position_of(*item)));
-        items.iter().filter(|item| is_cut_off(item)).count()
     }
 
-    /// Puts suffixes that end with the text, and returns the entry of what follows them.
-    fn push_cut_off(&mut self, cut_off: &[Item], entry: Entry<T>) -> Entry<T> {
-        let mut entry = entry;
-        for &member in cut_off {
-            self.ranked.push(position_of(member), entry);
-            let length = self.text.len() - position_of(member) as usize;
-            entry = Entry::new(length, T::zeroed());
+    /// Sorts a group that has its keys.
+    fn sort_group(&mut self, items: &mut [Item], group: Group, text: &PartText<T>) {
+        let Group { mut places, depth } = group;
+        // The last is at the largest position.
+        if text.ends_text() && is_cut_off(text, items[places.end - 1], depth) {
+            places.start += self.put_cut_off_first(&mut items[places.clone()], places.start, depth, text);
         }
-        entry
+        let members = &mut items[places.clone()];
+        match members {
+            [] | [_] => {}
+            [left, right] => {
+                let entry = self.sort_pair(left, right, depth, text);
+                self.entries[places.end - 1] = entry;
+            }
+            _ if depth > LONG_BYTES => self.sort_long_group(items, places, depth, text),
+            _ => {
+                members.sort_unstable();
+                self.split(items, places, depth);
+            }
+        }
+    }
+
+    /// Sorts two suffixes, and returns the entry of the second.
+    fn sort_pair(&mut self, left: &mut Item, right: &mut Item, depth: usize, text: &PartText<T>) -> Entry<T> {
+        let (a, b) = (position_of(*left) as usize, position_of(*right) as usize);
+        let (x, y) = (key_of(*left), key_of(*right));
+        // Past the end of the text keys are zeros, which say nothing.
+        if x != y && b * T::WIDTH + depth + KEY_BYTES <= text.len() * T::WIDTH {
+            if x > y {
+                mem::swap(left, right);
+            }
+            return Entry::between(x.min(y), x.max(y), depth);
+        }
+        let known = depth / T::WIDTH;
+        let agreed = text.agreement(a, b, known, usize::MAX);
+        self.work += agreed.tokens() - known;
+        let (is_less, lcp) = match agreed {
+            Agreed::Until(lcp) => (
+                text.token(a + lcp).sort_key() < text.token(b + lcp).sort_key(),
+                lcp,
+            ),
+            Agreed::ToEnd(lcp) => (false, lcp),
+            Agreed::ToSeparator(_) | Agreed::ToLimit(_) => return Entry::to_separator(),
+        };
+        if is_less {
+            return Entry::new(lcp, text.token(b + lcp));
+        }
+        mem::swap(left, right);
+        Entry::new(lcp, text.token(a + lcp))
+    }
+
+    /// Sorts a group that agrees in many tokens: finds how many, and goes on with the keys there.
+    fn sort_long_group(
+        &mut self,
+        items: &mut [Item],
+        places: Range<usize>,
+        depth: usize,
+        text: &PartText<T>,
+    ) {
+        let members = &mut items[places.clone()];
+        let first = position_of(members[0]) as usize;
+        let known = depth / T::WIDTH;
+        let mut shared = usize::MAX;
+        let mut are_equal = true;
+        // The last first: at the end of a run of equal tokens it is the one that agrees least.
+        for &member in members[1..].iter().rev() {
+            let agreed = text.agreement(first, position_of(member) as usize, known, shared);
+            self.work += 1 + agreed.tokens() - known;
+            if let Agreed::Until(lcp) | Agreed::ToEnd(lcp) = agreed {
+                shared = lcp;
+                are_equal = false;
+            }
+        }
+        if are_equal {
+            self.entries[places.start + 1..places.end].fill(Entry::to_separator());
+            return;
+        }
+        let depth = shared * T::WIDTH;
+        load_keys(text, members, depth);
+        members.sort_unstable();
+        self.split(items, places, depth);
+    }
+
+    /// Puts the suffixes that end with the text within `depth` bytes first, the shortest before all, and returns their number.
+    fn put_cut_off_first(
+        &mut self,
+        members: &mut [Item],
+        first: usize,
+        depth: usize,
+        text: &PartText<T>,
+    ) -> usize {
+        let is_cut_off = |item: Item| is_cut_off(text, item, depth);
+        members.sort_unstable_by_key(|&item| {
+            let position = position_of(item);
+            if is_cut_off(item) {
+                (false, u32::MAX - position)
+            } else {
+                (true, position)
+            }
+        });
+        let cut_off = members.iter().filter(|&&item| is_cut_off(item)).count();
+        for (place, &member) in (first + 1..).zip(&members[..cut_off.min(members.len() - 1)]) {
+            let length = text.len() - position_of(member) as usize;
+            // The token is found when all is sorted: see `Ranked::mend_at_end`.
+            self.entries[place] = Entry::new(length, T::separator());
+        }
+        cut_off
     }
 }
 
+/// Gives suffixes their keys at `depth`; those that end with the text before have zeros.
+fn load_keys<T: Token>(text: &PartText<T>, items: &mut [Item], depth: usize) {
+    for one in items {
+        let position = position_of(*one);
+        *one = item(text.key(position as usize, depth), position);
+    }
+}
+
+/// Whether the text ends within the first `depth` bytes of a suffix.
+fn is_cut_off<T: Token>(text: &PartText<T>, item: Item, depth: usize) -> bool {
+    position_of(item) as usize * T::WIDTH + depth > text.len() * T::WIDTH
+}
+
 /// Deals items out by the byte of their keys at `shift`, and returns where those with each byte end.
-fn deal_items(items: &mut [Item], scratch: &mut Vec<Item>, shift: u32) -> [usize; 256] {
+fn deal_out(items: &[Item], dealt: &mut [Item], shift: u32) -> [usize; 256] {
     #[allow(clippy::cast_possible_truncation, reason = "one byte")]
     let byte = |item: Item| usize::from((item >> shift) as u8);
     let mut counts = [0usize; 256];
-    for &item in items.iter() {
+    for &item in items {
         counts[byte(item)] += 1;
     }
     let mut next = [0usize; 256];
@@ -372,11 +391,9 @@ fn deal_items(items: &mut [Item], scratch: &mut Vec<Item>, shift: u32) -> [usize
         *next = sum;
         sum += count;
     }
-    scratch.clear();
-    scratch.extend_from_slice(items);
-    for &item in scratch.iter() {
+    for &item in items {
         let to = &mut next[byte(item)];
-        items[*to] = item;
+        dealt[*to] = item;
         *to += 1;
     }
     next

@@ -1,0 +1,93 @@
+//! How the suffixes of a part are brought into order: by comparing them, or by libsais.
+
+use super::buckets::Buckets;
+use super::copies::Copies;
+use super::induced::{Induced, Patience};
+use super::part_text::PartText;
+use super::ranked::Ranked;
+use super::suffix_order::SuffixOrder;
+use crate::token::Token;
+
+/// An order of the suffixes of a part that is found task by task.
+pub(super) trait Ranking<T>: Sync {
+    /// What a thread keeps from task to task.
+    type State<'a>
+    where
+        Self: 'a,
+        T: 'a;
+
+    fn num_tasks(&self) -> usize;
+
+    fn state<'a>(&'a self, text: &'a PartText<T>) -> Self::State<'a>;
+
+    /// Returns the ranks of a task, which follow those of the task before; `None` if that would take too long.
+    fn ranked<'a>(
+        &'a self,
+        state: &mut Self::State<'a>,
+        text: &'a PartText<T>,
+        task: usize,
+    ) -> Option<Ranked<T>>;
+}
+
+/// The order found by comparing suffixes.
+pub(super) struct Compared {
+    copies: Copies,
+    buckets: Buckets,
+    patience: Patience,
+}
+
+impl Compared {
+    /// Returns `None` if comparing would take too long.
+    pub(super) fn new<T: Token>(text: &PartText<T>) -> std::io::Result<Option<Self>> {
+        let (copies, kept) = Copies::find(text);
+        let buckets = Buckets::deal(text, &kept)?;
+        Ok(buckets.map(|buckets| Self {
+            copies,
+            buckets,
+            patience: Patience::new(text.len()),
+        }))
+    }
+}
+
+impl<T: Token> Ranking<T> for Compared {
+    type State<'a> = SuffixOrder<'a, T>;
+
+    fn num_tasks(&self) -> usize {
+        self.buckets.num_tasks()
+    }
+
+    fn state<'a>(&'a self, text: &'a PartText<T>) -> SuffixOrder<'a, T> {
+        SuffixOrder::new(text, &self.copies, &self.patience)
+    }
+
+    fn ranked<'a>(
+        &'a self,
+        order: &mut SuffixOrder<'a, T>,
+        text: &'a PartText<T>,
+        task: usize,
+    ) -> Option<Ranked<T>> {
+        for (positions, depth) in self.buckets.task(task) {
+            match depth {
+                Some(depth) => order.sort(positions, depth),
+                None => order.put_all_equal(positions),
+            }
+        }
+        let mut ranked = order.take()?;
+        ranked.mend_at_end(text);
+        Some(ranked)
+    }
+}
+
+impl<T: Token> Ranking<T> for Induced {
+    type State<'a> = ();
+
+    fn num_tasks(&self) -> usize {
+        self.num_tasks()
+    }
+
+    fn state<'a>(&'a self, _: &'a PartText<T>) {}
+
+    fn ranked<'a>(&'a self, (): &mut (), text: &'a PartText<T>, task: usize) -> Option<Ranked<T>> {
+        Some(self.ranked(text, task))
+    }
+}
