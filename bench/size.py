@@ -1,4 +1,4 @@
-"""What an index costs: bytes of disk and of RAM a token, and how long its sidecars take beside sorting."""
+"""What an index costs: bytes of disk and of RAM a token, and how much longer sorting takes with the sidecars."""
 
 import os
 import shutil
@@ -30,8 +30,12 @@ _MOST_PASSES = 3
 _SCRIPT = """
 import sys, time
 import suffix_engine
+task, folder, width = sys.argv[1], sys.argv[2], int(sys.argv[3])
 began = time.perf_counter()
-getattr(suffix_engine, sys.argv[1])(sys.argv[2], token_width=int(sys.argv[3]))
+if task == "accelerate":
+    suffix_engine.accelerate_shard(folder, token_width=width)
+else:
+    suffix_engine.sort_part(folder, token_width=width, part=0, num_parts=1, accelerate=task == "sort_with_sidecars")
 print(time.perf_counter() - began)
 """
 
@@ -51,8 +55,22 @@ class _Step:
     peak_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Sorting a shard without and with its sidecars, and building those of a table that is there."""
+
+    sort: _Step
+    sort_with_sidecars: _Step
+    accelerate: _Step
+
+    @property
+    def accelerate_ratio(self) -> float:
+        """What the sidecars add to the seconds of sorting, as a share of these."""
+        return self.sort_with_sidecars.seconds / self.sort.seconds - 1
+
+
 def run(options: BenchOptions, console: Console) -> Report:
-    """Sums the files of the index, opens it, and sorts and accelerates its first shard anew, in turn."""
+    """Sums the files of the index, opens it, and sorts its first shard anew, without and with sidecars."""
     given = inputs(options.index, options.conversations, shards=(1,), console=console)
     conversations = read_conversations(given.conversations)
     [directory] = given.directories
@@ -61,23 +79,24 @@ def run(options: BenchOptions, console: Console) -> Report:
     with console.status("comparing with infini-gram"):
         failures = _differences(directory, given.scratch, conversations)
     sizes = _sizes(directory, manifest)
-    sort, accelerate = _timed(directory / shard_folder(0), min(_MOST_PASSES, options.passes), console)
+    steps = _timed(directory / shard_folder(0), min(_MOST_PASSES, options.passes), console)
     return Report(
         title=f"size of an index: {manifest.num_tokens:,} tokens of {manifest.token_width} bytes",
         columns=("", "headwater", "infini-gram"),
-        rows=[*_size_rows(sizes, manifest.num_tokens), *_time_rows(sort, accelerate)],
+        rows=[*_size_rows(sizes, manifest.num_tokens), *_time_rows(steps)],
         figures={
             "directory_bytes_per_token": sizes.directory_bytes / manifest.num_tokens,
             "fanout_bytes_per_token": sizes.files[FAN_OUT] / manifest.num_tokens,
-            "accelerate_ratio": accelerate.seconds / sort.seconds,
-            "accelerate_seconds": accelerate.seconds,
-            "accelerate_peak_mib": accelerate.peak_bytes / 2**20,
+            "accelerate_ratio": steps.accelerate_ratio,
+            "accelerate_seconds": steps.accelerate.seconds,
+            "accelerate_peak_mib": steps.accelerate.peak_bytes / 2**20,
         },
         failures=failures + _wrong_sizes(directory, manifest),
         notes=(
             "infini-gram reads the same core files (its own indexer writes equal sizes) and holds nothing else of them",
-            "accelerate_ratio: seconds of building the sidecars over seconds of sorting, first shard, text and table "
-            "in the page cache, each in a process of its own",
+            "accelerate_ratio: what the sidecars add to the seconds of sorting, over these",
+            "accelerate_seconds: building the sidecars of a table that is there, as of a foreign index",
+            "times are of the first shard, text and table in the page cache, each in a process of its own",
         ),
     )
 
@@ -115,26 +134,32 @@ def _wrong_sizes(directory: Path, manifest: IndexManifest) -> list[str]:
     return lines
 
 
-def _timed(shard: Path, passes: int, console: Console) -> tuple[_Step, _Step]:
+def _timed(shard: Path, passes: int, console: Console) -> _Steps:
     width = ShardManifest.load(shard).token_width
-    sorts, accelerations = [], []
+    sorts, sorts_with_sidecars, accelerations = [], [], []
     with tempfile.TemporaryDirectory(dir=KEPT, prefix="size-") as scratch:
         for number in range(passes):
             folder = Path(scratch) / "shard"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            for name in CORE_FILES:
-                if name != TABLE:
-                    (folder / name).hardlink_to(shard / name)
             with console.status(f"sorting and accelerating, pass {number + 1} of {passes}"):
-                read_through(folder / TOKENIZED)
-                sorts.append(_call("sort_shard", folder, width))
-                accelerations.append(_call("accelerate_shard", folder, width))
-    return _median(sorts), _median(accelerations)
+                _prepare(shard, folder)
+                sorts_with_sidecars.append(_call("sort_with_sidecars", folder, width))
+                _prepare(shard, folder)
+                sorts.append(_call("sort", folder, width))
+                accelerations.append(_call("accelerate", folder, width))
+    return _Steps(_median(sorts), _median(sorts_with_sidecars), _median(accelerations))
 
 
-def _call(function: str, folder: Path, width: int) -> _Step:
-    command = [sys.executable, "-c", _SCRIPT, function, str(folder), str(width)]
+def _prepare(shard: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in CORE_FILES:
+        if name != TABLE:
+            (folder / name).hardlink_to(shard / name)
+    read_through(folder / TOKENIZED)
+
+
+def _call(task: str, folder: Path, width: int) -> _Step:
+    command = [sys.executable, "-c", _SCRIPT, task, str(folder), str(width)]
     finished: Finished = run_watched(command, os.environ, folder.with_name("log.txt"))
     return _Step(float(finished.output), finished.peak_bytes)
 
@@ -157,10 +182,11 @@ def _size_rows(sizes: Sizes, num_tokens: int) -> list[list[str]]:
     return rows
 
 
-def _time_rows(sort: _Step, accelerate: _Step) -> list[list[str]]:
-    return [
-        ["sorting, s", f"{sort.seconds:.2f}", "-"],
-        ["building the sidecars, s", f"{accelerate.seconds:.2f}", "-"],
-        ["sorting, peak MiB", f"{sort.peak_bytes / 2**20:,.0f}", "-"],
-        ["building the sidecars, peak MiB", f"{accelerate.peak_bytes / 2**20:,.0f}", "-"],
-    ]
+def _time_rows(steps: _Steps) -> list[list[str]]:
+    named = {
+        "sorting": steps.sort,
+        "sorting with the sidecars": steps.sort_with_sidecars,
+        "the sidecars of a table that is there": steps.accelerate,
+    }
+    seconds = [[f"{name}, s", f"{step.seconds:.2f}", "-"] for name, step in named.items()]
+    return seconds + [[f"{name}, peak MiB", f"{step.peak_bytes / 2**20:,.0f}", "-"] for name, step in named.items()]
