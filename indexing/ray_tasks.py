@@ -7,6 +7,7 @@ see the index and the temporary files under the same paths: a shared file system
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import tempfile
@@ -15,7 +16,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeVar
+
+import psutil
 
 from index_format.errors import IndexFormatError
 from indexing.errors import BuildWorkerError, IndexingError
@@ -30,6 +34,7 @@ _OWN_ENVIRONMENT = {"RAY_AUTH_MODE": "token", "RAY_raylet_start_wait_time_s": "6
 # Ray replaces 127.0.0.1 by the machine's outward address; this one it takes for what it is, a loopback address.
 _NODE_ADDRESS = "127.0.0.2"
 _OBJECT_STORE_BYTES = 100 << 20
+_TEMPORARY = "headwater-ray-"
 _STARTS = 2
 _SECONDS_TO_CONNECT = 10.0
 # After the first try: a worker that dies of what it works on, and not of its machine, dies every time.
@@ -124,7 +129,10 @@ def ray_tasks(workers: int, address: str | None, memory_bytes: int) -> Iterator[
     if ray.is_initialized():
         yield RayTasks(workers)
         return
-    with tempfile.TemporaryDirectory(prefix="headwater-ray-", ignore_cleanup_errors=True) as temp_dir:
+    _remove_left_behind()
+    # Not in the folder of the build: paths of Ray's sockets, some 80 characters deeper, have at most 107.
+    prefix = f"{_TEMPORARY}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as temp_dir:
         with _handlers_kept():
             if address is None:
                 _start(workers, memory_bytes, temp_dir)
@@ -134,6 +142,14 @@ def ray_tasks(workers: int, address: str | None, memory_bytes: int) -> Iterator[
             yield RayTasks(workers)
         finally:
             ray.shutdown()
+
+
+def _remove_left_behind() -> None:
+    """Removes the folders of builds that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*-*"):
+        pid = folder.name.removeprefix(_TEMPORARY).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(workers: int, memory_bytes: int, temp_dir: str) -> None:

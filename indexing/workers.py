@@ -1,10 +1,11 @@
 """Who does the work of a build: this process, or workers on Ray."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from indexing.budget import memory_budget
+from indexing.errors import BuildWorkerError
 from indexing.local_tasks import LocalTasks
 from indexing.plan import BuildPlan
 from indexing.sources import Corpus
@@ -22,21 +23,32 @@ def uses_ray(plan: BuildPlan, corpus: Corpus) -> bool:
 
 
 @contextmanager
-def task_runner(plan: BuildPlan, corpus: Corpus) -> Iterator[TaskRunner]:
+def task_runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None]) -> Iterator[TaskRunner]:
     """Yields who runs the tasks of a build; workers end with the body.
 
+    Where nobody asked for Ray and it does not start, this process does the work, and ``note`` is told why.
+
     Raises:
-        BuildWorkerError: Ray cannot be started or reached.
+        BuildWorkerError: Ray was asked for, and cannot be started or reached.
     """
+    with ExitStack() as started:
+        yield _runner(plan, corpus, note, started)
+
+
+def _runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None], started: ExitStack) -> TaskRunner:
     if not uses_ray(plan, corpus):
-        yield LocalTasks()
-        return
+        return LocalTasks()
     from indexing.ray_tasks import ray_tasks  # what it imports takes a second to load
 
     workers = plan.workers or (0 if plan.ray_address is not None else _cores())
     memory_bytes = max(memory_budget(None), plan.memory_bytes or 0)
-    with ray_tasks(workers, plan.ray_address, memory_bytes) as runner:
-        yield runner
+    try:
+        return started.enter_context(ray_tasks(workers, plan.ray_address, memory_bytes))
+    except BuildWorkerError as error:
+        if plan.workers or plan.ray_address is not None:
+            raise
+        note(f"building in one process, which is slower: {error}")
+        return LocalTasks()
 
 
 def _cores() -> int:

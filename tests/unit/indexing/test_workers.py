@@ -1,9 +1,13 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import indexing.ray_tasks
 import indexing.workers
+from indexing.errors import BuildWorkerError
 from indexing.local_tasks import LocalTasks
 from indexing.plan import BuildPlan, RawBytes
 from indexing.sources import Corpus, Packing, SourceFile, SourceKind
@@ -39,5 +43,24 @@ def test_ray_is_for_large_corpora_on_several_cores_or_if_asked_for(
 
 
 def test_without_ray_the_work_is_done_here() -> None:
-    with task_runner(plan(workers=1), corpus(1)) as runner:
+    with task_runner(plan(workers=1), corpus(1), print) as runner:
         assert isinstance(runner, LocalTasks)
+
+
+@contextmanager
+def no_ray(*arguments: Any) -> Iterator[None]:
+    raise BuildWorkerError("Ray did not start (no port)")
+    yield
+
+
+def test_if_ray_does_not_start_nobody_who_did_not_ask_for_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing.ray_tasks, "ray_tasks", no_ray)
+    monkeypatch.setattr(indexing.workers, "_cores", lambda: 2)
+    notes: list[str] = []
+    with task_runner(plan(), corpus(300 * MIB), notes.append) as runner:
+        assert isinstance(runner, LocalTasks)
+    assert notes == ["building in one process, which is slower: Ray did not start (no port)"]
+    for asked in ({"workers": 2}, {"ray_address": "auto"}):
+        refused = pytest.raises(BuildWorkerError, match="no port")
+        with refused, task_runner(plan(**asked), corpus(1), notes.append):
+            pass
