@@ -78,6 +78,18 @@ def near_copies(random: Random, width: int) -> list[Tokens]:
     return documents
 
 
+def some_near_copies(random: Random, width: int) -> list[Tokens]:
+    # Few enough beside the rest that no part is given to libsais.
+    documents = cut(tokens(random, width, 200_000), random, 100)
+    for _ in range(8):
+        first = tokens(random, width, int(random.integers(300, 900)))
+        for _ in range(5):
+            document = first.copy()
+            document[int(random.integers(0, len(document)))] = tokens(random, width, 1)[0]
+            documents.insert(int(random.integers(0, len(documents))), document[: int(random.integers(1, 1000))])
+    return documents
+
+
 def many_near_copies(random: Random, width: int) -> list[Tokens]:
     first = tokens(random, width, 700)
     documents = []
@@ -110,12 +122,15 @@ def long_passages(random: Random, width: int) -> list[Tokens]:
 
 
 def passages_at_255(random: Random, width: int) -> list[Tokens]:
-    passage = tokens(random, width, 256)
-    return [
+    # Where the LCP of a sidecar ends to count.
+    passage = tokens(random, width, 257)
+    documents = [
         np.concatenate([passage[:length], tokens(random, width, 2)])
-        for length in (253, 254, 255, 256)
-        for _ in range(60)
+        for length in (253, 254, 255, 256, 257)
+        for _ in range(4)
     ]
+    others = cut(tokens(random, width, 100_000), random, 50)
+    return [*others[:25], *documents, *others[25:]]
 
 
 def parts_that_end_alike(random: Random, width: int) -> list[Tokens]:
@@ -136,6 +151,7 @@ SPECIAL: dict[str, Callable[[Random, int], list[Tokens]]] = {
         large_groups,
         copies,
         near_copies,
+        some_near_copies,
         many_near_copies,
         one_token,
         only_zeros,
