@@ -7,136 +7,134 @@ use rayon::prelude::*;
 use super::part_text::PartText;
 use crate::token::Token;
 
-/// Tokens for which the document is remembered where they begin.
+/// Tokens of a document, its separator included, from which on it is worth knowing its copies.
+pub(crate) const LONG_DOCUMENT: usize = 64;
+
+/// Positions that share a bit which says whether one of them is in a document that has copies.
 const BLOCK_TOKENS: usize = 64;
 
-/// Which documents are copies of an earlier one.
+/// Which long documents are copies of an earlier one.
 #[derive(Default)]
 pub(crate) struct Copies {
-    /// Where each document begins.
+    /// Those that have copies, in order.
+    originals: Vec<Original>,
+    /// Where the copies begin: those of the first original, ascending, then of the next.
     starts: Vec<u32>,
-    /// Of each document, the places in `seconds` of its copies.
-    of: Vec<u32>,
-    /// Where the copies begin: of the first document that has some, ascending, then of the next.
-    seconds: Vec<u32>,
-    /// Of each block of positions, the document that its first belongs to.
-    documents: Vec<u32>,
-    /// A bit for each block: whether it holds a token of a document that has copies.
+    /// A bit for each block: whether it holds a token of an original.
     concerned: Vec<u64>,
+}
+
+struct Original {
+    positions: Range<usize>,
+    /// Places of its copies in `starts`.
+    copies: Range<usize>,
 }
 
 impl Copies {
     /// Finds the copies in a part; returns them with the positions that are left to sort.
     ///
     /// The last document of a text, which ends with it and not before a separator, is a copy of none.
-    /// Cost: one pass over the text, and one more over documents that have copies.
+    /// Cost: one pass over the text, and one more over documents that have copies; half a byte a token, if all are long.
     pub(crate) fn find<T: Token>(text: &PartText<T>) -> (Self, Vec<Range<usize>>) {
-        let starts = text.separators();
-        let end_of = |document: usize| {
-            starts
-                .get(document + 1)
-                .map_or(text.len(), |&start| start as usize)
+        let documents = text.documents(LONG_DOCUMENT);
+        let groups = alike(text, &documents);
+        let mut copies = Self {
+            concerned: vec![0; text.len().div_ceil(64 * BLOCK_TOKENS)],
+            ..Self::default()
         };
-        let tokens_of = |document: usize| text.bytes(starts[document] as usize..end_of(document));
-        let num_compared = starts.len() - usize::from(text.ends_text() && !starts.is_empty());
-        let mut hashed: Vec<(u64, u32)> = (0..num_compared)
-            .into_par_iter()
-            .with_min_len(64)
-            .map(|document| {
-                (
-                    hash(tokens_of(document)),
-                    u32::try_from(document).expect("fewer documents than tokens"),
-                )
-            })
-            .collect();
-        hashed.par_sort_unstable();
-        let mut first_of: Vec<u32> = Vec::new();
-        for alike in hashed.chunk_by(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1) {
-            if first_of.is_empty() {
-                first_of = (0..u32::try_from(starts.len()).expect("as above")).collect();
+        for group in &groups {
+            let positions = documents[group[0] as usize].clone();
+            for block in positions.start / BLOCK_TOKENS..positions.end.div_ceil(BLOCK_TOKENS) {
+                copies.concerned[block / 64] |= 1 << (block % 64);
             }
-            let mut firsts: Vec<u32> = Vec::new();
-            for &(_, document) in alike {
-                let same = |&&first: &&u32| tokens_of(first as usize) == tokens_of(document as usize);
-                match firsts.iter().find(same) {
-                    Some(&first) => first_of[document as usize] = first,
-                    None => firsts.push(document),
-                }
+            let first = copies.starts.len();
+            copies.starts.extend(
+                group[1..]
+                    .iter()
+                    .map(|&copy| to_u32(documents[copy as usize].start)),
+            );
+            copies.originals.push(Original {
+                positions,
+                copies: first..copies.starts.len(),
+            });
+        }
+        let mut left_out: Vec<u32> = groups.iter().flat_map(|group| &group[1..]).copied().collect();
+        left_out.sort_unstable();
+        let mut kept = Vec::new();
+        let mut start = 0;
+        for document in left_out {
+            let document = &documents[document as usize];
+            if start < document.start {
+                kept.push(start..document.start);
             }
+            start = document.end;
         }
-        if first_of.is_empty() {
-            #[allow(clippy::single_range_in_vec_init, reason = "one range is all there is")]
-            return (Self::default(), vec![0..text.len()]);
+        if start < text.len() {
+            kept.push(start..text.len());
         }
-        let mut kept: Vec<Range<usize>> = Vec::new();
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
-        for (document, &first) in first_of.iter().enumerate() {
-            let range = starts[document] as usize..end_of(document);
-            if first as usize != document {
-                pairs.push((first, starts[document]));
-            } else if let Some(last) = kept.last_mut().filter(|last| last.end == range.start) {
-                last.end = range.end;
-            } else {
-                kept.push(range);
-            }
-        }
-        pairs.sort_unstable();
-        let mut of = vec![0; starts.len() + 1];
-        for &(first, _) in &pairs {
-            of[first as usize + 1] += 1;
-        }
-        for document in 0..starts.len() {
-            of[document + 1] += of[document];
-        }
-        let documents = (0..text.len())
-            .step_by(BLOCK_TOKENS)
-            .map(|position| starts.partition_point(|&start| start as usize <= position) - 1)
-            .map(|document| u32::try_from(document).expect("as above"))
-            .collect();
-        let mut concerned = vec![0; text.len().div_ceil(64 * BLOCK_TOKENS)];
-        for firsts in pairs.chunk_by(|a, b| a.0 == b.0) {
-            let document = firsts[0].0 as usize;
-            let (start, end) = (starts[document] as usize, end_of(document));
-            for block in start / BLOCK_TOKENS..end.div_ceil(BLOCK_TOKENS) {
-                concerned[block / 64] |= 1 << (block % 64);
-            }
-        }
-        let seconds = pairs.into_iter().map(|(_, start)| start).collect();
-        (
-            Self {
-                starts,
-                of,
-                seconds,
-                documents,
-                concerned,
-            },
-            kept,
-        )
+        (copies, kept)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.seconds.is_empty()
+        self.originals.is_empty()
     }
 
     /// Appends a position and those at the same place of the copies of its document.
     pub(crate) fn push_all(&self, position: u32, positions: &mut Vec<u32>) {
         positions.push(position);
-        let block = position as usize / BLOCK_TOKENS;
+        let at = position as usize;
+        let block = at / BLOCK_TOKENS;
         if self.concerned[block / 64] >> (block % 64) & 1 == 0 {
             return;
         }
-        let mut document = self.documents[block] as usize;
-        while self
-            .starts
-            .get(document + 1)
-            .is_some_and(|&start| start <= position)
-        {
-            document += 1;
-        }
-        let place = position - self.starts[document];
-        let copies = &self.seconds[self.of[document] as usize..self.of[document + 1] as usize];
-        positions.extend(copies.iter().map(|start| start + place));
+        let behind = self
+            .originals
+            .partition_point(|original| original.positions.start <= at);
+        let Some(original) = self.originals[..behind]
+            .last()
+            .filter(|last| at < last.positions.end)
+        else {
+            return;
+        };
+        let place = to_u32(at - original.positions.start);
+        positions.extend(
+            self.starts[original.copies.clone()]
+                .iter()
+                .map(|start| start + place),
+        );
     }
+}
+
+/// Returns the documents that are the same: groups of two and more, each ascending, by their first.
+fn alike<T: Token>(text: &PartText<T>, documents: &[Range<usize>]) -> Vec<Vec<u32>> {
+    let tokens_of = |document: u32| text.bytes(documents[document as usize].clone());
+    let ends_text = |document: &Range<usize>| text.ends_text() && document.end == text.len();
+    let mut hashed: Vec<(u64, u32)> = documents
+        .par_iter()
+        .enumerate()
+        .with_min_len(64)
+        .filter(|(_, document)| !ends_text(document))
+        .map(|(number, document)| (hash(text.bytes(document.clone())), to_u32(number)))
+        .collect();
+    hashed.par_sort_unstable();
+    let mut groups = Vec::new();
+    for same_hash in hashed.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        let mut found: Vec<Vec<u32>> = Vec::new();
+        for &(_, document) in same_hash {
+            let is_alike = |group: &&mut Vec<u32>| tokens_of(group[0]) == tokens_of(document);
+            match found.iter_mut().find(is_alike) {
+                Some(group) => group.push(document),
+                None => found.push(vec![document]),
+            }
+        }
+        groups.extend(found.into_iter().filter(|group| group.len() > 1));
+    }
+    groups.sort_unstable_by_key(|group| group[0]);
+    groups
+}
+
+fn to_u32(position: usize) -> u32 {
+    u32::try_from(position).expect("a part has fewer than 2^31 tokens")
 }
 
 /// Returns a hash of some bytes: four sums of products, so that four are under way at once.

@@ -5,13 +5,16 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytemuck::Pod;
 use libsais::{LibsaisError, SuffixArrayConstruction, ThreadCount};
 use rayon::prelude::*;
 
+use super::copies::LONG_DOCUMENT;
 use super::part_text::{Agreed, PartText};
+use super::passages::Passages;
 use super::ranked::{Entry, LONGEST, Ranked};
 use super::suffix_text::SuffixText;
 use crate::huge_buffer::HugeBuffer;
@@ -31,8 +34,8 @@ const RANKS_PER_TASK: usize = 1 << 16;
 pub(crate) struct Induced {
     positions: HugeBuffer<i32>,
     num_positions: usize,
-    /// Where the documents begin.
-    starts: Vec<u32>,
+    /// The long documents, in order.
+    documents: Vec<Range<usize>>,
 }
 
 impl Induced {
@@ -50,7 +53,7 @@ impl Induced {
                 positions
             }};
         }
-        let starts = text.separators();
+        let documents = text.documents(LONG_DOCUMENT);
         let positions = match T::WIDTH_KIND {
             TokenWidth::U8 => {
                 let tokens = copied(text.padded(num_sorted), |token| token[0])?;
@@ -73,7 +76,7 @@ impl Induced {
         Ok(Self {
             positions,
             num_positions: num_sorted,
-            starts,
+            documents,
         })
     }
 
@@ -82,9 +85,14 @@ impl Induced {
     }
 
     /// Returns the ranks of a task: from the first in its share that differs from the one before, to such a one of the next.
-    pub(crate) fn ranked<T: Token>(&self, text: &PartText<T>, task: usize) -> Ranked<T> {
-        let first = self.start(text, task * RANKS_PER_TASK);
-        let end = self.start(text, (task + 1) * RANKS_PER_TASK);
+    pub(crate) fn ranked<T: Token>(
+        &self,
+        text: &PartText<T>,
+        passages: &mut Passages<T>,
+        task: usize,
+    ) -> Ranked<T> {
+        let first = self.start(text, passages, task * RANKS_PER_TASK);
+        let end = self.start(text, passages, (task + 1) * RANKS_PER_TASK);
         let mut ranked = Ranked::default();
         let mut equal: Vec<(u32, Entry<T>)> = Vec::new();
         for rank in first..end {
@@ -93,7 +101,9 @@ impl Induced {
                 continue; // the separator behind the part
             }
             let before = self.before(text, rank);
-            let entry = before.map_or(Entry::unknown(), |before| self.entry(text, before, position));
+            let entry = before.map_or(Entry::unknown(), |before| {
+                self.entry(text, passages, before, position)
+            });
             if entry != Entry::to_separator() {
                 put_equal(&mut equal, &mut ranked);
             }
@@ -104,13 +114,13 @@ impl Induced {
     }
 
     /// Returns the first rank from one on that differs from the one before.
-    fn start<T: Token>(&self, text: &PartText<T>, rank: usize) -> usize {
-        let is_equal = |rank: usize| {
+    fn start<T: Token>(&self, text: &PartText<T>, passages: &mut Passages<T>, rank: usize) -> usize {
+        let mut is_equal = |rank: usize| {
             let position = self.position(rank);
             position == text.len()
-                || self
-                    .before(text, rank)
-                    .is_some_and(|before| self.entry(text, before, position) == Entry::to_separator())
+                || self.before(text, rank).is_some_and(|before| {
+                    self.entry(text, passages, before, position) == Entry::to_separator()
+                })
         };
         let mut rank = rank.min(self.num_positions);
         while rank > 0 && rank < self.num_positions && is_equal(rank) {
@@ -120,14 +130,22 @@ impl Induced {
     }
 
     /// Returns what a suffix shares with the one before it.
-    fn entry<T: Token>(&self, text: &PartText<T>, before: usize, position: usize) -> Entry<T> {
-        // Suffixes as long as each other may be equal to the end of their documents; of others the LCP is all there is to know.
-        let limit = if self.left(text, before) == self.left(text, position) {
+    fn entry<T: Token>(
+        &self,
+        text: &PartText<T>,
+        passages: &mut Passages<T>,
+        before: usize,
+        position: usize,
+    ) -> Entry<T> {
+        // In a long document only suffixes as long as each other may be equal to its end; of others the LCP is all there is to
+        // know.
+        let is_as_long = self.left(before) == self.left(position);
+        let limit = if is_as_long {
             usize::MAX
         } else {
             usize::from(LONGEST)
         };
-        match text.agreement(before.min(position), before.max(position), 0, limit) {
+        match passages.agreement(text, before.min(position), before.max(position), 0, limit) {
             Agreed::Until(lcp) | Agreed::ToEnd(lcp) | Agreed::ToLimit(lcp) => {
                 Entry::new(lcp, text.branch(position, lcp))
             }
@@ -135,10 +153,13 @@ impl Induced {
         }
     }
 
-    /// Returns the tokens from a position to the end of its document.
-    fn left<T: Token>(&self, text: &PartText<T>, position: usize) -> usize {
-        let next = self.starts.partition_point(|&start| start as usize <= position);
-        self.starts.get(next).map_or(text.len(), |&start| start as usize) - position
+    /// Returns the tokens from a position to the end of its document, if that is long.
+    fn left(&self, position: usize) -> Option<usize> {
+        let behind = self
+            .documents
+            .partition_point(|document| document.start <= position);
+        let document = self.documents[..behind].last()?;
+        document.end.checked_sub(position)
     }
 
     /// Returns the position at the rank before, that of the separator behind the part passed over.

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 
 use super::part_text::{Agreed, KEY_BYTES, holds_separator};
+use super::passages::Passages;
 use super::ranked::{Entry, LONGEST, TO_SEPARATOR};
 use super::run_file::{Record, RunReader};
 use super::suffix_text::SuffixText;
@@ -51,12 +52,16 @@ pub(crate) struct Merge<'a, T, S> {
     heads: Vec<(Head, usize)>,
     /// Places in `heads` of those that share the most with the suffix put last.
     tied: Vec<usize>,
-    token: std::marker::PhantomData<T>,
+    passages: &'a mut Passages<T>,
 }
 
 impl<'a, T: Token, S: SuffixText<T>> Merge<'a, T, S> {
     /// Merges the records of `runs`, which are in the order of their positions.
-    pub(crate) fn new(text: &'a S, mut runs: Vec<RunReader<'a>>) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        text: &'a S,
+        mut runs: Vec<RunReader<'a>>,
+        passages: &'a mut Passages<T>,
+    ) -> Result<Self, EngineError> {
         let mut heads = Vec::with_capacity(runs.len());
         for (number, run) in runs.iter_mut().enumerate() {
             if let Some(record) = run.next()? {
@@ -75,7 +80,7 @@ impl<'a, T: Token, S: SuffixText<T>> Merge<'a, T, S> {
             runs,
             heads,
             tied: Vec::new(),
-            token: std::marker::PhantomData,
+            passages,
         })
     }
 
@@ -162,9 +167,10 @@ impl<'a, T: Token, S: SuffixText<T>> Merge<'a, T, S> {
         if holds_separator::<T>(kept) {
             return (Ordering::Less, EQUAL);
         }
+        let known = (depth + known) as usize;
         let agreement = self
-            .text
-            .agreement(a.min(b), a.max(b), (depth + known) as usize, usize::MAX);
+            .passages
+            .agreement(self.text, a.min(b), a.max(b), known, usize::MAX);
         let (order, lcp) = match agreement {
             Agreed::ToSeparator(_) | Agreed::ToLimit(_) => return (Ordering::Less, EQUAL),
             Agreed::ToEnd(lcp) => (b.cmp(&a), lcp),

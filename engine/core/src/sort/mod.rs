@@ -13,6 +13,7 @@ mod output;
 mod part_text;
 mod partition;
 mod parts;
+mod passages;
 mod ranked;
 mod ranking;
 mod run_file;

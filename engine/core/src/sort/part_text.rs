@@ -98,14 +98,31 @@ impl<T: Token> PartText<T> {
         &self.bytes.as_slice()[..num_tokens * T::WIDTH]
     }
 
-    /// Returns the positions of all separators, ascending. Runs on the current thread pool.
-    pub(crate) fn separators(&self) -> Vec<u32> {
+    /// Returns the positions of every document of at least so many tokens, its separator included, in order. Runs on the current
+    /// thread pool.
+    pub(crate) fn documents(&self, least_tokens: usize) -> Vec<Range<usize>> {
         let per_chunk = READ_BYTES / T::WIDTH;
-        self.padded(self.num_tokens)
+        let chunks: Vec<Separators> = self
+            .padded(self.num_tokens)
             .par_chunks(READ_BYTES)
             .enumerate()
-            .flat_map_iter(|(number, chunk)| separators_in::<T>(chunk, number * per_chunk))
-            .collect()
+            .map(|(number, chunk)| Separators::find::<T>(chunk, number * per_chunk, least_tokens))
+            .collect();
+        let mut documents = Vec::new();
+        let mut start = 0;
+        for chunk in chunks {
+            if let Some((first, last)) = chunk.ends {
+                if first - start >= least_tokens {
+                    documents.push(start..first);
+                }
+                documents.extend(chunk.documents);
+                start = last;
+            }
+        }
+        if self.num_tokens - start >= least_tokens {
+            documents.push(start..self.num_tokens);
+        }
+        documents
     }
 
     /// Returns the token at a position < N.
@@ -172,25 +189,42 @@ impl<T: Token> PartText<T> {
     }
 }
 
-/// Returns the positions of the separators in some bytes of a text, the first of which is at `first`.
-fn separators_in<T: Token>(bytes: &[u8], first: usize) -> Vec<u32> {
-    let per_block = BLOCK_BYTES / T::WIDTH;
-    let mut found = Vec::new();
-    for (number, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
-        let tokens = block.chunks_exact(T::WIDTH).map(T::read);
-        // Without an early exit the compiler compares all tokens at once.
-        if tokens
-            .clone()
-            .fold(false, |any, token| any | token.is_separator())
-        {
-            let at = tokens.enumerate().filter(|(_, token)| token.is_separator());
-            let position = |at: usize| {
-                u32::try_from(first + number * per_block + at).expect("a part has fewer than 2^31 tokens")
-            };
-            found.extend(at.map(|(at, _)| position(at)));
+/// The separators of some tokens: the first and the last, and the long documents between them.
+struct Separators {
+    ends: Option<(usize, usize)>,
+    documents: Vec<Range<usize>>,
+}
+
+impl Separators {
+    /// Looks through the bytes of the tokens from position `first` on.
+    fn find<T: Token>(bytes: &[u8], first: usize, least_tokens: usize) -> Self {
+        let per_block = BLOCK_BYTES / T::WIDTH;
+        let mut ends: Option<(usize, usize)> = None;
+        let mut documents = Vec::new();
+        for (number, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
+            let tokens = block.chunks_exact(T::WIDTH).map(T::read);
+            // Without an early exit the compiler compares all tokens at once.
+            if !tokens
+                .clone()
+                .fold(false, |any, token| any | token.is_separator())
+            {
+                continue;
+            }
+            for (at, _) in tokens.enumerate().filter(|(_, token)| token.is_separator()) {
+                let position = first + number * per_block + at;
+                match &mut ends {
+                    None => ends = Some((position, position)),
+                    Some((_, last)) => {
+                        if position - *last >= least_tokens {
+                            documents.push(*last..position);
+                        }
+                        *last = position;
+                    }
+                }
+            }
         }
+        Self { ends, documents }
     }
-    found
 }
 
 const BLOCK_BYTES: usize = 32;

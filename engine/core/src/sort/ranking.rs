@@ -4,6 +4,7 @@ use super::buckets::Buckets;
 use super::copies::Copies;
 use super::induced::{Induced, Patience};
 use super::part_text::PartText;
+use super::passages::Passages;
 use super::ranked::Ranked;
 use super::suffix_order::SuffixOrder;
 use crate::token::Token;
@@ -79,15 +80,25 @@ impl<T: Token> Ranking<T> for Compared {
 }
 
 impl<T: Token> Ranking<T> for Induced {
-    type State<'a> = ();
+    type State<'a>
+        = Passages<T>
+    where
+        T: 'a;
 
     fn num_tasks(&self) -> usize {
         self.num_tasks()
     }
 
-    fn state<'a>(&'a self, _: &'a PartText<T>) {}
+    fn state<'a>(&'a self, _: &'a PartText<T>) -> Passages<T> {
+        Passages::new()
+    }
 
-    fn ranked<'a>(&'a self, (): &mut (), text: &'a PartText<T>, task: usize) -> Option<Ranked<T>> {
-        Some(self.ranked(text, task))
+    fn ranked<'a>(
+        &'a self,
+        passages: &mut Passages<T>,
+        text: &'a PartText<T>,
+        task: usize,
+    ) -> Option<Ranked<T>> {
+        Some(self.ranked(text, passages, task))
     }
 }

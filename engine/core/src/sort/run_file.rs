@@ -40,6 +40,8 @@ pub(crate) struct RunHeader {
     pub(crate) end: u64,
     /// Tokens of the whole shard.
     pub(crate) num_tokens: u64,
+    /// Of the part's first and last tokens.
+    pub(crate) text_crc: u32,
 }
 
 impl RunHeader {
@@ -51,6 +53,7 @@ impl RunHeader {
         bytes[16..24].copy_from_slice(&self.start.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.end.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.num_tokens.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.text_crc.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..60]);
         bytes[60..].copy_from_slice(&crc.to_le_bytes());
         bytes

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rayon::ThreadPool;
@@ -11,6 +12,7 @@ use super::induced::Induced;
 use super::merge::Merge;
 use super::output::{flush_folder, remove_if_present};
 use super::part_text::PartText;
+use super::passages::Passages;
 use super::ranking::{Compared, Ranking};
 use super::run_file::{Records, RunFile, RunHeader, RunWriter};
 use super::suffix_text::{SuffixText, TextFile};
@@ -23,6 +25,9 @@ use crate::token::Token;
 
 /// Ranks that one task merges, about.
 const MERGED_RANKS: usize = 1 << 18;
+
+/// Tokens at either end of a part that a run is checked by.
+const CHECKED_TOKENS: u64 = 1024;
 
 /// The text of a shard that is sorted.
 pub(super) struct Source<T> {
@@ -51,6 +56,12 @@ impl<T: Token> Source<T> {
                 unit,
             });
         }
+        let mut first = [0; 4];
+        text.read_exact_at(&mut first[..T::WIDTH], 0)
+            .map_err(io_error())?;
+        if !T::read(&first).is_separator() {
+            return Err(EngineError::NoLeadingSeparator { path });
+        }
         Ok(Self {
             directory: directory.to_path_buf(),
             files,
@@ -77,13 +88,27 @@ impl<T: Token> Source<T> {
             .join(format!("sorted_part.{:03}-of-{:03}", part.number, part.num_parts))
     }
 
-    fn header(&self, range: &Range<u64>) -> RunHeader {
-        RunHeader {
+    fn header(&self, range: &Range<u64>) -> Result<RunHeader, EngineError> {
+        Ok(RunHeader {
             token_width: u32::try_from(T::WIDTH).expect("widths are 1, 2 and 4"),
             start: range.start,
             end: range.end,
             num_tokens: self.num_tokens,
+            text_crc: self.crc(range).map_err(self.io_error())?,
+        })
+    }
+
+    /// Returns a CRC-32 of the first and the last tokens of a part: a run of another text shows.
+    fn crc(&self, range: &Range<u64>) -> std::io::Result<u32> {
+        let width = T::WIDTH as u64;
+        let len = (range.end - range.start).min(CHECKED_TOKENS);
+        let mut bytes = vec![0; to_usize(len * width)];
+        let mut hasher = crc32fast::Hasher::new();
+        for start in [range.start, range.end - len] {
+            self.text.read_exact_at(&mut bytes, start * width)?;
+            hasher.update(&bytes);
         }
+        Ok(hasher.finalize())
     }
 
     pub(super) fn sort(
@@ -177,7 +202,7 @@ impl<T: Token> Source<T> {
             )?;
             return Ok(files.publish()?);
         }
-        let mut run = RunWriter::create(self.run_path(part), self.header(range))?;
+        let mut run = RunWriter::create(self.run_path(part), self.header(range)?)?;
         let mut last = None;
         in_order(
             ranking.num_tasks(),
@@ -213,7 +238,7 @@ impl<T: Token> Source<T> {
             .iter()
             .map(|&part| {
                 let range = parts::part_range(&bounds, part.number as usize);
-                RunFile::open(&self.run_path(part), self.header(&range))
+                RunFile::open(&self.run_path(part), self.header(&range)?)
             })
             .collect::<Result<Vec<_>, EngineError>>()?;
         let mut told = Told {
@@ -253,15 +278,15 @@ impl<T: Token> Source<T> {
         in_order(
             tasks.len(),
             threads,
-            || (),
-            |(), task| {
+            Passages::new,
+            |passages, task| {
                 let ranges = &tasks[task];
                 let num_ranks = ranges.iter().map(ExactSizeIterator::len).sum();
                 let readers = runs
                     .iter()
                     .zip(ranges)
                     .map(|(run, range)| run.records(range.clone()));
-                Merge::new(text, readers.collect())?.run(num_ranks)
+                Merge::new(text, readers.collect(), passages)?.run(num_ranks)
             },
             |packed: Result<Packed<T>, EngineError>| {
                 let packed = packed?;

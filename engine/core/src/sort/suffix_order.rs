@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::copies::Copies;
 use super::induced::Patience;
 use super::part_text::{Agreed, KEY_BYTES, PartText, holds_separator};
+use super::passages::Passages;
 use super::ranked::{Entry, Ranked};
 use crate::token::Token;
 
@@ -49,8 +50,9 @@ struct ChunkOrder<T> {
     /// Groups to sort, and those that come of them.
     groups: Vec<Group>,
     next_groups: Vec<Group>,
-    /// Tokens that were looked at beyond the usual.
-    work: usize,
+    passages: Passages<T>,
+    /// Members of groups that were compared with one another.
+    compared: usize,
 }
 
 /// Suffixes of a chunk that agree in `depth` bytes without a separator, whole tokens.
@@ -87,7 +89,8 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
                 entries: Vec::new(),
                 groups: Vec::new(),
                 next_groups: Vec::new(),
-                work: 0,
+                passages: Passages::new(),
+                compared: 0,
             },
             ties: Vec::new(),
             gave_up: false,
@@ -184,7 +187,8 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
                 chunk.sort_group(items, group, text);
             }
             chunk.groups = groups;
-            if chunk.work > 0 && !self.patience.take(mem::take(&mut chunk.work)) {
+            let work = chunk.passages.take_walked() + mem::take(&mut chunk.compared);
+            if work > 0 && !self.patience.take(work) {
                 chunk.next_groups.clear();
                 self.gave_up = true;
                 return;
@@ -288,8 +292,7 @@ impl<T: Token> ChunkOrder<T> {
             return Entry::between(x.min(y), x.max(y), depth);
         }
         let known = depth / T::WIDTH;
-        let agreed = text.agreement(a, b, known, usize::MAX);
-        self.work += agreed.tokens() - known;
+        let agreed = self.passages.agreement(text, a, b, known, usize::MAX);
         let (is_less, lcp) = match agreed {
             Agreed::Until(lcp) => (
                 text.token(a + lcp).sort_key() < text.token(b + lcp).sort_key(),
@@ -318,10 +321,12 @@ impl<T: Token> ChunkOrder<T> {
         let known = depth / T::WIDTH;
         let mut shared = usize::MAX;
         let mut are_equal = true;
+        self.compared += members.len();
         // The last first: at the end of a run of equal tokens it is the one that agrees least.
         for &member in members[1..].iter().rev() {
-            let agreed = text.agreement(first, position_of(member) as usize, known, shared);
-            self.work += 1 + agreed.tokens() - known;
+            let agreed = self
+                .passages
+                .agreement(text, first, position_of(member) as usize, known, shared);
             if let Agreed::Until(lcp) | Agreed::ToEnd(lcp) = agreed {
                 shared = lcp;
                 are_equal = false;

@@ -12,8 +12,9 @@ use super::part_text::{Agreed, KEY_BYTES, PartText, mask_past_separator};
 use super::ranked::Entry;
 use crate::token::Token;
 
-/// Bytes of a suffix that are read from a file at once.
-const READ_BYTES: usize = 256;
+/// Bytes of a suffix that are read from a file at first, and then.
+const FIRST_READ_BYTES: usize = 256;
+const READ_BYTES: usize = 4096;
 
 /// What the merge and the writers ask of a text of N tokens.
 pub(crate) trait SuffixText<T: Token>: Sync {
@@ -149,6 +150,7 @@ impl<T: Token> SuffixText<T> for TextFile<T> {
     fn agreement(&self, left: usize, right: usize, known: usize, limit: usize) -> Agreed {
         let (mut a, mut b) = ([0; READ_BYTES], [0; READ_BYTES]);
         let mut agreed = known;
+        let mut wanted = FIRST_READ_BYTES;
         loop {
             if agreed >= limit {
                 return Agreed::ToLimit(agreed);
@@ -156,7 +158,8 @@ impl<T: Token> SuffixText<T> for TextFile<T> {
             if right + agreed == self.num_tokens {
                 return Agreed::ToEnd(agreed);
             }
-            let read = self.read((right + agreed) * T::WIDTH, &mut b);
+            let read = self.read((right + agreed) * T::WIDTH, &mut b[..wanted]);
+            wanted = READ_BYTES;
             if read == 0 || self.read((left + agreed) * T::WIDTH, &mut a[..read]) == 0 {
                 return Agreed::Until(agreed);
             }
