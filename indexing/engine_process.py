@@ -1,10 +1,10 @@
 """A call of the engine in a process of its own: ``engine_process.py TASK DIRECTORY NUMBER TOKEN_WIDTH THREADS ...``.
 
-TASK is sort, merge, accelerate, open or verify. The engine does each in one call. In another process it ends the moment
-that process is killed, its memory goes back to the system, and running out of memory, or a file that shrinks while it
-is read, takes the call down and not who made it. It is an ordinary command and no `multiprocessing` child, so a caller's
-main module is not imported a second time; and a script, not a module of this package, which would take longer to import
-than a small shard takes to sort.
+TASK is sort, merge, accelerate, open or verify. The engine does each in one call. In another process it ends the
+moment that process is killed, its memory goes back to the system, and running out of memory, or a file that shrinks
+while it is read, takes the call down and not who made it. It is an ordinary command and no `multiprocessing` child, so
+a caller's main module is not imported a second time; and a script, not a module of this package, which would take
+longer to import than a small shard takes to sort.
 """
 
 import json

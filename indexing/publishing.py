@@ -52,9 +52,7 @@ def publish_index(
     return manifest
 
 
-def report_of(
-    manifest: IndexManifest, corpus: TokenizedCorpus, index_bytes: int, stages: Stages
-) -> BuildReport:
+def report_of(manifest: IndexManifest, corpus: TokenizedCorpus, index_bytes: int, stages: Stages) -> BuildReport:
     """Returns what a build did."""
     return BuildReport(
         num_documents=manifest.num_documents,
