@@ -430,6 +430,7 @@ def sort_part(
 
     Raises:
         ShardFormatError: the text is missing or not a whole number of tokens, or a file cannot be written.
+        ShardCorruptError: the text does not begin with a separator.
         InvalidQueryError: a number is out of range, or the part has more than `MAX_PART_TOKENS`.
     Cost: docs/indexing.md has rates. Memory: `sort_memory_bytes`; disk: `run_bytes`, or the files themselves.
     """

@@ -45,18 +45,8 @@ def peak_of_sorting(folder: Path, width: int, part: int, num_parts: int) -> int:
     return peak_of(f"suffix_engine.sort_part({str(folder)!r}, {options})")
 
 
-KINDS = [
-    "random",
-    "natural",
-    pytest.param(
-        "tiny documents",
-        marks=pytest.mark.xfail(reason="what is kept of every document is not in sort_memory_bytes", strict=True),
-    ),
-]
-
-
 @pytest.mark.parametrize("width", [2, 4])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["random", "natural", "tiny documents"])
 def test_sorting_a_shard_takes_no_more_than_announced(kind: str, width: int, tmp_path: Path) -> None:
     write_text(tmp_path, kind, width)
     peak = peak_of_sorting(tmp_path, width, part=0, num_parts=1)

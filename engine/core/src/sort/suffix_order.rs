@@ -121,8 +121,8 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
     /// Puts suffixes that are equal up to a separator, behind all that were sorted before.
     pub(crate) fn put_all_equal(&mut self, positions: &[u32]) {
         let first = self.ranked.len();
-        let items: Vec<Item> = positions.iter().map(|&position| item(0, position)).collect();
-        self.put_equal(&items, Entry::unknown());
+        self.ranked.reserve(positions.len());
+        self.put_equal(positions.iter().copied(), Entry::unknown());
         self.ranked.join(self.text, first);
     }
 
@@ -204,24 +204,24 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
                     .take_while(is_equal)
                     .count();
             let entry = self.chunk.entries[first];
-            self.put_equal(&items[first..end], entry);
+            self.put_equal(items[first..end].iter().copied().map(position_of), entry);
             first = end;
         }
     }
 
     /// Puts suffixes that are equal up to a separator, and those of the copies of their documents.
-    fn put_equal(&mut self, members: &[Item], entry: Entry<T>) {
+    fn put_equal(&mut self, positions: impl Iterator<Item = u32>, entry: Entry<T>) {
         let mut entry = entry;
         if self.copies.is_empty() {
-            for &member in members {
-                self.ranked.push(position_of(member), entry);
+            for position in positions {
+                self.ranked.push(position, entry);
                 entry = Entry::to_separator();
             }
             return;
         }
         self.ties.clear();
-        for &member in members {
-            self.copies.push_all(position_of(member), &mut self.ties);
+        for position in positions {
+            self.copies.push_all(position, &mut self.ties);
         }
         self.ties.sort_unstable();
         for &position in &self.ties {
