@@ -100,7 +100,8 @@ class JsonTokenizer:
     @property
     def model(self) -> tokenizers.models.Model:
         """What makes tokens of a word: the tokenizer without normalizer, pre-tokenizer and added tokens; shared."""
-        return self._tokenizer.model
+        model: tokenizers.models.Model = self._tokenizer.model
+        return model
 
     def encode(self, text: str) -> TokenizedText:
         """See `Tokenizer.encode`."""
