@@ -1,13 +1,9 @@
 """Suffix sorting: ours against infini-gram's make-part, merge and concat, on the same tokens and cores."""
 
 import os
-import re
-import resource
-import shutil
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +11,17 @@ import numpy.typing as npt
 from rich.console import Console
 
 from bench.corpus import KEPT, inputs
-from bench.errors import BenchError
+from bench.infini_gram_indexer import TimedSort, linked_text, sort_theirs
 from bench.options import BenchOptions
-from bench.process_tree import Finished, run_watched
+from bench.process_tree import run_watched
 from bench.report import Report
 from bench.warm_files import read_through
-from index_format.layout import OFFSET, TABLE, TOKENIZED, shard_folder
+from index_format.layout import TABLE, TOKENIZED, shard_folder
 from index_format.manifest import ShardManifest
 
-_TOKEN_TYPES = {1: "u8", 2: "u16", 4: "u32"}
 _NUMPY_TYPES = {1: np.uint8, 2: np.uint16, 4: np.uint32}
 # infini-gram compares at most this many bytes, so suffixes that agree on more may be in any order in its table.
 _COMPARED_BYTES = 100_000
-_THEIR_SECONDS = re.compile(r"Step 2 \(build_sa\): Done\. Took ([0-9.]+) seconds")
 _OUR_SCRIPT = """
 import sys, time
 import suffix_engine
@@ -37,16 +31,9 @@ print(time.perf_counter() - began)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    seconds: float
-    peak_bytes: int
-    table: Path
-
-
 def run(options: BenchOptions, console: Console) -> Report:
     """Sorts the first shard of the index with both, each in a process of its own, and compares the tables."""
-    directory = _shard_of(options, console)
+    directory = first_shard(options, console)
     manifest = ShardManifest.load(directory)
     width, cores = manifest.token_width, len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(dir=KEPT, prefix="sort-") as scratch:
@@ -56,7 +43,7 @@ def run(options: BenchOptions, console: Console) -> Report:
             with console.status(f"sorting with ours, pass {number + 1}"):
                 ours.append(_sort_ours(directory, Path(scratch) / "ours", width, cores))
         with console.status("sorting with infini-gram"):
-            theirs = _sort_theirs(directory, Path(scratch) / "theirs", width, cores)
+            theirs = sort_theirs(directory, Path(scratch) / "theirs", width, cores)
         failures = compare_tables(ours[-1].table, theirs.table, directory / TOKENIZED, width)
     seconds = statistics.median(one.seconds for one in ours)
     peak_bytes = max(one.peak_bytes for one in ours)
@@ -81,7 +68,8 @@ def run(options: BenchOptions, console: Console) -> Report:
     )
 
 
-def _shard_of(options: BenchOptions, console: Console) -> Path:
+def first_shard(options: BenchOptions, console: Console) -> Path:
+    """Returns the folder of the first shard of the caller's index, or of the shared corpus over one."""
     if options.index is not None:
         return options.index / shard_folder(0)
     return inputs(None, None, shards=(1,), console=console).directories[0] / shard_folder(0)
@@ -91,38 +79,11 @@ def _row(name: str, seconds: float, peak_bytes: int, num_tokens: int) -> list[st
     return [name, f"{seconds:.2f}", f"{peak_bytes / 2**20:,.0f}", f"{num_tokens / seconds:,.0f}"]
 
 
-def _prepare(source: Path, folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name in (TOKENIZED, OFFSET):
-        (folder / name).hardlink_to(source / name)
-    return folder
-
-
-def _sort_ours(source: Path, folder: Path, width: int, cores: int) -> _Sorted:
-    _prepare(source, folder)
+def _sort_ours(source: Path, folder: Path, width: int, cores: int) -> TimedSort:
+    linked_text(source, folder)
     command = [sys.executable, "-c", _OUR_SCRIPT, str(folder), str(width), str(cores)]
     finished = run_watched(command, os.environ, folder / "log.txt")
-    return _Sorted(float(finished.output), finished.peak_bytes, folder / TABLE)
-
-
-def _sort_theirs(source: Path, folder: Path, width: int, cores: int) -> _Sorted:
-    """Runs infini-gram's own indexer. It skips tokenizing, which would need the network, as the text is there."""
-    _prepare(source, folder)
-    open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    command = [sys.executable, "-m", "infini_gram.indexing", "--cpus", str(cores), "--mem", "8"]
-    command += ["--token_dtype", _TOKEN_TYPES[width], "--ulimit", str(open_files)]
-    for name in ("data_dir", "save_dir", "temp_dir"):
-        command += [f"--{name}", str(folder)]
-    finished = run_watched(command, os.environ, folder / "log.txt")
-    return _Sorted(_their_seconds(finished), finished.peak_bytes, folder / TABLE)
-
-
-def _their_seconds(finished: Finished) -> float:
-    found = _THEIR_SECONDS.search(finished.output)
-    if found is None:
-        raise BenchError(f"infini-gram's indexer did not say how long it took: {finished.output[-500:]}")
-    return float(found[1])
+    return TimedSort(float(finished.output), finished.peak_bytes, folder / TABLE)
 
 
 def compare_tables(ours: Path, theirs: Path, text: Path, width: int) -> list[str]:
