@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    build,
     cold,
     disk,
     parity,
@@ -37,6 +38,7 @@ _FILE_COLUMNS = 160
 _RELIABILITY_PAGE = REPOSITORY / "docs" / "reliability.md"
 
 _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
+    "build": build.run,
     "cold": cold.run,
     "disk": disk.run,
     "faults": faults.run,
