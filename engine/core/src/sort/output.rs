@@ -75,8 +75,8 @@ impl Output {
         self.writer.flush().map_err(EngineError::io(&self.beside))
     }
 
-    /// Flushes the whole file to disk and renames it into place.
-    pub(crate) fn publish(mut self) -> Result<(), EngineError> {
+    /// Flushes the whole file to disk.
+    pub(crate) fn sync(&mut self) -> Result<(), EngineError> {
         self.hand_over()?;
         let io_error = || EngineError::io(&self.beside);
         drop(self.flush.take());
@@ -86,9 +86,20 @@ impl Output {
                 .expect("flushing does not panic")
                 .map_err(io_error())?;
         }
-        self.writer.get_ref().sync_all().map_err(io_error())?;
-        fs::rename(&self.beside, &self.path).map_err(EngineError::io(&self.path))?;
-        flush_folder(&self.path)
+        self.writer.get_ref().sync_all().map_err(io_error())
+    }
+
+    /// Renames the file, which is flushed, into place. The name lasts once the folder is flushed.
+    pub(crate) fn place(self) -> Result<(), EngineError> {
+        fs::rename(&self.beside, &self.path).map_err(EngineError::io(&self.path))
+    }
+
+    /// Flushes the whole file to disk and renames it into place.
+    pub(crate) fn publish(mut self) -> Result<(), EngineError> {
+        self.sync()?;
+        let path = self.path.clone();
+        self.place()?;
+        flush_folder(&path)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::token::Token;
 type Item = u128;
 
 /// Items of a chunk, at most: they, and what they need of the text, stay in the cache nearest to the core.
-const CHUNK_ITEMS: usize = 256;
+const CHUNK_ITEMS: usize = 512;
 
 /// Bytes after which the members of a group are compared with one another instead of by keys.
 const LONG_BYTES: usize = 32;
@@ -132,8 +132,8 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
         (!self.gave_up).then_some(ranked)
     }
 
-    /// Sorts items of a bucket: deals them out by the byte of their keys at `shift` until they fit into a chunk. `before` is the key
-    /// that was put last.
+    /// Sorts items of a bucket: deals them out by the byte of their keys at `shift` until few are left together, and puts them chunk
+    /// by chunk. `before` is the key that was put last.
     fn deal(
         &mut self,
         items: &mut [Item],
@@ -144,19 +144,15 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
     ) {
         if items.len() <= CHUNK_ITEMS || shift < LAST_SHIFT {
             items.sort_unstable();
-            let first = items.first().map(|&first| key_of(first));
-            let entry = match (*before, first) {
-                (Some(before), Some(first)) => Entry::between(before, first, depth),
-                _ => Entry::unknown(),
-            };
-            *before = items.last().map(|&last| key_of(last)).or(*before);
-            self.put_chunk(items, entry, depth);
+            self.put_chunk(items, depth, before);
             return;
         }
         let ends = deal_out(items, scratch, shift);
+        let mut chunk = 0..0;
         let mut first = 0;
         for end in ends {
-            if end > first {
+            if end - first > CHUNK_ITEMS {
+                self.put_chunk(&mut scratch[chunk.clone()], depth, before);
                 self.deal(
                     &mut scratch[first..end],
                     &mut items[first..end],
@@ -164,16 +160,29 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
                     depth,
                     before,
                 );
+                chunk = end..end;
+            } else {
+                if end - chunk.start > CHUNK_ITEMS {
+                    self.put_chunk(&mut scratch[chunk.clone()], depth, before);
+                    chunk = first..first;
+                }
+                scratch[first..end].sort_unstable();
+                chunk.end = end;
             }
             first = end;
         }
+        self.put_chunk(&mut scratch[chunk], depth, before);
     }
 
     /// Puts a chunk that is sorted by its first keys.
-    fn put_chunk(&mut self, items: &mut [Item], entry: Entry<T>, depth: usize) {
-        if self.gave_up {
+    fn put_chunk(&mut self, items: &mut [Item], depth: usize, before: &mut Option<u64>) {
+        let (Some(&first), Some(&last), false) = (items.first(), items.last(), self.gave_up) else {
             return;
-        }
+        };
+        let entry = before.map_or(Entry::unknown(), |before| {
+            Entry::between(before, key_of(first), depth)
+        });
+        *before = Some(key_of(last));
         let (text, chunk) = (self.text, &mut self.chunk);
         chunk.entries.clear();
         chunk.entries.resize(items.len(), entry);

@@ -1,6 +1,8 @@
 //! The suffix array of a shard and its sidecars, written together in one pass over the ranks.
 
-use super::output::{Output, remove_if_present};
+use std::thread;
+
+use super::output::{Output, flush_folder, remove_if_present};
 use super::ranked::{Entry, LONGEST, Ranked};
 use super::suffix_text::SuffixText;
 use crate::address::{PAGE_BYTES, to_usize};
@@ -51,12 +53,26 @@ impl<T: Token> Packed<T> {
         self.branches.push(branch.sort_key());
     }
 
+    /// Returns the ranks of the only part of a shard.
+    #[allow(clippy::cast_possible_truncation, reason = "at most 255")]
     pub(crate) fn from_ranked(ranked: &Ranked<T>, num_tokens: usize) -> Self {
-        let mut packed = Self::with_capacity(ranked.len(), num_tokens);
-        for (position, entry) in ranked.iter() {
-            packed.push(u64::from(position), entry);
+        let pointer_width = pointer_width((num_tokens * T::WIDTH) as u64);
+        // Each entry is written with the zeros above it, over which the next one is.
+        let mut entries = vec![0; ranked.len() * pointer_width + 8];
+        for (at, &position) in ranked.positions.iter().enumerate() {
+            let offset = u64::from(position) * T::WIDTH as u64;
+            entries[at * pointer_width..][..8].copy_from_slice(&offset.to_le_bytes());
         }
-        packed
+        entries.truncate(ranked.len() * pointer_width);
+        let saturated = SATURATED as u16;
+        let branch =
+            |(&lcp, &branch): (&u16, &T)| if lcp < saturated { branch } else { T::separator() }.sort_key();
+        Self {
+            entries,
+            lcps: ranked.lcps.iter().map(|&lcp| lcp.min(saturated) as u8).collect(),
+            branches: ranked.lcps.iter().zip(&ranked.branches).map(branch).collect(),
+            pointer_width,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -130,7 +146,7 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
         })
     }
 
-    /// Puts the files in their places, the table last.
+    /// Puts the files in their places, the table last: it is what says that they are there.
     pub(crate) fn publish(mut self) -> Result<(), EngineError> {
         assert_eq!(self.num_ranks, self.text.len(), "every position has a rank");
         if let Some(sidecars) = self.sidecars {
@@ -138,7 +154,17 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
             let text = Text::<T>::new(MappedFile::open(self.files.tokenized())?)?;
             let table = MappedFile::open(self.table.beside().to_path_buf())?;
             let table = SuffixArray::new(table, text.len(), T::WIDTH)?;
-            sidecars.publish(&self.files, text.len(), fingerprint(&text, &table))?;
+            let (mut fan_out, mut directory) =
+                sidecars.finish(&self.files, text.len(), fingerprint(&text, &table))?;
+            // All three wait for the disk, so they wait together.
+            thread::scope(|scope| {
+                let flushed = scope.spawn(|| fan_out.sync().and_then(|()| directory.sync()));
+                self.table.sync()?;
+                flushed.join().expect("flushing does not panic")
+            })?;
+            fan_out.place()?;
+            directory.place()?;
+            flush_folder(&self.files.table())?;
         }
         self.table.publish()
     }
@@ -212,20 +238,25 @@ impl<T: Token> SidecarFiles<T> {
         Ok(())
     }
 
-    fn publish(mut self, files: &ShardFiles, num_tokens: usize, fingerprint: u32) -> Result<(), EngineError> {
+    /// Returns the fan-out and the directory, complete but for being flushed.
+    fn finish(
+        mut self,
+        files: &ShardFiles,
+        num_tokens: usize,
+        fingerprint: u32,
+    ) -> Result<(Output, Output), EngineError> {
         if self.filled > 0 {
             self.write_page()?;
         }
         let header = FanOut::<T>::header(num_tokens, fingerprint);
         self.fan_out.write_header(&header.to_bytes())?;
-        self.fan_out.publish()?;
         let mut directory = Output::create(files.directory())?;
         let mut bytes = Vec::new();
         self.directory
             .write(Directory::header(header), &mut bytes)
             .map_err(EngineError::io(files.directory()))?;
         directory.write(&bytes)?;
-        directory.publish()
+        Ok((self.fan_out, directory))
     }
 }
 
