@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 from bench import (
     build,
     cold,
     disk,
+    growth,
     parity,
     projection,
     ray_build,
@@ -30,6 +32,7 @@ from bench.machine import conditions, load_average
 from bench.options import BenchOptions
 from bench.report import Report, show, write_json
 from coordinator.errors import CoordinatorError
+from headwater.size_type import SizeType
 from index_format.errors import IndexFormatError
 from indexing import IndexingError
 from suffix_engine import EngineError
@@ -42,6 +45,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "cold": cold.run,
     "disk": disk.run,
     "faults": faults.run,
+    "growth": growth.run,
     "parity": parity.run,
     "projection": projection.run,
     "ray_build": ray_build.run,
@@ -67,6 +71,8 @@ def main() -> int:
         passes=arguments.passes,
         remote=arguments.remote,
         large=arguments.large,
+        sizes=tuple(sorted(arguments.sizes)),
+        memory_bytes=arguments.memory,
     )
     try:
         report = _BENCHES[arguments.name](options, console)
@@ -109,7 +115,35 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="reads, projection: measure on ten times the corpus too, sampled from it once (default; 2.8 GB)",
     )
+    parser.add_argument(
+        "--sizes",
+        type=_number_of_tokens,
+        nargs="+",
+        default=(10**7, 10**8, 10**9),
+        metavar="N",
+        help="growth: tokens of the texts (default 10M 100M 1G; the last takes 30 GB of disk)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=_size_bytes,
+        default=4 << 30,
+        metavar="SIZE",
+        help="growth: most memory of each process, which decides the number of parts (default 4GiB)",
+    )
     return parser
+
+
+def _number_of_tokens(text: str) -> int:
+    number = text.upper()
+    unit = {"M": 10**6, "G": 10**9}.get(number[-1:], 1)
+    return _positive(number.rstrip("MG")) * unit
+
+
+def _size_bytes(text: str) -> int:
+    try:
+        return SizeType().convert(text, None, None)
+    except click.UsageError as error:
+        raise argparse.ArgumentTypeError(error.message) from error
 
 
 def _positive(text: str) -> int:

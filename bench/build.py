@@ -1,7 +1,6 @@
 """Sorting with sidecars, in one part and four, plain and on duplicates, against infini-gram; and a build's memory."""
 
 import os
-import statistics
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from bench.corpus import KEPT, SHARED_DATA
-from bench.engine_sort import EngineSort, Step, sort_with_engine
+from bench.engine_sort import EngineSort, Step, median_of, sort_with_engine
 from bench.infini_gram_indexer import TimedSort, sort_theirs
 from bench.memory_kept import MemoryUse, memory_used, same_bytes
 from bench.options import BenchOptions
@@ -145,17 +144,6 @@ class _Bench:
         return whole, in_parts
 
 
-def median_of(passes: Sequence[EngineSort]) -> EngineSort:
-    """Returns each step with the median of its seconds and the highest of its peaks."""
-
-    def of(steps: Sequence[Step]) -> Step:
-        return Step(statistics.median(step.seconds for step in steps), max(step.peak_bytes for step in steps))
-
-    sorts = tuple(of(steps) for steps in zip(*(one.sorts for one in passes), strict=True))
-    merges = [one.merge for one in passes if one.merge is not None]
-    return EngineSort(sorts, of(merges) if merges else None, max(one.temporary_bytes for one in passes))
-
-
 def figures(
     texts: Sequence[Text], theirs_peak_bytes: int, from_disk: EngineSort, used: Sequence[MemoryUse]
 ) -> dict[str, float]:
@@ -205,9 +193,9 @@ def _report(
         figures=figures(texts, theirs.peak_bytes, from_disk, used),
         failures=bench.failures + [failure for one in used for failure in one.failures],
         notes=(
-            "ratio = theirs / ours, sidecars included in ours; each step of ours in a process of its own, start of Python "
-            "not counted, median of the passes",
-            f"ours may take what infini-gram took at its peak, {theirs.peak_bytes >> 20:,} MiB, summed over its processes",
+            "ratio = theirs / ours, with sidecars; each step of ours in a process of its own, median of the passes, "
+            "without the start of Python",
+            f"ours may take infini-gram's peak, {theirs.peak_bytes >> 20:,} MiB, summed over its processes",
             f"copies: every document {_COPIES} times; near copies: each with {_EDITED} random tokens at both ends",
             *(f"infini-gram was not done with {name} in its time: its ratio is at least that" for name in bounds),
             *(note for one in used for note in one.notes),

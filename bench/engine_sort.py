@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,6 +80,17 @@ def sort_with_engine(folder: Path, width: int, plan: SortPlan, merge_bytes: int)
         return EngineSort(sorts, None, 0)
     temporary_bytes = sum(run.stat().st_size for run in _runs(folder))
     return EngineSort(sorts, _step("merge", folder, width, plan, merge_bytes), temporary_bytes)
+
+
+def median_of(passes: Sequence[EngineSort]) -> EngineSort:
+    """Returns each step with the median of its seconds and the highest of its peaks."""
+
+    def of(steps: Sequence[Step]) -> Step:
+        return Step(statistics.median(step.seconds for step in steps), max(step.peak_bytes for step in steps))
+
+    sorts = tuple(of(steps) for steps in zip(*(one.sorts for one in passes), strict=True))
+    merges = [one.merge for one in passes if one.merge is not None]
+    return EngineSort(sorts, of(merges) if merges else None, max(one.temporary_bytes for one in passes))
 
 
 def remove_sorted(folder: Path) -> None:

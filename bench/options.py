@@ -15,6 +15,8 @@ class BenchOptions:
         passes: How often our side is measured on every conversation; the median counts.
         remote: Whether to measure over gRPC through Ray as well.
         large: Whether to measure on ten times the corpus as well.
+        sizes: Tokens of the texts that grow, ascending.
+        memory_bytes: Most memory of each process that sorts one of them.
     """
 
     index: Path | None
@@ -23,3 +25,5 @@ class BenchOptions:
     passes: int
     remote: bool
     large: bool = True
+    sizes: tuple[int, ...] = (10**7, 10**8, 10**9)
+    memory_bytes: int = 4 << 30
