@@ -164,9 +164,12 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
             })?;
             fan_out.place()?;
             directory.place()?;
-            flush_folder(&self.files.table())?;
+        } else {
+            self.table.sync()?;
         }
-        self.table.publish()
+        // Should a crash lose the sidecars' names and not the table's, they are built again.
+        self.table.place()?;
+        flush_folder(&self.files.table())
     }
 }
 
