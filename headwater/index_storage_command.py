@@ -10,6 +10,8 @@ from rich.console import Console
 from headwater.build_progress import build_progress, format_seconds
 from headwater.labels import plural
 from headwater.place_type import PlaceType
+from index_format.manifest import IndexManifest
+from indexing.living.change_lock import unchanged
 from indexing.progress import Stages
 from indexing.pulling import DEFAULT_CONNECTIONS, MAX_CONNECTIONS, pull
 from indexing.remote_path import Place, RemotePath
@@ -30,7 +32,8 @@ def push_command(directory: Path, url: Place, read_back: bool, as_json: bool) ->
     URL is a folder: s3://bucket/index, gs://bucket/index, or what else fsspec knows. Readers find the index once all of
     it is there. When the work is interrupted, the same command continues it.
     """
-    with build_progress(Console(stderr=True)) as shown:
+    IndexManifest.load(directory)  # a wrong directory is told before a lock is made in it
+    with unchanged(directory), build_progress(Console(stderr=True)) as shown:
         report = publish_to(directory, _remote(url), Stages(shown), read_back=read_back)
     _print_report(str(url), report, "uploaded", as_json=as_json)
 

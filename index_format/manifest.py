@@ -7,6 +7,7 @@ The manifest of an index is renamed in last, so a directory with one holds a fin
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, shard_
 
 FORMAT_VERSION = 1
 _TOKEN_WIDTHS = (1, 2, 4)
+# It is part of a file's name; empty where there is no list.
+_LIST_CHECKSUM = re.compile("([0-9a-f]{64})?")
 _T = TypeVar("_T")
 
 
@@ -65,6 +68,8 @@ class ShardManifest:
         entries = raw.get("files")
         if not isinstance(entries, dict):
             raise ManifestError(f"{path}: field 'files' is missing or not an object")
+        for name in entries:
+            _check_name(name, path)
         raw["files"] = {name: _record(FileEntry, entry, path) for name, entry in entries.items()}
         manifest = _record(cls, raw, path)
         _check_versions(manifest.format_version, manifest.token_width, path)
@@ -72,7 +77,11 @@ class ShardManifest:
 
     def save(self, directory: Path) -> None:
         """Writes the manifest into a shard folder, durably."""
-        write_durably(directory / SHARD_MANIFEST, _to_json(self))
+        write_durably(directory / SHARD_MANIFEST, self.to_json())
+
+    def to_json(self) -> bytes:
+        """Returns the content of the file."""
+        return _to_json(self)
 
     @property
     def is_accelerated(self) -> bool:
@@ -157,6 +166,11 @@ class IndexManifest:
         """
         manifest = _record(cls, _parse_json(content, path), path)
         _check_versions(manifest.format_version, manifest.token_width, path)
+        _check_name(manifest.tokenizer, path)
+        if _LIST_CHECKSUM.fullmatch(manifest.removed_sha256) is None:
+            raise ManifestError(
+                f"{path}: field 'removed_sha256' is {manifest.removed_sha256!r}, expected 64 hexadecimal digits"
+            )
         if manifest.dealing and sum(manifest.dealing) != manifest.num_shards:
             raise ManifestError(
                 f"{path}: field 'dealing' speaks of {sum(manifest.dealing)} shards, the index has {manifest.num_shards}"
@@ -165,7 +179,11 @@ class IndexManifest:
 
     def save(self, directory: Path) -> None:
         """Publishes the index: writes the manifest beside its place, flushes it and renames it in."""
-        write_durably(directory / INDEX_MANIFEST, _to_json(self))
+        write_durably(directory / INDEX_MANIFEST, self.to_json())
+
+    def to_json(self) -> bytes:
+        """Returns the content of the file."""
+        return _to_json(self)
 
     def load_shards(self, directory: Path, *, check_sidecars: bool = True) -> list[ShardManifest]:
         """Returns the manifests of all shards, in order, after checking them against this one and their files.
@@ -213,7 +231,7 @@ def index_id_of(shards: list[ShardManifest]) -> str:
     """Returns 16 hexadecimal digits that identify what ``shards`` hold, with sidecars or without."""
     digest = hashlib.sha256()
     for shard in shards:
-        digest.update(_to_json(shard.without_sidecars()))
+        digest.update(shard.without_sidecars().to_json())
     return digest.hexdigest()[:16]
 
 
@@ -296,6 +314,12 @@ def _value(value: Any, kind: object, name: str, path: Path | str) -> Any:
             raise ManifestError(f"{path}: field {name!r} is {value!r}, expected a list of whole numbers >= 1")
         return tuple(value)
     return value
+
+
+def _check_name(name: str, path: Path | str) -> None:
+    """Checks that what a manifest calls a file leads nowhere else."""
+    if name in ("", "..") or Path(name).name != name:
+        raise ManifestError(f"{path}: speaks of a file {name!r}, expected a name without folders")
 
 
 def _check_versions(format_version: int, token_width: int, path: Path | str) -> None:

@@ -57,11 +57,11 @@ def publish_to(
             for file in shard_files(shard):
                 if file not in there:
                     push.send(file, progress)
-            push.send_manifest(f"{shard_folder(shard.shard)}/{SHARD_MANIFEST}")
+            push.send_manifest(f"{shard_folder(shard.shard)}/{SHARD_MANIFEST}", shard.to_json())
         for file in files_beside(manifest):
             if not push.is_there(file):
                 push.send(file, progress)
-        push.send_manifest(INDEX_MANIFEST)
+        push.send_manifest(INDEX_MANIFEST, manifest.to_json())
     return MoveReport(manifest.index_id, len(shards), size_bytes, push.moved_bytes, dict(stages.seconds)["upload"])
 
 
@@ -143,9 +143,11 @@ class _Push:
                 self._note_arrived(piece, MovedFile(file.sha256, piece.end - piece.start, mark))
             digest = content.digest
 
-    def send_manifest(self, name: str) -> None:
-        """Uploads a manifest, in place of one that is there."""
-        content = (self._directory / name).read_bytes()
+    def send_manifest(self, name: str, content: bytes) -> None:
+        """Uploads a manifest as it was when the push began, in place of one that is there.
+
+        What is at ``directory`` may list files by now that were not sent.
+        """
         self._store.write(self._url.joined(name), lambda: [content])
 
     def _check_arrived(self, place: RemotePath, piece: Piece, content: PieceContent) -> str:

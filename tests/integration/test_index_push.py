@@ -11,6 +11,7 @@ import pytest
 
 from index_format.errors import ManifestError
 from index_format.manifest import IndexManifest
+from indexing import remote_publishing
 from indexing.errors import OutputError, StorageError, VerificationError
 from indexing.pulling import pull
 from indexing.remote_path import RemotePath
@@ -198,6 +199,22 @@ def test_a_later_generation_may_add_shards_but_not_change_those_that_are_read(se
     publish_to(tmp_path / "more", URL)
     assert not any("shard_00000/tok" in name for name in written(server))
     assert tree(tmp_path / "more").items() <= stored_tree(server).items()
+
+
+def test_a_push_sends_the_manifests_that_it_began_with(server, index, monkeypatch):
+    before = tree(index)
+    check_place = remote_publishing._check_place
+
+    def changed_meanwhile(manifest, shards, url):
+        check_place(manifest, shards, url)
+        replace(manifest, generation=1).save(index)
+        replace(shards[1], files={}).save(index / "shard_00001")
+
+    monkeypatch.setattr(remote_publishing, "_check_place", changed_meanwhile)
+    publish_to(index, URL)
+    stored = stored_tree(server)
+    stored.pop(UPLOAD_RECORD)
+    assert stored == before
 
 
 def test_an_unfinished_index_is_not_pushed(server, index):

@@ -56,6 +56,9 @@ def test_a_directory_without_manifest_is_no_index(tmp_path):
         ({"num_tokens": -1}, "'num_tokens' is -1"),
         ({"num_tokens": True}, "'num_tokens' is True"),
         ({"tokenizer": 5}, "'tokenizer' is 5, expected a string"),
+        ({"tokenizer": "../tokenizer.json"}, "a file '../tokenizer.json', expected a name without folders"),
+        ({"tokenizer": ""}, "a file '', expected a name"),
+        ({"removed_sha256": "/../../x"}, "'removed_sha256' is '/../../x', expected 64 hexadecimal digits"),
         ({"index_id": None}, "'index_id' is missing"),
         ({"colour": "blue"}, "unknown field 'colour'"),
         ({"generation": -1}, "'generation' is -1"),
@@ -85,6 +88,8 @@ def test_a_manifest_that_is_no_json_object_is_refused(index, content):
         ({"tokenizer_sha256": "0"}, "shard has tokenizer_sha256 0"),
         ({"num_tokens": 1}, "shards hold .* the index says"),
         ({"files": None}, "'files' is missing"),
+        ({"files": {"../../x": {"size_bytes": 1, "sha256": ""}}}, "speaks of a file '../../x'"),
+        ({"files": {"..": {"size_bytes": 1, "sha256": ""}}}, "speaks of a file '..'"),
     ],
 )
 def test_a_shard_that_disagrees_with_its_index_is_refused(index, fields, message):
