@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import suffix_engine
 from index_format.layout import MAX_SHARDS
 from indexing.errors import PlanError
 from indexing.remote_path import Place, RemotePath
@@ -17,7 +18,7 @@ DEFAULT_VOCABULARY = 32_000
 # More than cores in any machine: past it a mistyped number would only exhaust what the system has of threads.
 MAX_THREADS = 1024
 # A run of each is open while they are merged.
-MAX_PARTS = 999
+MAX_PARTS = suffix_engine.MAX_PARTS
 MAX_WORKERS = 100_000
 
 

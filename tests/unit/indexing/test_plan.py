@@ -15,7 +15,7 @@ from indexing.plan import BuildPlan, RawBytes, TrainedTokenizer
         ({"shards": 100_001}, "100001 shards, expected 1 to 100000"),
         ({"threads": -1}, "-1 threads, expected 0"),
         ({"threads": 1025}, "1025 threads, expected 0 .* to 1024"),
-        ({"parts": 0}, "0 parts a shard, expected 1 to 999"),
+        ({"parts": 0}, "0 parts a shard, expected 1 to 256"),
         ({"workers": -1}, "-1 workers, expected 0"),
         ({"memory_bytes": 0}, "memory of 0 bytes"),
         ({"stage": "caf\udce9"}, r"stage 'caf\\udce9' is not Unicode text"),
