@@ -89,6 +89,11 @@ class RayTasks:
                     result = _result_of(reference, task)
                     advanced(task.amount)
                     yield result
+        except KeyboardInterrupt:
+            # Workers hear of a Ctrl-C too, and all end with the connection. To cancel one that is just ending would end
+            # this process: Ray takes an answer that it no longer expects for a fault of its own.
+            running.clear()
+            raise
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
