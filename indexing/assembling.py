@@ -12,7 +12,7 @@ from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
 from index_format.manifest import flush_directory, write_durably
 from indexing.chunks import LINE_STARTS, LINES, STARTS, TEXT, Chunk
 from indexing.durable_file import DurableFile
-from indexing.token_types import TOKEN_TYPES, separator_id
+from indexing.token_counts import TokenCounts
 
 _COPIED = {TEXT: TOKENIZED, LINES: METADATA}
 _SHIFTED = {STARTS: OFFSET, LINE_STARTS: METAOFF}
@@ -59,14 +59,14 @@ def assemble_shard(
         return WrittenShard(folder, shard, (folder / TOKENIZED).stat().st_size // token_width, num_documents)
     for name in (*_COPIED.values(), *_SHIFTED.values()):
         (folder / name).unlink(missing_ok=True)
-    text = _Counted(token_width, vocab_size)
-    _write(folder / TOKENIZED, (text.count(block) for group in held for block in group.copied(TEXT, STARTS)))
+    counts = TokenCounts(token_width, vocab_size)
+    _write(folder / TOKENIZED, _counted((block for group in held for block in group.copied(TEXT, STARTS)), counts))
     _write(folder / METADATA, (block for group in held for block in group.copied(LINES, LINE_STARTS)))
     for name, target in _SHIFTED.items():
         _write(folder / target, _shifted(held, name))
     flush_directory(folder)
-    write_durably(folder / UNIGRAM, text.unigram_lines(num_documents))
-    return WrittenShard(folder, shard, text.num_tokens, num_documents)
+    write_durably(folder / UNIGRAM, counts.lines())
+    return WrittenShard(folder, shard, counts.num_tokens, num_documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +136,11 @@ def _shifted(groups: Sequence[_Group], name: str) -> Iterator[memoryview]:
         done += end - start
 
 
-class _Counted:
-    """Counts the tokens of blocks that pass by."""
-
-    def __init__(self, token_width: int, vocab_size: int):
-        self._token_type = TOKEN_TYPES[token_width]
-        self._separator = separator_id(token_width)
-        # No token of a text has an id from here on: what is counted here are separators.
-        self._end = min(vocab_size, self._separator)
-        self._counts = np.zeros(self._end + 1, dtype=np.int64)
-        self.num_tokens = 0
-
-    def count(self, block: bytes) -> bytes:
-        """Counts the tokens of a block, separators included, and returns it."""
-        token_ids = np.minimum(np.frombuffer(block, dtype=self._token_type), self._end)
-        self._counts += np.bincount(token_ids, minlength=len(self._counts))
-        self.num_tokens += len(token_ids)
-        return block
-
-    def unigram_lines(self, num_documents: int) -> bytes:
-        """Returns an id and its count a line, those that occur, and the separator last."""
-        counts = self._counts[:-1]
-        lines = [f"{token_id} {counts[token_id]}\n" for token_id in np.flatnonzero(counts)]
-        lines.append(f"{self._separator} {num_documents}\n")
-        return "".join(lines).encode()
+def _counted(blocks: Iterable[bytes], counts: TokenCounts) -> Iterator[bytes]:
+    """Yields blocks of the text once their tokens are counted."""
+    for block in blocks:
+        counts.add(block)
+        yield block
 
 
 def _write(path: Path, blocks: Iterable[bytes | memoryview]) -> None:

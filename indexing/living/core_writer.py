@@ -11,7 +11,7 @@ from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED, UNIGRAM
 from index_format.manifest import flush_directory, write_durably
 from indexing.assembling import WrittenShard
 from indexing.durable_file import DurableFile
-from indexing.living.token_counts import TokenCounts
+from indexing.token_counts import TokenCounts
 
 Sizes = npt.NDArray[np.int64]
 

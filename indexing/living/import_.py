@@ -35,11 +35,11 @@ from indexing.engine_call import call_engine
 from indexing.errors import EngineCallError, ForeignShardError, PlanError
 from indexing.living.foreign_shards import ForeignShard, check_foreign_shard, find_foreign_shards
 from indexing.living.links import Linked, link
-from indexing.living.token_counts import TokenCounts
 from indexing.output import BuildDirectory, build_directory
 from indexing.plan import check_threads
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import file_entries
+from indexing.token_counts import TokenCounts
 from indexing.token_types import TOKEN_TYPES, separator_id
 
 _BLOCK_BYTES = 4 << 20
