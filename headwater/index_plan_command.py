@@ -119,7 +119,7 @@ def _size_of(sources: tuple[Path, ...], tokenizer: Path | None, text_field: str,
     click.echo(
         f"{format_bytes(corpus.size_bytes)} in {plural(len(corpus.files), 'file')}, of which "
         f"{format_bytes(found.sampled_text_bytes)} of text were looked at: about {found.num_tokens:,} tokens in "
-        f"{found.num_documents:,} documents",
+        f"{plural(found.num_documents, 'document')}",
         err=True,
     )
     if found.num_documents == 0:
@@ -136,7 +136,7 @@ def _rows(plan: SizePlan) -> list[tuple[str, str]]:
         (
             "corpus",
             f"{corpus.num_tokens:,} tokens and separators of {plural(corpus.token_width, 'byte')}, "
-            f"{corpus.num_documents:,} documents",
+            f"{plural(corpus.num_documents, 'document')}",
         ),
         (
             "machines",
