@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 
 /// Ranks that a fingerprint looks at, and tokens of each suffix.
 const SAMPLED_RANKS: usize = 64;
-const SAMPLED_TOKENS: usize = 8;
+pub(crate) const SAMPLED_TOKENS: usize = 8;
 
 /// Which of the two a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,10 +127,7 @@ fn le_u32(bytes: &[u8]) -> u32 {
 ///
 /// Cost: at most 64 pages of the table and of the text.
 pub(crate) fn fingerprint<T: Token>(text: &Text<T>, table: &SuffixArray) -> u32 {
-    let num_tokens = text.len();
-    let mut hasher = crc32fast::Hasher::new();
-    let step = num_tokens.div_ceil(SAMPLED_RANKS);
-    let ranks = (0..num_tokens).step_by(step);
+    let ranks = (0..text.len()).step_by(sampling_step(text.len()));
     table
         .file()
         .will_need(ranks.clone().map(|rank| table.bytes_of(rank..rank + 1)));
@@ -139,9 +136,25 @@ pub(crate) fn fingerprint<T: Token>(text: &Text<T>, table: &SuffixArray) -> u32 
         .iter()
         .map(|&position| text.extent(position, SAMPLED_TOKENS));
     text.file().will_need(extents.clone());
-    for (&position, extent) in positions.iter().zip(extents) {
+    fingerprint_of(
+        positions
+            .iter()
+            .copied()
+            .zip(extents.map(|extent| &text.file()[extent])),
+    )
+}
+
+/// Returns how far the ranks that a fingerprint looks at are from one another.
+pub(crate) fn sampling_step(num_tokens: usize) -> usize {
+    num_tokens.div_ceil(SAMPLED_RANKS)
+}
+
+/// Returns the fingerprint, given the positions at the sampled ranks and `SAMPLED_TOKENS` tokens from each on.
+pub(crate) fn fingerprint_of(samples: impl Iterator<Item = (usize, impl AsRef<[u8]>)>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for (position, tokens) in samples {
         hasher.update(&(position as u64).to_le_bytes());
-        hasher.update(&text.file()[extent]);
+        hasher.update(tokens.as_ref());
     }
     hasher.finalize()
 }

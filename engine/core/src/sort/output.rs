@@ -65,13 +65,7 @@ impl Output {
             .map_err(EngineError::io(&self.beside))
     }
 
-    /// Where the file is until it is published.
-    pub(crate) fn beside(&self) -> &Path {
-        &self.beside
-    }
-
-    /// Hands what was written to the system, so that it can be read.
-    pub(crate) fn hand_over(&mut self) -> Result<(), EngineError> {
+    fn hand_over(&mut self) -> Result<(), EngineError> {
         self.writer.flush().map_err(EngineError::io(&self.beside))
     }
 

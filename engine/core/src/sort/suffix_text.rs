@@ -35,6 +35,9 @@ pub(crate) trait SuffixText<T: Token>: Sync {
         T::read(&self.key(position, 0).to_be_bytes())
     }
 
+    /// Returns some tokens as bytes, as far as there are any, separators among them.
+    fn tokens(&self, position: usize, num_tokens: usize) -> Vec<u8>;
+
     /// Returns the first tokens of a suffix as bytes, at most `num_tokens`, up to its first separator.
     fn prefix(&self, position: usize, num_tokens: usize) -> Vec<u8> {
         let num_tokens = num_tokens.min(self.len() - position);
@@ -108,6 +111,11 @@ impl<T: Token> SuffixText<T> for PartText<T> {
 
     fn token(&self, position: usize) -> T {
         self.token(position)
+    }
+
+    fn tokens(&self, position: usize, num_tokens: usize) -> Vec<u8> {
+        self.bytes(position..self.len().min(position + num_tokens))
+            .to_vec()
     }
 }
 
@@ -185,6 +193,13 @@ impl<T: Token> SuffixText<T> for TextFile<T> {
         let mut bytes = [0; KEY_BYTES];
         self.read(position * T::WIDTH + depth, &mut bytes);
         mask_past_separator::<T>(u64::from_be_bytes(bytes))
+    }
+
+    fn tokens(&self, position: usize, num_tokens: usize) -> Vec<u8> {
+        let mut bytes = vec![0; num_tokens * T::WIDTH];
+        let read = self.read(position * T::WIDTH, &mut bytes);
+        bytes.truncate(read);
+        bytes
     }
 
     fn failure(&self) -> Option<io::Error> {

@@ -10,10 +10,8 @@ use crate::directory::{Directory, max_key_bytes};
 use crate::error::EngineError;
 use crate::fan_out::{FanOut, SATURATED, num_blocks, page_crc, ranks_per_block, ranks_per_page};
 use crate::files::ShardFiles;
-use crate::mapped::MappedFile;
-use crate::sidecar::fingerprint;
-use crate::suffix_array::{SuffixArray, pointer_width};
-use crate::text::Text;
+use crate::sidecar::{SAMPLED_TOKENS, fingerprint_of, sampling_step};
+use crate::suffix_array::pointer_width;
 use crate::token::Token;
 
 /// Consecutive ranks as they stand in the files.
@@ -95,6 +93,8 @@ pub(crate) struct TableFiles<'a, T, S> {
     sidecars: Option<SidecarFiles<T>>,
     num_ranks: usize,
     last: usize,
+    /// Positions at the ranks that the fingerprint looks at.
+    sampled: Vec<usize>,
 }
 
 impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
@@ -113,6 +113,7 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
             sidecars,
             num_ranks: 0,
             last: 0,
+            sampled: Vec::new(),
         })
     }
 
@@ -139,6 +140,11 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
         if let Some(sidecars) = &mut self.sidecars {
             sidecars.append(self.text, &ranks, self.num_ranks)?;
         }
+        let step = sampling_step(self.text.len());
+        let first = self.num_ranks.next_multiple_of(step);
+        let sampled = (first..self.num_ranks + ranks.len()).step_by(step);
+        self.sampled
+            .extend(sampled.map(|rank| ranks.position(rank - self.num_ranks)));
         self.num_ranks += ranks.len();
         self.last = ranks.position(ranks.len() - 1);
         self.text.failure().map_or(Ok(()), |error| {
@@ -150,12 +156,9 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
     pub(crate) fn publish(mut self) -> Result<(), EngineError> {
         assert_eq!(self.num_ranks, self.text.len(), "every position has a rank");
         if let Some(sidecars) = self.sidecars {
-            self.table.hand_over()?;
-            let text = Text::<T>::new(MappedFile::open(self.files.tokenized())?)?;
-            let table = MappedFile::open(self.table.beside().to_path_buf())?;
-            let table = SuffixArray::new(table, text.len(), T::WIDTH)?;
-            let (mut fan_out, mut directory) =
-                sidecars.finish(&self.files, text.len(), fingerprint(&text, &table))?;
+            let tokens = |&position: &usize| (position, self.text.tokens(position, SAMPLED_TOKENS));
+            let fingerprint = fingerprint_of(self.sampled.iter().map(tokens));
+            let (mut fan_out, mut directory) = sidecars.finish(&self.files, self.text.len(), fingerprint)?;
             // All three wait for the disk, so they wait together.
             thread::scope(|scope| {
                 let flushed = scope.spawn(|| fan_out.sync().and_then(|()| directory.sync()));
