@@ -16,6 +16,8 @@ from index_format.errors import PathNameError
 
 INDEX_MANIFEST = "index.json"
 SHARD_MANIFEST = "shard.json"
+# Beside the manifest, or where it will be, while the index is being built.
+BUILD_FILE = "build.json"
 TOKENIZER_FILE = "tokenizer.json"
 
 TOKENIZED = "tokenized.0"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from index_format.errors import IndexNotFoundError, ManifestError
-from index_format.layout import INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, shard_folder
+from index_format.layout import BUILD_FILE, INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, shard_folder
 
 FORMAT_VERSION = 1
 _TOKEN_WIDTHS = (1, 2, 4)
@@ -270,6 +270,10 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
+        if path.name == INDEX_MANIFEST and (path.parent / BUILD_FILE).exists():
+            raise IndexNotFoundError(
+                f"{path.parent}: an unfinished build; run the same command again to continue it"
+            ) from None
         raise IndexNotFoundError(
             f"{path}: not found; a finished index has this file, build one with 'headwater index build'"
         ) from None

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Self, assert_never
 
 from index_format.errors import TokenizerError
-from index_format.layout import TOKENIZER_FILE
+from index_format.layout import BUILD_FILE, TOKENIZER_FILE
 from index_format.manifest import write_durably
 from indexing.errors import OutputError, UnfinishedBuildError
 from indexing.plan import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer
 from indexing.sources import Corpus
 
-BUILD_FILE = "build.json"
 _FORMAT = 1
 _MOST_DIFFERENCES = 5
 # Fields of a plan that do not decide what is in the index, or are told in another way.

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from index_format.layout import INDEX_MANIFEST, TOKENIZER_FILE, shard_folder
+from index_format.layout import BUILD_FILE, INDEX_MANIFEST, TOKENIZER_FILE, shard_folder
 from index_format.manifest import flush_directory
-from indexing.build_journal import BUILD_FILE, BuildJournal
+from indexing.build_journal import BuildJournal
 from indexing.errors import (
     DiskFullError,
     EmptyCorpusError,

@@ -2,7 +2,7 @@
 
 import shutil
 
-from indexing.build_journal import BUILD_FILE
+from index_format.layout import BUILD_FILE
 from indexing.errors import OutputError
 from indexing.plan import BuildPlan
 from indexing.progress import Stages

@@ -9,11 +9,10 @@ import pytest
 import headwater
 import indexing
 from index_format.errors import IndexNotFoundError
-from index_format.layout import CORE_FILES, INDEX_MANIFEST, SIDECARS, shard_folder
+from index_format.layout import BUILD_FILE, CORE_FILES, INDEX_MANIFEST, SIDECARS, shard_folder
 from index_format.manifest import IndexManifest
 from index_format.removed_documents import load_removed
 from index_format.tokenizer import JsonTokenizer
-from indexing.build_journal import BUILD_FILE
 from indexing.errors import EmptyCorpusError, EngineKilledError, UnfinishedBuildError
 from indexing.living import add
 from indexing.living.add import add_documents

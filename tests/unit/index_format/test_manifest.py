@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from index_format.errors import IndexNotFoundError, ManifestError
-from index_format.layout import FAN_OUT, INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, TABLE, shard_folder
+from index_format.layout import BUILD_FILE, FAN_OUT, INDEX_MANIFEST, SHARD_MANIFEST, SIDECARS, TABLE, shard_folder
 from index_format.manifest import FileEntry, IndexManifest, ShardManifest, index_id_of
 from tests.tiny_index import write_index
 
@@ -45,6 +45,15 @@ def test_fields_of_a_changed_index_are_written_only_once_they_say_something(inde
 def test_a_directory_without_manifest_is_no_index(tmp_path):
     with pytest.raises(IndexNotFoundError, match="headwater index build"):
         IndexManifest.load(tmp_path)
+
+
+def test_a_build_that_has_not_ended_is_told_from_no_index(tmp_path):
+    (tmp_path / BUILD_FILE).touch()
+    with pytest.raises(IndexNotFoundError, match=r"an unfinished build; run the same command again to continue it$"):
+        IndexManifest.load(tmp_path)
+    (tmp_path / shard_folder(0)).mkdir()
+    with pytest.raises(IndexNotFoundError, match=r"shard\.json: not found"):
+        ShardManifest.load(tmp_path / shard_folder(0))
 
 
 @pytest.mark.parametrize(

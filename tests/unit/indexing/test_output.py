@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import indexing.output
-from indexing.build_journal import BUILD_FILE, BuildJournal
+from index_format.layout import BUILD_FILE
+from indexing.build_journal import BuildJournal
 from indexing.errors import (
     DiskFullError,
     EmptyCorpusError,
