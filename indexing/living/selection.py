@@ -18,6 +18,8 @@ from indexing.errors import PlanError
 _PLACE_FIELDS = ("path", "linenum")
 _IN_METADATA = "metadata."
 _MISSING = object()
+# Fields that an error names, and that are looked for: metadata may have a field for every document.
+_MOST_FIELDS = 20
 _ID = re.compile(r"(?:(?P<corpus>.*):)?(?P<shard>[0-9]{1,9}):(?P<number>[0-9]{1,18})", re.DOTALL)
 
 
@@ -46,13 +48,19 @@ class Condition:
 
     def holds(self, line: Mapping[str, Any]) -> bool:
         """Says whether a parsed metadata line meets the condition."""
-        if self.field in _PLACE_FIELDS:
-            found = line.get(self.field, _MISSING)
-        else:
-            found = _look_up(line.get("metadata"), self.field.removeprefix(_IN_METADATA))
+        found = self._found(line)
         if found is _MISSING:
             return False
         return found == self.value if isinstance(found, str) else json.dumps(found) == self.value
+
+    def has_field(self, line: Mapping[str, Any]) -> bool:
+        """Says whether a parsed metadata line has the field, whatever its value."""
+        return self._found(line) is not _MISSING
+
+    def _found(self, line: Mapping[str, Any]) -> Any:
+        if self.field in _PLACE_FIELDS:
+            return line.get(self.field, _MISSING)
+        return _look_up(line.get("metadata"), self.field.removeprefix(_IN_METADATA))
 
 
 def _look_up(value: Any, name: str) -> Any:
@@ -101,19 +109,70 @@ def documents_where(
     """Returns the documents of each shard whose metadata meets all of ``conditions``; ``read`` is told bytes read.
 
     Raises:
-        PlanError: a shard has no metadata, or a line of it is no JSON object.
+        PlanError: a shard has no metadata, a line of it is no JSON object, or no document has one of the fields.
     Cost: every metadata line is parsed.
     """
-    return [_shard_documents(directory / shard_folder(shard.shard), shard, conditions, read) for shard in shards]
+    fields = _SeenFields(conditions)
+    found = [
+        _shard_documents(directory / shard_folder(shard.shard), shard, conditions, fields, read) for shard in shards
+    ]
+    fields.check(directory)
+    return found
+
+
+class _SeenFields:
+    """Which fields of conditions no line has had so far, and the fields that lines have instead."""
+
+    def __init__(self, conditions: Sequence[Condition]):
+        self._unseen = list(conditions)
+        self._there: dict[str, None] = dict.fromkeys(_PLACE_FIELDS)
+
+    def note(self, line: Mapping[str, Any]) -> None:
+        """Takes note of a parsed metadata line."""
+        if not self._unseen:
+            return
+        self._unseen = [condition for condition in self._unseen if not condition.has_field(line)]
+        for name in _names(line.get("metadata")):
+            if len(self._there) > _MOST_FIELDS:
+                break
+            self._there[name] = None
+
+    def check(self, directory: Path) -> None:
+        """Checks that every field was there.
+
+        Raises:
+            PlanError: one was not; it names those that were.
+        """
+        if self._unseen:
+            there = list(self._there)
+            more = ", ..." if len(there) > _MOST_FIELDS else ""
+            raise PlanError(
+                f"{directory}: no document has a field {self._unseen[0].field!r}, "
+                f"found {', '.join(there[:_MOST_FIELDS])}{more}"
+            )
+
+
+def _names(value: Any, before: str = "") -> Iterator[str]:
+    """Yields the names of all fields of an object, with dots where they are inside others."""
+    if not isinstance(value, Mapping):
+        return
+    for name, inner in value.items():
+        yield before + name
+        yield from _names(inner, f"{before}{name}.")
 
 
 def _shard_documents(
-    folder: Path, shard: ShardManifest, conditions: Sequence[Condition], read: Callable[[int], None]
+    folder: Path,
+    shard: ShardManifest,
+    conditions: Sequence[Condition],
+    fields: _SeenFields,
+    read: Callable[[int], None],
 ) -> DocumentNumbers:
     if METADATA not in shard.files:
         raise PlanError(f"{folder}: the shard has no metadata, so documents can be named by their ids only")
     numbers = array("Q")
     for number, line in _lines(folder / METADATA, read):
+        fields.note(line)
         if all(condition.holds(line) for condition in conditions):
             numbers.append(number)
     return _ascending(numbers)

@@ -93,6 +93,30 @@ def test_documents_are_found_by_conditions_that_all_hold(tmp_path: Path, shards:
     assert where("path=part-0.jsonl", "linenum=3") == [[], []]
 
 
+def test_a_field_that_no_document_has_is_an_error_that_names_those_there(
+    tmp_path: Path, shards: list[ShardManifest]
+) -> None:
+    write_metadata(tmp_path, 1, {"a": {"b": 1}, "x": 2})
+
+    def where(*written: str) -> list[list[int]]:
+        return as_lists(documents_where(tmp_path, shards, [Condition.parse(one) for one in written]))
+
+    assert where("source=nowhere", "x=9") == [[], []]  # each is somewhere, though not in every document
+    with pytest.raises(PlanError, match=r": no document has a field 'sorce', found path, linenum, source, a, a\.b, x$"):
+        where("x=2", "sorce=tiny")
+    with pytest.raises(PlanError, match=r"no document has a field 'metadata\.path', found"):
+        where("metadata.path=part-0.jsonl")
+    write_metadata(tmp_path, 1, {f"field {number}": number for number in range(100)})
+    with pytest.raises(PlanError, match=r"found path, linenum, source, field 0, .*, field 16, \.\.\.$"):
+        where("sorce=tiny")
+
+
+def write_metadata(directory: Path, shard: int, metadata: dict[str, object]) -> None:
+    """Gives a shard of one document this metadata."""
+    line = {"path": "a.jsonl", "linenum": 0, "metadata": metadata}
+    (directory / shard_folder(shard) / METADATA).write_text(json.dumps(line) + "\n")
+
+
 def test_a_metadata_line_that_is_none_is_named(tmp_path: Path, shards: list[ShardManifest]) -> None:
     path = tmp_path / shard_folder(1) / METADATA
     for content, message in (
