@@ -24,17 +24,19 @@ _SOURCE_WIDTH = 60
 def print_build(place: str, manifest: IndexManifest, report: BuildReport, *, as_json: bool) -> None:
     """Prints what a build did."""
     seconds = sum(taken for _, taken in report.stage_seconds)
-    rate = report.num_tokens / seconds if seconds else 0.0
+    # What earlier attempts did is among the tokens, and their time is not known.
+    rate = None if report.continued else report.num_tokens / seconds if seconds else 0.0
     if as_json:
         summary = {"directory": place, "index_id": manifest.index_id, **asdict(report)}
         summary |= {"stage_seconds": dict(report.stage_seconds), "seconds": seconds, "tokens_per_second": rate}
         click.echo(json.dumps(summary))
         return
     skipped = f"{plural(report.skipped_bad, 'bad line')}, {plural(report.skipped_empty, 'empty document')}"
-    click.echo(f"{place}: index {manifest.index_id} built in {format_seconds(seconds)}")
+    how = "finished, after an interruption," if report.continued else "built"
+    click.echo(f"{place}: index {manifest.index_id} {how} in {format_seconds(seconds)}")
     shards = plural(manifest.num_shards, "shard")
     click.echo(f"  documents  {report.num_documents:,} in {shards} (skipped: {skipped})")
-    click.echo(f"  tokens     {report.num_tokens:,}, {rate:,.0f} a second")
+    click.echo(f"  tokens     {report.num_tokens:,}" + ("" if rate is None else f", {rate:,.0f} a second"))
     click.echo(
         f"  size       {format_bytes(report.text_bytes)} of text, {format_bytes(report.index_bytes)} of index, "
         f"{format_bytes(report.temporary_bytes)} of temporary files at the most"

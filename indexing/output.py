@@ -41,12 +41,16 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BuildDirectory:
-    """Where a build writes: shards from ``first_shard`` on in the directory of the index, and a folder for the rest."""
+    """Where a build writes: shards from ``first_shard`` on in the directory of the index, and a folder for the rest.
 
-    def __init__(self, path: Path, work: Path, journal: BuildJournal, first_shard: int = 0):
+    ``continued`` says whether an earlier attempt began the build.
+    """
+
+    def __init__(self, path: Path, work: Path, journal: BuildJournal, first_shard: int = 0, *, continued: bool = False):
         self.path = path
         self.work = work
         self.journal = journal
+        self.continued = continued
         self._first_shard = first_shard
 
     @property
@@ -256,7 +260,8 @@ def _begin(
     else:
         found = BuildJournal.load(path)
     journal = asked if found is None else found.continued_by(asked, path)
-    build = BuildDirectory(path, work_folder(path, work_dir, journal), journal, first_shard)
+    work = work_folder(path, work_dir, journal)
+    build = BuildDirectory(path, work, journal, first_shard, continued=found is not None)
     if journal != found:
         journal.save(path)
     build.make_work()
@@ -274,7 +279,7 @@ def _published(path: Path, asked: BuildJournal, work_dir: Path | None) -> BuildD
         journal = found.continued_by(asked, path)
     except UnfinishedBuildError as error:
         raise _holds_an_index(path) from error
-    return BuildDirectory(path, work_folder(path, work_dir, journal), journal)
+    return BuildDirectory(path, work_folder(path, work_dir, journal), journal, continued=True)
 
 
 def _holds_an_index(path: Path) -> OutputError:

@@ -49,7 +49,8 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
         directory.finish()
         index_bytes = tree_bytes(plan.output)
         remove_local(plan)
-    stages.finish(report_of(manifest, TokenizedCorpus.from_json(written["corpus"]), index_bytes, stages))
+    tokenized = TokenizedCorpus.from_json(written["corpus"])
+    stages.finish(report_of(manifest, tokenized, index_bytes, stages, continued=directory.continued))
     return manifest
 
 

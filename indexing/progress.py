@@ -24,6 +24,7 @@ class BuildReport:
         sources: What each source file gave, in reading order.
         stage_seconds: One entry a stage, in order; of this attempt, if others were interrupted.
         notes: What was noted.
+        continued: Whether it went on with an attempt that was interrupted, so that not all took place in these seconds.
     """
 
     num_documents: int
@@ -36,6 +37,7 @@ class BuildReport:
     sources: tuple[SourceCounts, ...]
     stage_seconds: tuple[tuple[str, float], ...]
     notes: tuple[str, ...]
+    continued: bool = False
 
 
 class Progress(Protocol):

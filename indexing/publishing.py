@@ -52,7 +52,9 @@ def publish_index(
     return manifest
 
 
-def report_of(manifest: IndexManifest, corpus: TokenizedCorpus, index_bytes: int, stages: Stages) -> BuildReport:
+def report_of(
+    manifest: IndexManifest, corpus: TokenizedCorpus, index_bytes: int, stages: Stages, *, continued: bool
+) -> BuildReport:
     """Returns what a build did."""
     return BuildReport(
         num_documents=manifest.num_documents,
@@ -65,6 +67,7 @@ def report_of(manifest: IndexManifest, corpus: TokenizedCorpus, index_bytes: int
         sources=corpus.sources,
         stage_seconds=stages.seconds,
         notes=stages.notes,
+        continued=continued,
     )
 
 

@@ -1,5 +1,15 @@
-from headwater.index_report import source_lines
+import json
+from dataclasses import replace
+
+import pytest
+
+from headwater.index_report import print_build, source_lines
+from index_format.manifest import IndexManifest
+from indexing import BuildReport
 from indexing.chunks import SourceCounts
+
+MANIFEST = IndexManifest(1, "abc", 1, 1, 5000, 10, "bytes", "", 256, "", "", "headwater")
+REPORT = BuildReport(10, 5000, 4990, 60_000, 0, 0, 0, (), (("sort", 2.0), ("merge", 0.5)), ())
 
 
 def counts(name: str, num_documents: int = 1, skipped_bad: int = 0) -> SourceCounts:
@@ -27,3 +37,21 @@ def test_of_many_sources_the_rest_is_summed_up() -> None:
 def test_the_name_of_a_source_moves_no_cursor() -> None:
     (_, line) = source_lines([counts("a\x1b[2Jb.jsonl", skipped_bad=1)])
     assert "\x1b" not in line
+
+
+def test_the_rate_of_a_build_is_over_all_its_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    print_build("out", MANIFEST, REPORT, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "out: index abc built in 2.5 s"
+    assert lines[2] == "  tokens     5,000, 2,000 a second"
+
+
+def test_a_build_that_went_on_has_no_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    report = replace(REPORT, continued=True)
+    print_build("out", MANIFEST, report, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "out: index abc finished, after an interruption, in 2.5 s"
+    assert lines[2] == "  tokens     5,000"
+    print_build("out", MANIFEST, report, as_json=True)
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["continued"], summary["tokens_per_second"], summary["seconds"]) == (True, None, 2.5)

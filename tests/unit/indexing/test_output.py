@@ -28,6 +28,7 @@ def fill(
     """Builds in ``path``: publishes, or raises ``error``, after a unit was finished if so wished. Returns the notes."""
     notes: list[str] = []
     with build_directory(path, asked, notes.append) as build:
+        assert not build.continued
         folder = build.shard(0)
         if unit:
             finish_a_unit(build.chunk(0))
@@ -73,6 +74,7 @@ def test_what_was_finished_is_kept_and_found_again(tmp_path: Path, error: BaseEx
     assert names(tmp_path / "index") == ["build.json", "shard_00000", "work"]
     notes: list[str] = []
     with build_directory(tmp_path / "index", replace(ASKED, build_id="other"), notes.append) as build:
+        assert build.continued
         assert build.journal == ASKED
         assert (build.chunk(0) / "chunk.json").exists()
         (tmp_path / "index" / "index.json").write_bytes(b"{}")
@@ -141,6 +143,7 @@ def test_a_build_that_ended_between_publishing_and_clearing_up_is_cleared_up(tmp
     (tmp_path / "index.json").write_bytes(b"{}")
     with build_directory(tmp_path, ASKED, print) as build:
         assert build.is_published
+        assert build.continued
         build.finish()
     assert names(tmp_path) == ["index.json", "shard_00000"]
 
