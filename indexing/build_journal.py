@@ -41,12 +41,14 @@ class BuildJournal:
         options: Every choice that decides the bytes, by name.
         sources: Size and mark of each file by its name in the index, in reading order.
         written: What the shards hold, as soon as they are assembled (see `written_corpus`).
+        uploaded: The index that went to storage, as soon as it is there (see `uploading`); what is here has to go.
     """
 
     build_id: str
     options: Mapping[str, Any]
     sources: Mapping[str, tuple[int, str]]
     written: Mapping[str, Any] | None = None
+    uploaded: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, plan: BuildPlan, corpus: Corpus) -> Self:
@@ -86,7 +88,7 @@ class BuildJournal:
                 f"{path}: not the journal of an unfinished build that this version reads; --fresh begins anew"
             )
         sources = {name: (size, mark) for name, size, mark in raw["sources"]}
-        return cls(raw["build_id"], raw["options"], sources, raw["written"])
+        return cls(raw["build_id"], raw["options"], sources, raw["written"], raw.get("uploaded"))
 
     @property
     def trains_tokenizer(self) -> bool:
@@ -102,6 +104,7 @@ class BuildJournal:
             "options": self.options,
             "sources": sources,
             "written": self.written,
+            "uploaded": self.uploaded,
         }
         write_durably(directory / BUILD_FILE, json.dumps(content).encode() + b"\n")
 

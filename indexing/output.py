@@ -68,6 +68,11 @@ class BuildDirectory:
         self.journal = replace(self.journal, written=written)
         self.journal.save(self.path)
 
+    def note_uploaded(self, uploaded: Mapping[str, Any]) -> None:
+        """Keeps in the journal that the index is on storage: from then on all that is here has to go."""
+        self.journal = replace(self.journal, uploaded=uploaded)
+        self.journal.save(self.path)
+
     def chunk(self, number: int) -> Path:
         """Returns where the chunk of a split is or will be."""
         return self.work / _CHUNKS / f"{number:05d}"
@@ -95,11 +100,21 @@ class BuildDirectory:
         """Removes what shards have been assembled of."""
         shutil.rmtree(self.work / _CHUNKS, ignore_errors=True)
 
+    def remove_work(self) -> None:
+        """Removes the temporary files."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
     def finish(self) -> None:
         """Removes all that is not of the index, once it is published: the journal last."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        self.remove_work()
         (self.path / BUILD_FILE).unlink(missing_ok=True)
         flush_directory(self.path)
+
+    def remove_index(self) -> None:
+        """Removes the index and all else that the build made, the journal last; nothing that somebody put beside it."""
+        (self.path / INDEX_MANIFEST).unlink(missing_ok=True)  # first: what is half removed is no index
+        flush_directory(self.path)
+        self.discard()
 
     def has_work(self) -> bool:
         """Says whether something was finished that is worth going on from."""

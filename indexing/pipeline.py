@@ -5,14 +5,13 @@ from index_format.manifest import IndexManifest
 from indexing.budget import check_before_start, check_tokenizer, memory_budget
 from indexing.build_journal import BuildJournal
 from indexing.building import Building, finish_shards, kept_tokenizer, write_corpus
-from indexing.disk_needs import tree_bytes
 from indexing.output import build_directory
 from indexing.plan import BuildPlan
 from indexing.progress import Progress, SilentProgress, Stages
 from indexing.publishing import publish_index, report_of
 from indexing.sources import Corpus, find_corpus
 from indexing.tokenizing import token_width
-from indexing.uploading import check_place, remove_local, upload
+from indexing.uploading import check_place, clear_up, remove_folder, uploaded_index
 from indexing.workers import task_runner
 from indexing.written_corpus import TokenizedCorpus
 
@@ -36,19 +35,19 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
     stages.tell(f"probably at least: {needs.describe()}")
     asked = BuildJournal.of(plan, corpus)
     with build_directory(plan.output, asked, stages.note, work_dir=plan.work_dir, fresh=plan.fresh) as directory:
-        if directory.is_published:
+        if (uploaded := uploaded_index(plan, directory)) is not None:
+            manifest = uploaded
+        elif directory.is_published:
             manifest = IndexManifest.load(plan.output)
         else:
             with task_runner(plan, corpus, stages.note) as runner:
                 budget_bytes = plan.memory_bytes or runner.memory_bytes
                 building = Building(directory, runner, stages, budget_bytes, plan.threads, plan.parts, plan.accelerate)
                 manifest = _build(plan, corpus, building)
-        upload(plan, stages)
         written = directory.journal.written
         assert written is not None, "an index is published after it was written"
-        directory.finish()
-        index_bytes = tree_bytes(plan.output)
-        remove_local(plan)
+        index_bytes = clear_up(plan, directory, manifest, stages)
+    remove_folder(plan)
     tokenized = TokenizedCorpus.from_json(written["corpus"])
     stages.finish(report_of(manifest, tokenized, index_bytes, stages, continued=directory.continued))
     return manifest
