@@ -16,7 +16,7 @@ const DEALT_BYTES: usize = 2;
 const BUCKETS: usize = 1 << (8 * DEALT_BYTES);
 
 /// Positions in a bucket that are dealt out again.
-const LARGE: usize = 1 << 18;
+const LARGE: usize = 1 << 16;
 
 /// Positions that a bucket may hold when it is sorted.
 const MOST_IN_A_BUCKET: usize = 1 << 19;
