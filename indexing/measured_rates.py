@@ -31,17 +31,17 @@ class Rates:
 
 
 MEASURED_RATES = Rates(
-    tokenize=0.6e6,
-    sort=5.0e6,
-    merge=2.5e6,
-    merge_duplicates=1.7e6,
+    tokenize=1.8e6,
+    sort=11.0e6,
+    merge=16.0e6,
+    merge_duplicates=19.0e6,
     merge_text_reads=0.25,
     hash_bytes=1.2e9,
     disk_bytes=1.0e9,
     disk_reads=100_000,
     measured_on=(
-        "a core of a virtual machine: tokenize is the Llama-2 tokenizer on long documents, checksums are of 60 MB in "
-        "the page cache; sort is what 298 million tokens of 2 bytes took with their sidecars; assumed are merge (half "
-        "the rate of sorting, 1.5 times slower with duplicates), its reads of the text, and the disk, a local NVMe"
+        "a core of a virtual machine, the shared corpus of 29.8 million tokens: tokenize as a whole task with the "
+        "dolma2 tokenizer, sort and merge of 4 parts with sidecars and two-byte tokens ('python -m bench build'), "
+        "checksums in the page cache; assumed are the merge's reads of the text and the disk, a local NVMe"
     ),
 )
