@@ -77,7 +77,7 @@ class GrowingText:
     def _ids(self, width: int, seed: int) -> npt.NDArray[np.unsignedinteger]:
         """Returns the id of each token of the corpus."""
         separator = _SEPARATORS[2]
-        ids = np.arange(separator + 1, dtype=_TOKEN_TYPES[width])
+        ids: npt.NDArray[np.unsignedinteger] = np.arange(separator + 1).astype(_TOKEN_TYPES[width])
         if width == 4:
             ids[:separator] = np.random.default_rng(seed).permutation(_WIDE_VOCABULARY)[:separator]
             ids[separator] = _SEPARATORS[width]
