@@ -22,7 +22,7 @@ _WALK_TOKENS = 8_192
 # Entries of the vocabulary of dolma2.
 _WIDE_VOCABULARY = 100_278
 _SEPARATORS = {2: 0xFFFF, 4: 0xFFFF_FFFF}
-_TOKEN_TYPES = {2: np.dtype("<u2"), 4: np.dtype("<u4")}
+_TOKEN_TYPES: dict[int, np.dtype[np.unsignedinteger]] = {2: np.dtype("<u2"), 4: np.dtype("<u4")}
 
 
 class GrowingText:
