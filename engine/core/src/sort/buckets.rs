@@ -18,14 +18,14 @@ const BUCKETS: usize = 1 << (8 * DEALT_BYTES);
 /// Positions in a bucket that are dealt out again.
 const LARGE: usize = 1 << 16;
 
-/// Positions that a bucket may hold when it is sorted.
+/// Positions that a bucket may hold when it is sorted, whatever their share of the part.
 const MOST_IN_A_BUCKET: usize = 1 << 19;
 
 /// Positions that one task sorts, at least, unless they are the last.
 const TASK_POSITIONS: usize = 1 << 15;
 
 /// How often a bucket is dealt out again, at most.
-const MOST_LEVELS: usize = 8;
+const MOST_LEVELS: usize = 16;
 
 /// Positions whose suffixes agree in some bytes.
 #[derive(Clone, Debug)]
@@ -83,9 +83,11 @@ impl Buckets {
             }
         });
         let buckets = level.split(positions.as_mut_slice(), text, 0, &ends);
+        // Each takes 32 bytes to sort: half a byte a token.
+        let most_in_a_bucket = MOST_IN_A_BUCKET.max(text.len() / 64);
         if buckets
             .iter()
-            .any(|bucket| bucket.depth.is_some() && bucket.places.len() > MOST_IN_A_BUCKET)
+            .any(|bucket| bucket.depth.is_some() && bucket.places.len() > most_in_a_bucket)
         {
             return Ok(None);
         }
