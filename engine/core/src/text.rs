@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
-use crate::token::Token;
+use crate::token::{Token, holds_separator};
 
 /// The mapped tokens of a shard; position i is token i, separators included.
 #[derive(Debug)]
@@ -143,13 +143,4 @@ pub(crate) enum Agreement {
     Until(usize),
     /// They agree up to a separator, past which nothing is compared.
     ToSeparator,
-}
-
-/// Whether one of the tokens in eight bytes is the separator, all of whose bits are set.
-#[inline]
-fn holds_separator<T: Token>(word: u64) -> bool {
-    let lowest_bits = u64::MAX / u64::from(T::SEPARATOR);
-    let highest_bits = lowest_bits << (8 * T::WIDTH - 1);
-    let unset = !word;
-    unset.wrapping_sub(lowest_bits) & !unset & highest_bits != 0
 }

@@ -112,6 +112,15 @@ impl_token!(u8, U8);
 impl_token!(u16, U16);
 impl_token!(u32, U32);
 
+/// Whether one of the tokens in eight bytes is the separator, all of whose bits are set.
+#[inline]
+pub(crate) fn holds_separator<T: Token>(word: u64) -> bool {
+    let lowest_bits = u64::MAX / u64::from(T::SEPARATOR);
+    let highest_bits = lowest_bits << (8 * T::WIDTH - 1);
+    let unset = !word;
+    unset.wrapping_sub(lowest_bits) & !unset & highest_bits != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

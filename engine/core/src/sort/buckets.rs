@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rayon::prelude::*;
 use zerocopy::FromBytes;
 
-use super::part_text::{PartText, holds_separator};
+use super::part_text::PartText;
 use crate::huge_buffer::HugeBuffer;
-use crate::token::Token;
+use crate::token::{Token, holds_separator};
 
 /// Bytes that positions are dealt out by at a time, and the buckets that makes.
 const DEALT_BYTES: usize = 2;
@@ -44,7 +44,7 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket ascend. Returns `None` if too many suffixes
+    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket whose suffixes are equal ascend. Returns `None` if too many suffixes
     /// begin alike: comparing them would take too long, and too much memory.
     pub(crate) fn deal<T: Token>(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Option<Self>> {
         let num_positions = kept.iter().map(ExactSizeIterator::len).sum();
@@ -83,8 +83,8 @@ impl Buckets {
             }
         });
         let buckets = level.split(positions.as_mut_slice(), text, 0, &ends);
-        // Each takes 32 bytes to sort: half a byte a token.
-        let most_in_a_bucket = MOST_IN_A_BUCKET.max(text.len() / 64);
+        // Each suffix of a bucket takes 32 bytes while it is sorted: a byte a token, over all threads.
+        let most_in_a_bucket = MOST_IN_A_BUCKET.max(text.len() / (32 * rayon::current_num_threads()));
         if buckets
             .iter()
             .any(|bucket| bucket.depth.is_some() && bucket.places.len() > most_in_a_bucket)
@@ -182,6 +182,9 @@ impl<T: Token> Level<T> {
             let kept = word >> (64 - 8 * (next_depth - depth)) << (64 - 8 * (next_depth - depth));
             holds_separator::<T>(kept)
         };
+        if ends_in_separator {
+            positions.sort_unstable();
+        }
         if ends_in_separator || positions.len() <= LARGE || next.number >= MOST_LEVELS {
             let places = first..first + positions.len();
             let depth = (!ends_in_separator).then_some(next_depth);
@@ -196,26 +199,39 @@ impl<T: Token> Level<T> {
             }];
         }
         // The text is looked at once: it costs more than anything else here.
-        let dealt: Vec<(u32, u16)> = positions
+        let digits = positions
             .iter()
-            .map(|&position| (position, next.digit(text, position as usize)))
-            .collect();
-        let mut counts = vec![vec![0; BUCKETS]];
-        for &(_, digit) in &dealt {
-            counts[0][usize::from(digit)] += 1;
-        }
-        let ends = to_starts(&mut counts);
-        for &(position, digit) in &dealt {
-            let to = &mut counts[0][usize::from(digit)];
-            positions[*to as usize] = position;
-            *to += 1;
-        }
-        drop(dealt);
+            .map(|&position| next.digit(text, position as usize));
+        let ends = deal_in_place(positions, digits.collect());
         next.split(positions, text, first, &ends)
     }
 }
 
-/// Returns how many suffixes of a part may begin with the same two bytes: as many as can be dealt out again in a byte a token.
+/// Brings positions into the order of their digits, not of one another, and returns where those with each digit end.
+///
+/// In place: all threads deal at once, and the digits alone are up to two bytes for each token in a large bucket.
+fn deal_in_place(positions: &mut [u32], mut digits: Vec<u16>) -> Vec<u32> {
+    let mut counts = vec![vec![0; BUCKETS]];
+    for &digit in &digits {
+        counts[0][usize::from(digit)] += 1;
+    }
+    let ends = to_starts(&mut counts);
+    let [next] = &mut counts[..] else {
+        unreachable!("there is one share");
+    };
+    for (bucket, &end) in ends.iter().enumerate() {
+        while next[bucket] < end {
+            let at = next[bucket] as usize;
+            let to = &mut next[usize::from(digits[at])];
+            positions.swap(at, *to as usize);
+            digits.swap(at, *to as usize);
+            *to += 1;
+        }
+    }
+    ends
+}
+
+/// Returns how many suffixes of a part may begin with the same two bytes.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "a part has fewer than 2^32 positions"

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::part_text::{Agreed, KEY_BYTES, holds_separator};
+use super::part_text::{Agreed, KEY_BYTES};
 use super::passages::Passages;
 use super::ranked::{Entry, LONGEST, TO_SEPARATOR};
 use super::run_file::{Record, RunReader};
@@ -15,7 +15,7 @@ use super::suffix_text::SuffixText;
 use super::table_files::Packed;
 use crate::address::to_usize;
 use crate::error::EngineError;
-use crate::token::Token;
+use crate::token::{Token, holds_separator};
 
 /// The LCP of suffixes that are equal up to a separator: longer than any other.
 const EQUAL: u32 = u32::MAX;

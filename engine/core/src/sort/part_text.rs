@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use rayon::prelude::*;
 
 use crate::huge_buffer::HugeBuffer;
-use crate::token::Token;
+use crate::token::{Token, holds_separator};
 
 /// Bytes of a suffix that are compared at once.
 pub(crate) const KEY_BYTES: usize = 8;
@@ -236,15 +236,6 @@ fn is_equal_without_separator<T: Token>(a: &[u8; BLOCK_BYTES], b: &[u8; BLOCK_BY
         && !a
             .chunks_exact(T::WIDTH)
             .fold(false, |any, token| any | T::read(token).is_separator())
-}
-
-/// Whether one of the tokens in eight bytes is the separator, all of whose bits are set.
-#[inline]
-pub(crate) fn holds_separator<T: Token>(word: u64) -> bool {
-    let lowest_bits = u64::MAX / u64::from(T::SEPARATOR);
-    let highest_bits = lowest_bits << (8 * T::WIDTH - 1);
-    let unset = !word;
-    unset.wrapping_sub(lowest_bits) & !unset & highest_bits != 0
 }
 
 /// Returns eight bytes of a text, in order, with zeros behind their first separator.

@@ -2,6 +2,7 @@
 
 use super::part_text::PartText;
 use super::suffix_text::SuffixText;
+use crate::fan_out::SATURATED;
 use crate::token::Token;
 
 /// The LCP of suffixes that are equal up to a separator.
@@ -37,6 +38,19 @@ impl<T: Token> Entry<T> {
     /// What is not known yet: see [`Ranked::join`].
     pub(crate) fn unknown() -> Self {
         Self::new(0, T::separator())
+    }
+
+    /// Returns the LCP as the fan-out has it, and the branching token in sort order.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "at most 255")]
+    pub(crate) fn record(self) -> (u8, T) {
+        let lcp = usize::from(self.lcp).min(SATURATED);
+        let branch = if lcp == SATURATED {
+            T::separator()
+        } else {
+            self.branch
+        };
+        (lcp as u8, branch.sort_key())
     }
 
     /// Returns the entry of a suffix with the key `next`, behind one with `key`, both at `depth` bytes.

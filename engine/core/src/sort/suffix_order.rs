@@ -11,10 +11,10 @@ use std::ops::Range;
 
 use super::copies::Copies;
 use super::induced::Patience;
-use super::part_text::{Agreed, KEY_BYTES, PartText, holds_separator};
+use super::part_text::{Agreed, KEY_BYTES, PartText};
 use super::passages::Passages;
 use super::ranked::{Entry, Ranked};
-use crate::token::Token;
+use crate::token::{Token, holds_separator};
 
 /// A key and a position: numbers that order by the key, then by the position.
 type Item = u128;

@@ -3,12 +3,12 @@
 use std::thread;
 
 use super::output::{Output, flush_folder, remove_if_present};
-use super::ranked::{Entry, LONGEST, Ranked};
+use super::ranked::{Entry, Ranked};
 use super::suffix_text::SuffixText;
 use crate::address::{PAGE_BYTES, to_usize};
 use crate::directory::{Directory, max_key_bytes};
 use crate::error::EngineError;
-use crate::fan_out::{FanOut, SATURATED, num_blocks, page_crc, ranks_per_block, ranks_per_page};
+use crate::fan_out::{FanOut, num_blocks, page_crc, ranks_per_block, ranks_per_page};
 use crate::files::ShardFiles;
 use crate::sidecar::{SAMPLED_TOKENS, fingerprint_of, sampling_step};
 use crate::suffix_array::pointer_width;
@@ -36,23 +36,16 @@ impl<T: Token> Packed<T> {
     }
 
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "at most 255")]
     pub(crate) fn push(&mut self, position: u64, entry: Entry<T>) {
         let offset = position * T::WIDTH as u64;
         self.entries
             .extend_from_slice(&offset.to_le_bytes()[..self.pointer_width]);
-        let lcp = usize::from(entry.lcp).min(SATURATED);
-        self.lcps.push(lcp as u8);
-        let branch = if lcp == SATURATED {
-            T::separator()
-        } else {
-            entry.branch
-        };
-        self.branches.push(branch.sort_key());
+        let (lcp, branch) = entry.record();
+        self.lcps.push(lcp);
+        self.branches.push(branch);
     }
 
     /// Returns the ranks of the only part of a shard.
-    #[allow(clippy::cast_possible_truncation, reason = "at most 255")]
     pub(crate) fn from_ranked(ranked: &Ranked<T>, num_tokens: usize) -> Self {
         let pointer_width = pointer_width((num_tokens * T::WIDTH) as u64);
         // Each entry is written with the zeros above it, over which the next one is.
@@ -62,13 +55,10 @@ impl<T: Token> Packed<T> {
             entries[at * pointer_width..][..8].copy_from_slice(&offset.to_le_bytes());
         }
         entries.truncate(ranked.len() * pointer_width);
-        let saturated = SATURATED as u16;
-        let branch =
-            |(&lcp, &branch): (&u16, &T)| if lcp < saturated { branch } else { T::separator() }.sort_key();
         Self {
             entries,
-            lcps: ranked.lcps.iter().map(|&lcp| lcp.min(saturated) as u8).collect(),
-            branches: ranked.lcps.iter().zip(&ranked.branches).map(branch).collect(),
+            lcps: ranked.iter().map(|(_, entry)| entry.record().0).collect(),
+            branches: ranked.iter().map(|(_, entry)| entry.record().1).collect(),
             pointer_width,
         }
     }
@@ -122,20 +112,13 @@ impl<'a, T: Token, S: SuffixText<T>> TableFiles<'a, T, S> {
         if ranks.len() == 0 {
             return Ok(());
         }
-        if self.num_ranks > 0 {
-            let entry = self.text.entry(self.last, ranks.position(0));
-            let lcp = usize::from(entry.lcp).min(SATURATED);
-            ranks.lcps[0] = u8::try_from(lcp).expect("at most 255");
-            ranks.branches[0] = if lcp == SATURATED {
-                T::separator()
-            } else {
-                entry.branch
-            }
-            .sort_key();
+        let first = ranks.position(0);
+        let entry = if self.num_ranks > 0 {
+            self.text.entry(self.last, first)
         } else {
-            ranks.lcps[0] = 0;
-            ranks.branches[0] = self.text.token(ranks.position(0)).sort_key();
-        }
+            Entry::new(0, self.text.token(first))
+        };
+        (ranks.lcps[0], ranks.branches[0]) = entry.record();
         self.table.write(&ranks.entries)?;
         if let Some(sidecars) = &mut self.sidecars {
             sidecars.append(self.text, &ranks, self.num_ranks)?;
@@ -265,5 +248,3 @@ impl<T: Token> SidecarFiles<T> {
         Ok((self.fan_out, directory))
     }
 }
-
-const _: () = assert!(SATURATED < LONGEST as usize);
