@@ -44,8 +44,10 @@ class TerminalProgress:
         self._task = self._bars.add_task(stage, total=total, unit=unit)
 
     def advanced(self, amount: int) -> None:
-        """Moves the bar."""
-        if self._task is not None:
+        """Moves the bar; the rate counts anew where it moves back."""
+        if amount < 0:
+            self.found_done(amount)
+        elif self._task is not None:
             self._bars.advance(self._task, amount)
 
     def found_done(self, amount: int) -> None:
@@ -91,7 +93,7 @@ class PlainProgress:
         """Prints how far it is, if the last line is old enough."""
         self._done += amount
         now = monotonic()
-        if now - self._last_line < _SECONDS_BETWEEN_LINES or not self._done:
+        if now - self._last_line < _SECONDS_BETWEEN_LINES or self._done <= 0:
             return
         self._last_line = now
         rate = self._done / (now - self._started)

@@ -1,6 +1,6 @@
 """Assembles the core files of a shard, but for the table, out of its groups in all chunks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -36,7 +36,13 @@ def assembling_memory_bytes(vocab_size: int) -> int:
 
 
 def assemble_shard(
-    chunks: Sequence[Path], shard: int, num_shards: int, folder: Path, token_width: int, vocab_size: int
+    chunks: Sequence[Path],
+    shard: int,
+    num_shards: int,
+    folder: Path,
+    token_width: int,
+    vocab_size: int,
+    copied: Callable[[int], None] = lambda size: None,
 ) -> WrittenShard:
     """Writes the core files of a shard, but for the table, into ``folder`` and returns what they hold.
 
@@ -50,6 +56,7 @@ def assemble_shard(
         folder: Folder of the shard; exists.
         token_width: Bytes a token.
         vocab_size: Entries of the vocabulary.
+        copied: Told the bytes of text and of metadata that are written.
 
     Cost: one read of the shard's part of every chunk and one write, in `assembling_memory_bytes` of memory.
     """
@@ -60,8 +67,9 @@ def assemble_shard(
     for name in (*_COPIED.values(), *_SHIFTED.values()):
         (folder / name).unlink(missing_ok=True)
     counts = TokenCounts(token_width, vocab_size)
-    _write(folder / TOKENIZED, _counted((block for group in held for block in group.copied(TEXT, STARTS)), counts))
-    _write(folder / METADATA, (block for group in held for block in group.copied(LINES, LINE_STARTS)))
+    text = (block for group in held for block in group.copied(TEXT, STARTS))
+    _write(folder / TOKENIZED, _counted(text, counts), copied)
+    _write(folder / METADATA, (block for group in held for block in group.copied(LINES, LINE_STARTS)), copied)
     for name, target in _SHIFTED.items():
         _write(folder / target, _shifted(held, name))
     flush_directory(folder)
@@ -143,11 +151,14 @@ def _counted(blocks: Iterable[bytes], counts: TokenCounts) -> Iterator[bytes]:
         yield block
 
 
-def _write(path: Path, blocks: Iterable[bytes | memoryview]) -> None:
+def _write(
+    path: Path, blocks: Iterable[bytes | memoryview], written: Callable[[int], None] = lambda size: None
+) -> None:
     file = DurableFile(path)
     try:
         for block in blocks:
             file.write(block)
+            written(len(block))
         file.flush_and_close()
     finally:
         file.close()

@@ -1,6 +1,5 @@
 """The stages of a build between its corpus and its manifest, each a batch of tasks that may be continued."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -245,7 +244,7 @@ def _sort(shards: Sequence[WrittenShard], plans: dict[int, SortPlan], token_widt
                 plan.threads,
                 building.accelerate,
             ),
-            amount=math.ceil(shard.num_tokens / plan.parts),
+            amount=shard.num_tokens * (part + 1) // plan.parts - shard.num_tokens * part // plan.parts,
             cores=0,
             memory_bytes=plan.memory_bytes,
         )

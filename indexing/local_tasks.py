@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from indexing.budget import memory_budget
-from indexing.tasks import Advanced, Task
+from indexing.tasks import Advanced, Share, Task
 
 T = TypeVar("T")
 
@@ -23,13 +23,7 @@ class LocalTasks:
     def run(self, tasks: Iterable[Task[T]], advanced: Advanced) -> Iterator[T]:
         """See `tasks.TaskRunner.run`."""
         for task in tasks:
-            told = 0
-
-            def pass_on(amount: int) -> None:
-                nonlocal told
-                told += amount
-                advanced(amount)
-
-            result = task.function(*task.arguments, pass_on)
-            advanced(task.amount - told)
+            share = Share(task.amount, advanced)
+            result = task.function(*task.arguments, share.add)
+            share.finished()
             yield result

@@ -47,7 +47,7 @@ class Progress(Protocol):
         """A stage begins that will advance to about ``total`` of ``unit`` (``"bytes"`` or ``"tokens"``)."""
 
     def advanced(self, amount: int) -> None:
-        """The current stage did ``amount`` more of its unit."""
+        """The current stage did ``amount`` more of its unit; less than 0 if some of it has to be done again."""
 
     def found_done(self, amount: int) -> None:
         """``amount`` of the current stage's unit was done before it began, by an attempt that was interrupted."""

@@ -34,11 +34,40 @@ class Task(Generic[T]):
     memory_bytes: int
 
 
+class Share:
+    """What was told of one task: never more than there is, and less again where it has to begin anew."""
+
+    def __init__(self, amount: int, advanced: Advanced):
+        """Tells ``advanced`` of a task of ``amount``."""
+        self._amount = amount
+        self._advanced = advanced
+        self._done = 0
+        self._told = 0
+
+    def add(self, amount: int) -> None:
+        """Tells that ``amount`` more is done. Is an `Advanced`."""
+        self.reached(self._done + amount)
+
+    def reached(self, done: int) -> None:
+        """Tells how much more, or less, is done than was told before."""
+        self._done = done
+        told = min(done, self._amount)
+        if told != self._told:
+            self._advanced(told - self._told)
+            self._told = told
+
+    def finished(self) -> None:
+        """Tells that all is done."""
+        self.reached(self._amount)
+
+
 class TaskRunner(Protocol):
     """Runs tasks, some at a time."""
 
     def run(self, tasks: Iterable[Task[T]], advanced: Advanced) -> Iterator[T]:
-        """Yields the result of each task as it ends, in any order; ``advanced`` hears of their work.
+        """Yields the result of each task as it ends, in any order; ``advanced`` hears of their work, see `Share`.
+
+        Once it has returned or raised, no task is at work.
 
         Raises:
             IndexingError, IndexFormatError, OSError: as the first task that fails does; the others are ended.

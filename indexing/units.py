@@ -42,7 +42,7 @@ def assemble_unit(
 ) -> WrittenShard:
     """Writes the core files of a shard, but for the table."""
     with _at_work(lock):
-        return assemble_shard(chunks, shard, num_shards, folder, token_width, vocab_size)
+        return assemble_shard(chunks, shard, num_shards, folder, token_width, vocab_size, advanced)
 
 
 def sort_unit(

@@ -2,6 +2,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 import headwater.build_progress
 from headwater.build_progress import PlainProgress, TerminalProgress, build_progress, format_seconds
@@ -69,6 +70,32 @@ def test_a_bar_begins_where_an_earlier_attempt_ended() -> None:
         assert isinstance(progress, TerminalProgress)
         progress.stage_finished("accelerate", 1.0)
     assert " 25 %" in written.getvalue() or " 50 %" in written.getvalue()
+
+
+def test_a_bar_goes_back_where_work_has_to_be_done_again_and_its_rate_is_never_negative() -> None:
+    clock = iter(range(100))
+    bars = Progress(console=Console(file=io.StringIO()), get_time=lambda: next(clock), auto_refresh=False)
+    progress = TerminalProgress(bars)
+    progress.stage_started("sort", 1000, "tokens")
+    for amount in (300, 300, -600, 50, 50, 50):
+        progress.advanced(amount)
+    (bar,) = bars.tasks
+    assert bar.completed == 150
+    assert bar.speed is not None and bar.speed > 0
+
+
+def test_plain_lines_go_back_where_work_has_to_be_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((100.0, 110.0, 120.0, 130.0))
+    monkeypatch.setattr(headwater.build_progress, "monotonic", lambda: next(clock))
+    written = io.StringIO()
+    progress = PlainProgress(Console(file=written, force_terminal=False))
+    progress.stage_started("sort", 1000, "tokens")
+    for amount in (600, -600, 300):
+        progress.advanced(amount)
+    assert written.getvalue().splitlines()[1:] == [
+        "sort: 60%, 60 tokens/s, 6.7 s left",
+        "sort: 30%, 10 tokens/s, 1 min 10 s left",
+    ]
 
 
 @pytest.mark.parametrize(

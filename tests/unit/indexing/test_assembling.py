@@ -109,6 +109,17 @@ def test_a_finished_shard_is_left_and_a_half_made_one_is_begun_anew(tmp_path: Pa
     assert {name: (shard / name).read_bytes() for name in FILES} == wanted
 
 
+def test_assembling_tells_every_byte_of_text_and_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing.assembling, "_BLOCK_BYTES", 1 << 10)
+    write_files(tmp_path / "corpus", [(".jsonl", ["ab" * 500] * 20)])
+    assembled(tmp_path / "corpus", tmp_path / "a", shards=1, width=1, tokenizer=None, vocab_size=256)
+    (tmp_path / "b").mkdir()
+    told: list[int] = []
+    assemble_shard(sorted((tmp_path / "a" / "chunks").iterdir()), 0, 1, tmp_path / "b", 1, 256, told.append)
+    assert sum(told) == sum((tmp_path / "b" / name).stat().st_size for name in (TOKENIZED, METADATA))
+    assert len(told) > 20
+
+
 def test_assembling_takes_no_more_memory_than_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing.assembling, "_BLOCK_BYTES", 64 << 10)
     write_files(tmp_path / "corpus", [(".jsonl", ["ab" * 5000] * 200)])

@@ -22,6 +22,17 @@ def test_tasks_are_done_one_after_another_and_each_advances_by_its_amount() -> N
     assert sum(advanced) == 4 + 7
 
 
+def too_much(advanced: Advanced) -> None:
+    advanced(8)
+    advanced(8)
+
+
+def test_of_a_task_that_tells_too_much_no_more_is_told_than_there_is() -> None:
+    advanced: list[int] = []
+    list(LocalTasks().run([Task("a", too_much, (), amount=10, cores=1, memory_bytes=1)], advanced.append))
+    assert advanced == [8, 2]
+
+
 def test_it_may_use_all_cores_and_one_machine() -> None:
     assert (LocalTasks().one_core, LocalTasks().at_once) == (False, 1)
     assert LocalTasks().memory_bytes > 0
