@@ -39,8 +39,9 @@ def run(options: BenchOptions, console: Console) -> Report:
     KEPT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT, prefix="ray-") as scratch:
         splits = splits_of(find_corpus([_unpacked(Path(scratch))]))
-        with console.status("starting Ray"), ray_tasks(_WORKERS, None, _MEMORY_BYTES) as both:
-            runners = {1: RayTasks(1), _WORKERS: both}
+        files = Path(scratch) / "tasks"
+        with console.status("starting Ray"), ray_tasks(_WORKERS, None, _MEMORY_BYTES, files) as both:
+            runners = {1: RayTasks(1, files), _WORKERS: both}
             _Tokenized(both, splits[:_WORKERS], Path(scratch))  # every worker has loaded what it needs
             passes: dict[int, list[_Tokenized]] = {workers: [] for workers in runners}
             for number in range(min(_MOST_PASSES, options.passes)):

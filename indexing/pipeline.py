@@ -40,7 +40,7 @@ def build(plan: BuildPlan, progress: Progress | None = None) -> IndexManifest:
         elif directory.is_published:
             manifest = IndexManifest.load(plan.output)
         else:
-            with task_runner(plan, corpus, stages.note) as runner:
+            with task_runner(plan, corpus, stages.note, directory.work) as runner:
                 budget_bytes = plan.memory_bytes or runner.memory_bytes
                 building = Building(directory, runner, stages, budget_bytes, plan.threads, plan.parts, plan.accelerate)
                 manifest = _build(plan, corpus, building)

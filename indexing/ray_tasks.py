@@ -1,7 +1,8 @@
 """Runs the tasks of a build on Ray: on this machine, or on a cluster. The only file of the package that imports Ray.
 
 Ray places tasks by the cores and memory that they ask for, and runs one again whose worker died. Every machine must
-see the index and the temporary files under the same paths: a shared file system.
+see the index and the temporary files under the same paths: a shared file system. What tasks tell on their way, and that
+they are to end, goes through files there (`task_file`).
 """
 
 import logging
@@ -12,18 +13,20 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 import psutil
 
 from index_format.errors import IndexFormatError
 from indexing.errors import BuildWorkerError, IndexingError
-from indexing.tasks import Advanced, Task
+from indexing.task_file import NobodyWaitsError, TaskFileWriter, amount_done, make_task_file
+from indexing.tasks import Advanced, Share, Task
 from suffix_engine import EngineError
 
 # Read by Ray when it is imported.
@@ -39,6 +42,11 @@ _STARTS = 2
 _SECONDS_TO_CONNECT = 10.0
 # After the first try: a worker that dies of what it works on, and not of its machine, dies every time.
 _RETRIES = 3
+_SECONDS_BETWEEN_LOOKS = 1.0
+# ... and at most this share of the time: thousands of files of a slow file system take a while.
+_SHARE_OF_LOOKS = 0.1
+# A task that is to end does so when it next tells something, and a worker that is ended by force soon after.
+_SECONDS_TO_END = 5.0
 _CONTINUES = "what is done is kept, and the same command goes on from it"
 T = TypeVar("T")
 
@@ -50,16 +58,27 @@ class _Failure:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class _Running(Generic[T]):
+    """A task that Ray was given, its file, and what was told of it."""
+
+    task: Task[T]
+    file: Path
+    share: Share
+
+
 class RayTasks:
     """Implements `tasks.TaskRunner`."""
 
     one_core = True
 
-    def __init__(self, workers: int):
-        """Runs ``workers`` tasks at a time; 0 for as many as the cluster has cores."""
+    def __init__(self, workers: int, folder: Path):
+        """Runs ``workers`` tasks at a time, 0 for as many as the cluster has cores; ``folder`` is for their files."""
         self._nodes = _nodes()
         self._workers = workers or sum(int(node["CPU"]) for node in self._nodes)
         self._cores = min(int(node["CPU"]) for node in self._nodes)
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def at_once(self) -> int:
@@ -76,29 +95,35 @@ class RayTasks:
         import ray
 
         waiting = iter(tasks)
-        running: dict[Any, Task[T]] = {}
+        running: dict[Any, _Running[T]] = {}
+        next_look = 0.0
+        by_force = True
         try:
             while True:
                 while len(running) < self._workers and (task := next(waiting, None)) is not None:
-                    running[self._submit(task)] = task
+                    reference, file = self._submit(task)
+                    running[reference] = _Running(task, file, Share(task.amount, advanced))
                 if not running:
                     return
-                ended, _ = ray.wait(list(running), num_returns=1)
+                ended, _ = ray.wait(list(running), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS)
                 for reference in ended:
-                    task = running.pop(reference)
-                    result = _result_of(reference, task)
-                    advanced(task.amount)
+                    one = running.pop(reference)
+                    one.file.unlink(missing_ok=True)
+                    result = _result_of(reference, one.task)
+                    one.share.finished()
                     yield result
-        except KeyboardInterrupt:
-            # Workers hear of a Ctrl-C too, and all end with the connection. To cancel one that is just ending would end
-            # this process: Ray takes an answer that it no longer expects for a fault of its own.
-            running.clear()
+                if (began := monotonic()) >= next_look:
+                    _look(running.values())
+                    took = monotonic() - began
+                    next_look = began + max(_SECONDS_BETWEEN_LOOKS, took / _SHARE_OF_LOOKS)
+        except (KeyboardInterrupt, SystemExit):
+            by_force = False
             raise
         finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
+            _end(running, by_force=by_force)
 
-    def _submit(self, task: Task[Any]) -> Any:
+    def _submit(self, task: Task[Any]) -> tuple[Any, Path]:
+        """Gives Ray a task; returns the reference of its result, and its file."""
         import ray
 
         cores = task.cores or self._cores
@@ -112,12 +137,15 @@ class RayTasks:
         call = remote.options(
             name=task.name, num_cpus=cores, memory=task.memory_bytes, max_retries=_RETRIES, retry_exceptions=False
         )
-        return call.remote(version("headwater"), task, cores)
+        file = make_task_file(self._folder)
+        return call.remote(version("headwater"), task, cores, file), file
 
 
 @contextmanager
-def ray_tasks(workers: int, address: str | None, memory_bytes: int) -> Iterator[RayTasks]:
+def ray_tasks(workers: int, address: str | None, memory_bytes: int, folder: Path) -> Iterator[RayTasks]:
     """Yields a runner on the cluster at ``address``, or on a Ray of its own that is stopped at the end.
+
+    Small files of the tasks at work are in ``folder``, which every machine sees.
 
     A Ray that this process is connected to already is used as it is. Of its own Ray ``memory_bytes`` bounds what all
     tasks of a moment take together.
@@ -132,7 +160,7 @@ def ray_tasks(workers: int, address: str | None, memory_bytes: int) -> Iterator[
     import ray
 
     if ray.is_initialized():
-        yield RayTasks(workers)
+        yield RayTasks(workers, folder)
         return
     _remove_left_behind()
     # Not in the folder of the build: paths of Ray's sockets, some 80 characters deeper, have at most 107.
@@ -144,7 +172,7 @@ def ray_tasks(workers: int, address: str | None, memory_bytes: int) -> Iterator[
             else:
                 _connect(address)
         try:
-            yield RayTasks(workers)
+            yield RayTasks(workers, folder)
         finally:
             ray.shutdown()
 
@@ -229,7 +257,7 @@ def _nodes() -> list[dict[str, float]]:
     return working
 
 
-def _call(driver_version: str, task: Task[T], cores: int) -> T | _Failure:
+def _call(driver_version: str, task: Task[T], cores: int, file: Path) -> T | _Failure:
     """Runs a task in a worker. What input, files or the disk may cause is returned."""
     try:
         if (found := version("headwater")) != driver_version:
@@ -238,9 +266,46 @@ def _call(driver_version: str, task: Task[T], cores: int) -> T | _Failure:
             )
         # Read by the tokenizers package when it first encodes.
         os.environ["RAYON_NUM_THREADS"] = str(cores)
-        return task.function(*task.arguments, lambda amount: None)
+        # A machine that does not see the folder does not see those of the build either: the task says so.
+        advanced = TaskFileWriter(file) if file.parent.is_dir() else lambda amount: None
+        return task.function(*task.arguments, advanced)
+    except NobodyWaitsError:
+        return _Failure(
+            BuildWorkerError(
+                f"{task.name}: {file} is gone, which says that the build has ended; the folder has to be the same on "
+                f"every machine, and nobody else may remove files there; {_CONTINUES}"
+            )
+        )
     except (IndexingError, IndexFormatError, EngineError, OSError, MemoryError) as error:
         return _Failure(error)
+
+
+def _look(running: Iterable[_Running[Any]]) -> None:
+    """Tells how far tasks are."""
+    for one in running:
+        if (done := amount_done(one.file)) is not None:
+            one.share.reached(done)
+
+
+def _end(running: Mapping[Any, _Running[Any]], *, by_force: bool) -> None:
+    """Has tasks end whose results nobody wants any more, and waits for that; nothing that they raise is told.
+
+    They are not cancelled, as Ray ends this process if one of them is just ending by itself: it takes an answer that it
+    no longer expects for a fault of its own. With ``by_force`` those are that do not end.
+    """
+    import ray
+
+    for one in running.values():
+        with suppress(OSError):  # of somebody who removed all of the build, for instance
+            one.file.unlink()
+    if not running:
+        return
+    with suppress(ray.exceptions.RayError):  # what ended the build counts, not that the cluster is gone by now
+        _, left = ray.wait(list(running), num_returns=len(running), timeout=_SECONDS_TO_END)
+        if left and by_force:
+            for reference in left:
+                ray.cancel(reference, force=True)
+            ray.wait(left, num_returns=len(left), timeout=_SECONDS_TO_END)
 
 
 def _result_of(reference: Any, task: Task[T]) -> T:

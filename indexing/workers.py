@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from indexing.budget import memory_budget
 from indexing.errors import BuildWorkerError
@@ -13,6 +14,7 @@ from indexing.tasks import TaskRunner
 
 # Ray takes some 6 s to start; a core tokenizes this in half a minute or more.
 _LEAST_BYTES_FOR_RAY = 256 << 20
+_TASK_FILES = "tasks"
 
 
 def uses_ray(plan: BuildPlan, corpus: Corpus) -> bool:
@@ -23,8 +25,8 @@ def uses_ray(plan: BuildPlan, corpus: Corpus) -> bool:
 
 
 @contextmanager
-def task_runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None]) -> Iterator[TaskRunner]:
-    """Yields who runs the tasks of a build; workers end with the body.
+def task_runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None], work: Path) -> Iterator[TaskRunner]:
+    """Yields who runs the tasks of a build, whose temporary files are in ``work``; workers end with the body.
 
     Where nobody asked for Ray and it does not start, this process does the work, and ``note`` is told why.
 
@@ -32,10 +34,12 @@ def task_runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None]) ->
         BuildWorkerError: Ray was asked for, and cannot be started or reached.
     """
     with ExitStack() as started:
-        yield _runner(plan, corpus, note, started)
+        yield _runner(plan, corpus, note, work / _TASK_FILES, started)
 
 
-def _runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None], started: ExitStack) -> TaskRunner:
+def _runner(
+    plan: BuildPlan, corpus: Corpus, note: Callable[[str], None], folder: Path, started: ExitStack
+) -> TaskRunner:
     if not uses_ray(plan, corpus):
         return LocalTasks()
     from indexing.ray_tasks import ray_tasks  # what it imports takes a second to load
@@ -43,7 +47,7 @@ def _runner(plan: BuildPlan, corpus: Corpus, note: Callable[[str], None], starte
     workers = plan.workers or (0 if plan.ray_address is not None else _cores())
     memory_bytes = max(memory_budget(None), plan.memory_bytes or 0)
     try:
-        return started.enter_context(ray_tasks(workers, plan.ray_address, memory_bytes))
+        return started.enter_context(ray_tasks(workers, plan.ray_address, memory_bytes, folder))
     except BuildWorkerError as error:
         if plan.workers or plan.ray_address is not None:
             raise

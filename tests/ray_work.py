@@ -39,3 +39,31 @@ def fill_the_disk(path: Path, advanced: Advanced) -> None:
 def fail_by_a_fault_of_ours(advanced: Advanced) -> None:
     """Fails as nothing should."""
     raise ZeroDivisionError("1 / 0")
+
+
+def go_on(log: Path, advanced: Advanced) -> None:
+    """Writes and tells again and again, for a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with log.open("ab") as file:
+            file.write(b"x")
+        advanced(1)
+        time.sleep(0.02)
+
+
+def tell_and_die_once(marks: Path, advanced: Advanced) -> None:
+    """Tells of 60, is killed, and tells of 80 the second time, and waits for what was told to be seen."""
+    again = (marks / "begun").exists()
+    (marks / "begun").touch()
+    time.sleep(1.1)
+    advanced(80 if again else 60)
+    time.sleep(2.5)
+    if not again:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail_once_begun(log: Path, advanced: Advanced) -> None:
+    """Fails as reading does, once others are at work."""
+    while not log.exists():
+        time.sleep(0.01)
+    raise BadDocumentError(log, 6, "not valid JSON")

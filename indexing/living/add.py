@@ -117,7 +117,7 @@ def _journal(plan: BuildPlan, corpus: Corpus, first_shard: int) -> BuildJournal:
 def _build_shards(
     plan: BuildPlan, corpus: Corpus, manifest: IndexManifest, build: BuildDirectory, stages: Stages
 ) -> list[ShardManifest]:
-    with task_runner(plan, corpus, stages.note) as runner:
+    with task_runner(plan, corpus, stages.note, build.work) as runner:
         building = Building(
             build,
             runner,

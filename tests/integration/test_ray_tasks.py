@@ -22,8 +22,13 @@ WORKERS = 2
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[RayTasks]:
-    with ray_tasks(WORKERS, None, 1024 * MIB) as started:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work") / "tasks"
+
+
+@pytest.fixture(scope="module")
+def runner(files: Path) -> Iterator[RayTasks]:
+    with ray_tasks(WORKERS, None, 1024 * MIB, files) as started:
         yield started
 
 
@@ -97,8 +102,52 @@ def test_when_a_task_fails_the_others_are_ended(runner: RayTasks, tmp_path: Path
         assert time.monotonic() < deadline
 
 
+def test_a_task_tells_what_it_did_on_its_way_and_begins_at_zero_if_its_worker_dies(
+    runner: RayTasks, files: Path, tmp_path: Path
+) -> None:
+    _, advanced = run(runner, task(ray_work.tell_and_die_once, tmp_path, amount=100))
+    assert advanced == [60, -60, 80, 20]
+    assert list(files.iterdir()) == []
+
+
+def test_once_a_task_has_failed_no_other_goes_on_writing_and_its_error_is_the_one_told(
+    runner: RayTasks, files: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    began = time.monotonic()
+    with pytest.raises(BadDocumentError):
+        run(runner, task(ray_work.go_on, log, amount=10_000), task(ray_work.fail_once_begun, log))
+    assert time.monotonic() - began < 30
+    written = log.stat().st_size
+    assert list(files.iterdir()) == []
+    time.sleep(1)
+    assert log.stat().st_size == written
+
+
+def test_who_takes_no_more_results_ends_the_tasks(runner: RayTasks, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    results = runner.run([task(ray_work.process_of, 0.5), task(ray_work.go_on, log, amount=10_000)], lambda _: None)
+    next(results)
+    results.close()
+    written = log.stat().st_size if log.exists() else 0
+    time.sleep(1)
+    assert (log.stat().st_size if log.exists() else 0) == written
+
+
+def test_a_task_whose_file_somebody_removed_says_so(runner: RayTasks, files: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    def remove(amount: int) -> None:
+        for file in files.iterdir():
+            file.unlink()
+
+    with pytest.raises(BuildWorkerError, match=r"go_on: .* is gone, .*the folder has to be the same on every machine"):
+        list(runner.run([task(ray_work.go_on, log, amount=10_000)], remove))
+
+
 def test_an_address_without_a_cluster_is_an_error() -> None:
     # In a process of its own: this one is connected to the Ray of the other tests.
-    script = "from indexing.ray_tasks import ray_tasks\nwith ray_tasks(2, '127.0.0.1:1', 1 << 30): pass\n"
+    imports = "from pathlib import Path\nfrom indexing.ray_tasks import ray_tasks\n"
+    script = f"{imports}with ray_tasks(2, '127.0.0.1:1', 1 << 30, Path('tasks')): pass\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
     assert "BuildWorkerError: 127.0.0.1:1: cannot connect to a Ray cluster there" in done.stderr

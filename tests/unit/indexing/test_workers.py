@@ -42,8 +42,8 @@ def test_ray_is_for_large_corpora_on_several_cores_or_if_asked_for(
     assert uses_ray(plan(**fields), corpus(size_mib * MIB)) == expected
 
 
-def test_without_ray_the_work_is_done_here() -> None:
-    with task_runner(plan(workers=1), corpus(1), print) as runner:
+def test_without_ray_the_work_is_done_here(tmp_path: Path) -> None:
+    with task_runner(plan(workers=1), corpus(1), print, tmp_path) as runner:
         assert isinstance(runner, LocalTasks)
 
 
@@ -53,14 +53,16 @@ def no_ray(*arguments: Any) -> Iterator[None]:
     yield
 
 
-def test_if_ray_does_not_start_nobody_who_did_not_ask_for_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_ray_does_not_start_nobody_who_did_not_ask_for_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(indexing.ray_tasks, "ray_tasks", no_ray)
     monkeypatch.setattr(indexing.workers, "_cores", lambda: 2)
     notes: list[str] = []
-    with task_runner(plan(), corpus(300 * MIB), notes.append) as runner:
+    with task_runner(plan(), corpus(300 * MIB), notes.append, tmp_path) as runner:
         assert isinstance(runner, LocalTasks)
     assert notes == ["building in one process, which is slower: Ray did not start (no port)"]
     for asked in ({"workers": 2}, {"ray_address": "auto"}):
         refused = pytest.raises(BuildWorkerError, match="no port")
-        with refused, task_runner(plan(**asked), corpus(1), notes.append):
+        with refused, task_runner(plan(**asked), corpus(1), notes.append, tmp_path):
             pass
