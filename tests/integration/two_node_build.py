@@ -5,6 +5,7 @@ Prints, as JSON, on which nodes tasks have run. A process of its own, as Ray is 
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import ray
@@ -22,8 +23,9 @@ def main(source: Path, output: Path) -> None:
             cluster.add_node(num_cpus=1, memory=1 << 30, object_store_memory=100 << 20, include_dashboard=False)
         ray.init(address=cluster.address, log_to_driver=False)
 
-        @ray.remote(num_cpus=0.1, scheduling_strategy="SPREAD")
+        @ray.remote(num_cpus=1, scheduling_strategy="SPREAD")
         def node() -> str:
+            time.sleep(1)  # as long as the worker of the other node takes to start: the first would do them all
             return ray.get_runtime_context().get_node_id()
 
         nodes = sorted(set(ray.get([node.remote() for _ in range(8)])))
