@@ -37,8 +37,30 @@ class SourceCounts:
     skipped_bad: int
 
 
+class SummedSources:
+    """The sums over the sources of what has ``sources``: a chunk, or a corpus."""
+
+    __slots__ = ()
+    sources: tuple[SourceCounts, ...]
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of UTF-8 text of the documents kept."""
+        return sum(source.text_bytes for source in self.sources)
+
+    @property
+    def skipped_empty(self) -> int:
+        """Documents left out as they have no token."""
+        return sum(source.skipped_empty for source in self.sources)
+
+    @property
+    def skipped_bad(self) -> int:
+        """Lines and rows left out as they hold no document."""
+        return sum(source.skipped_bad for source in self.sources)
+
+
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(SummedSources):
     """What a finished chunk holds.
 
     Attributes:
@@ -58,21 +80,6 @@ class Chunk:
     line_bytes: int
     bad_examples: tuple[str, ...]
     sources: tuple[SourceCounts, ...]
-
-    @property
-    def text_bytes(self) -> int:
-        """Bytes of UTF-8 text of the documents kept."""
-        return sum(source.text_bytes for source in self.sources)
-
-    @property
-    def skipped_empty(self) -> int:
-        """Documents left out as they have no token."""
-        return sum(source.skipped_empty for source in self.sources)
-
-    @property
-    def skipped_bad(self) -> int:
-        """Lines and rows left out as they hold no document."""
-        return sum(source.skipped_bad for source in self.sources)
 
     @classmethod
     def load(cls, folder: Path) -> "Chunk | None":

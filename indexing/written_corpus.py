@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from indexing.assembling import WrittenShard
-from indexing.chunks import Chunk, SourceCounts, sum_of_sources
+from indexing.chunks import Chunk, SourceCounts, SummedSources, sum_of_sources
 from indexing.errors import EmptyCorpusError, PlanError
 
 _MOST_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class TokenizedCorpus:
+class TokenizedCorpus(SummedSources):
     """What all chunks of a corpus hold together.
 
     Attributes:
@@ -46,21 +46,6 @@ class TokenizedCorpus:
         """Returns what the journal of a build keeps."""
         sources = tuple(SourceCounts(**source) for source in raw["sources"])
         return cls(**{**raw, "sources": sources, "bad_examples": tuple(raw["bad_examples"])})
-
-    @property
-    def text_bytes(self) -> int:
-        """Bytes of UTF-8 text of the documents kept."""
-        return sum(source.text_bytes for source in self.sources)
-
-    @property
-    def skipped_empty(self) -> int:
-        """Documents left out as they have no token."""
-        return sum(source.skipped_empty for source in self.sources)
-
-    @property
-    def skipped_bad(self) -> int:
-        """Lines and rows left out as they hold no document."""
-        return sum(source.skipped_bad for source in self.sources)
 
     def check_fills(self, num_shards: int, corpus_name: str) -> None:
         """Checks that there is a document for every shard.
