@@ -6,18 +6,15 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress
+from headwater.command_options import PATH, json_option, threads_option
 from headwater.index_report import print_acceleration, print_index
 from headwater.termination import terminated_as_interrupted
 from index_format.manifest import IndexManifest
 from indexing import accelerate
-from indexing.plan import MAX_THREADS
-
-_PATH = click.Path(path_type=Path)
-_THREADS = click.IntRange(min=0, max=MAX_THREADS)
 
 
 @click.command("accelerate")
-@click.argument("directory", type=_PATH)
+@click.argument("directory", type=PATH)
 @click.option(
     "--shard",
     "shards",
@@ -33,8 +30,8 @@ _THREADS = click.IntRange(min=0, max=MAX_THREADS)
     metavar="BYTES",
     help="Bytes a token; for an index that infini-gram built, if its files do not tell.",
 )
-@click.option("--threads", type=_THREADS, default=0, metavar="N", help="Threads; one a core if not given.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@threads_option()
+@json_option()
 def accelerate_command(
     directory: Path, shards: tuple[int, ...], force: bool, token_width: str | None, threads: int, as_json: bool
 ) -> None:
@@ -56,8 +53,8 @@ def accelerate_command(
 
 
 @click.command("info")
-@click.argument("directory", type=_PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.argument("directory", type=PATH)
+@json_option("it")
 def info_command(directory: Path, as_json: bool) -> None:
     """Say what an index holds. Reads the manifests and checks the sizes of files, not their content."""
     manifest = IndexManifest.load(directory)

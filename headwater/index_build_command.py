@@ -10,14 +10,25 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress
+from headwater.command_options import (
+    METADATA_FIELD,
+    PARTS,
+    PATH,
+    SKIP_BAD_LINES,
+    SOURCE,
+    STAGE,
+    TEXT_FIELD,
+    json_option,
+    memory_option,
+    threads_option,
+)
 from headwater.index_report import print_build
 from headwater.place_type import PlaceType
 from headwater.plain_text import visible
-from headwater.size_type import SizeType
 from headwater.termination import terminated_as_interrupted
 from indexing import BuildPlan, HubTokenizer, RawBytes, TokenizerChoice, TokenizerFile, TrainedTokenizer, build
 from indexing.errors import BadDocumentError, PlanError
-from indexing.plan import DEFAULT_VOCABULARY, MAX_PARTS, MAX_THREADS, MAX_WORKERS
+from indexing.plan import DEFAULT_VOCABULARY, MAX_WORKERS
 from indexing.remote_path import Place, RemotePath
 
 
@@ -41,14 +52,8 @@ from indexing.remote_path import Place, RemotePath
     help=f"Train a byte-level BPE of so many entries on the corpus; the default, with {DEFAULT_VOCABULARY}.",
 )
 @click.option("--raw-bytes", is_flag=True, help="No tokenizer: one token a byte.")
-@click.option("--text-field", default="text", show_default=True, metavar="NAME", help="Field or column of the text.")
-@click.option(
-    "--metadata-field",
-    "metadata_fields",
-    multiple=True,
-    metavar="NAME",
-    help="Another field to keep with each document; repeat for more. Without it all are kept.",
-)
+@TEXT_FIELD
+@METADATA_FIELD
 @click.option(
     "--ids-field",
     metavar="NAME",
@@ -60,20 +65,10 @@ from indexing.remote_path import Place, RemotePath
     metavar="ID",
     help="Id between the documents of .npy arrays of token ids of one dimension; in others a row is a document.",
 )
-@click.option(
-    "--memory",
-    type=SizeType(),
-    metavar="SIZE",
-    help="Most memory of each process; 80 % of what is free if not given. Shards that do not fit are sorted in parts. "
-    "Processes side by side take no more together than the machine has.",
+@memory_option(
+    " Shards that do not fit are sorted in parts. Processes side by side take no more together than the machine has."
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0, max=MAX_THREADS),
-    default=0,
-    metavar="N",
-    help="Threads that sort; one a core if not given.",
-)
+@threads_option("Threads that sort")
 @click.option(
     "--workers",
     type=click.IntRange(min=0, max=MAX_WORKERS),
@@ -87,31 +82,24 @@ from indexing.remote_path import Place, RemotePath
     help="Work on this Ray cluster ('auto', or HOST:PORT), whose machines share the file system. Without it Ray is "
     "started on this machine if there are several workers.",
 )
-@click.option(
-    "--parts",
-    type=click.IntRange(min=1, max=MAX_PARTS),
-    metavar="N",
-    help="Sort each shard in so many parts and merge them; as few as the memory allows if not given.",
-)
+@PARTS
 @click.option(
     "--work-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Folder for temporary files, on a fast disk for instance; inside the index if not given. With a URL as --out "
     "the whole index is built there and then moved.",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew where an unfinished build is found, whatever it was of.")
-@click.option("--stage", default="", metavar="LABEL", help="Training stage of these documents, like 'pretraining'.")
-@click.option("--source", default="", metavar="LABEL", help="Name of the corpus.")
-@click.option(
-    "--skip-bad-lines", is_flag=True, help="Leave out and count lines that hold no document, instead of failing."
-)
+@STAGE
+@SOURCE
+@SKIP_BAD_LINES
 @click.option(
     "--accelerate/--no-accelerate",
     default=True,
     help="Build the sidecars that make searches fast, or leave them out ('index accelerate' adds them later).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option()
 def build_command(
     sources: tuple[Place, ...],
     out: Place,
@@ -119,7 +107,6 @@ def build_command(
     train_tokenizer: int | None,
     raw_bytes: bool,
     metadata_fields: tuple[str, ...],
-    memory: int | None,
     work_dir: Path | None,
     as_json: bool,
     **rest: Any,
@@ -143,7 +130,6 @@ def build_command(
             work_dir=None if upload_to is not None else work_dir,
             tokenizer=_tokenizer_choice(tokenizer, train_tokenizer, raw_bytes=raw_bytes),
             metadata_fields=metadata_fields or None,
-            memory_bytes=memory,
             **rest,
         )
     except PlanError as error:

@@ -8,10 +8,10 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress
+from headwater.command_options import PATH, SEED, json_option, sample_option, threads_option
 from headwater.labels import plural
 from headwater.plain_text import visible
 from indexing import VerificationReport, find_problems
-from indexing.plan import MAX_THREADS
 from indexing.verification import MAX_PROBLEMS
 
 # The shares of damage for which it is said how probably a sample missed them.
@@ -19,27 +19,16 @@ _DAMAGED_SHARES = (0.01, 0.001)
 
 
 @click.command("verify")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=PATH)
 @click.option(
     "--deep",
     is_flag=True,
     help="Check the contents as well: order of the suffixes, documents, counts, sidecars. Takes as long as sorting.",
 )
-@click.option(
-    "--sample",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="With --deep: look only at this share of everything, like 0.01, and at no checksum of a large file.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which share a sample looks at.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0, max=MAX_THREADS),
-    default=0,
-    metavar="N",
-    help="Threads; one a core if not given.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@sample_option("With --deep: look only at this share of everything, like 0.01, and at no checksum of a large file.")
+@SEED
+@threads_option()
+@json_option("the result")
 def verify_command(directory: Path, deep: bool, sample: float | None, seed: int, threads: int, as_json: bool) -> None:
     """Check an index: manifests, sizes, checksums, tokenizer, metadata; with --deep everything.
 

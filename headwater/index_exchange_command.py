@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress
+from headwater.command_options import PATH, SOURCE, STAGE, json_option, threads_option
 from headwater.labels import plural
 from headwater.plain_text import shorten, visible
 from headwater.termination import terminated_as_interrupted
@@ -17,25 +18,14 @@ from indexing import verify
 from indexing.living.export import ExportReport, export_index
 from indexing.living.import_ import ImportReport, import_index
 from indexing.living.links import Linked
-from indexing.plan import MAX_THREADS
 
-_DIRECTORY = click.Path(path_type=Path)
 _BEGINNING_WIDTH = 70
-_THREADS = click.option(
-    "--threads",
-    type=click.IntRange(min=0, max=MAX_THREADS),
-    default=0,
-    metavar="N",
-    help="Threads; one a core if not given.",
-)
 
 
 @click.command("import")
-@click.argument("folders", nargs=-1, required=True, type=_DIRECTORY, metavar="FOLDER...")
-@click.option("--out", required=True, type=_DIRECTORY, metavar="DIR", help="Directory of the index; new or empty.")
-@click.option(
-    "--tokenizer", type=_DIRECTORY, metavar="FILE", help="The tokenizer.json that the shards were built with."
-)
+@click.argument("folders", nargs=-1, required=True, type=PATH, metavar="FOLDER...")
+@click.option("--out", required=True, type=PATH, metavar="DIR", help="Directory of the index; new or empty.")
+@click.option("--tokenizer", type=PATH, metavar="FILE", help="The tokenizer.json that the shards were built with.")
 @click.option("--raw-bytes", is_flag=True, help="No tokenizer: the tokens are bytes.")
 @click.option(
     "--token-width",
@@ -43,12 +33,12 @@ _THREADS = click.option(
     metavar="BYTES",
     help="Bytes a token, if the files do not tell.",
 )
-@click.option("--stage", default="", metavar="LABEL", help="Training stage of these documents, like 'pretraining'.")
-@click.option("--source", default="", metavar="LABEL", help="Name of the corpus.")
+@STAGE
+@SOURCE
 @click.option("--verify", "deep", is_flag=True, help="Check everything afterwards, as 'headwater index verify --deep'.")
 @click.option("--fresh", is_flag=True, help="Begin anew where an unfinished import is found.")
-@_THREADS
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@threads_option()
+@json_option()
 def import_command(
     folders: tuple[Path, ...],
     out: Path,
@@ -91,8 +81,8 @@ def import_command(
 
 
 @click.command("export")
-@click.argument("directory", type=_DIRECTORY)
-@click.option("--out", required=True, type=_DIRECTORY, metavar="FOLDER", help="Where to; a new or empty folder.")
+@click.argument("directory", type=PATH)
+@click.option("--out", required=True, type=PATH, metavar="FOLDER", help="Where to; a new or empty folder.")
 @click.option(
     "--layout",
     type=click.Choice(["v4", "v6"]),
@@ -101,7 +91,7 @@ def import_command(
     help="v4: one folder, files numbered by shard. v6: a folder a shard, files without numbers.",
 )
 @click.option("--copy", "copies", is_flag=True, help="Copy files instead of linking them.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option()
 def export_command(directory: Path, out: Path, layout: Literal["v4", "v6"], copies: bool, as_json: bool) -> None:
     """Give an index out in the form that infini-gram's engine opens.
 

@@ -10,11 +10,20 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress, format_seconds
+from headwater.command_options import (
+    METADATA_FIELD,
+    PARTS,
+    PATH,
+    SKIP_BAD_LINES,
+    TEXT_FIELD,
+    json_option,
+    memory_option,
+    threads_option,
+)
 from headwater.index_report import source_lines
 from headwater.labels import plural
 from headwater.place_type import PlaceType
 from headwater.plain_text import visible
-from headwater.size_type import SizeType
 from headwater.termination import terminated_as_interrupted
 from index_format.manifest import IndexManifest
 from indexing import BuildPlan
@@ -25,44 +34,25 @@ from indexing.living.merge_shards import merge_shards
 from indexing.living.remove import RemovalReport, remove_documents
 from indexing.living.rewriting import Effort, RewriteReport
 from indexing.living.selection import Condition
-from indexing.plan import MAX_PARTS, MAX_THREADS, MAX_WORKERS
+from indexing.plan import MAX_WORKERS
 from indexing.remote_path import Place
 
-_DIRECTORY = click.Path(path_type=Path)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _effort_options(command: _F) -> _F:
     """Adds the options of work that sorts shards."""
     options = (
-        click.option(
-            "--memory",
-            "memory_bytes",
-            type=SizeType(),
-            metavar="SIZE",
-            help="Most memory of each process; 80 % of what is free if not given.",
-        ),
-        click.option(
-            "--threads",
-            type=click.IntRange(min=0, max=MAX_THREADS),
-            default=0,
-            metavar="N",
-            help="Threads that sort; one a core if not given.",
-        ),
-        click.option(
-            "--parts",
-            type=click.IntRange(min=1, max=MAX_PARTS),
-            metavar="N",
-            help="Sort each shard in so many parts and merge them; as few as the memory allows if not given.",
-        ),
+        memory_option(),
+        threads_option("Threads that sort"),
+        PARTS,
         click.option(
             "--accelerate/--no-accelerate",
             default=None,
             help="Build the sidecars that make searches fast, or leave them out; if not given, as the index has them.",
         ),
         click.option("--fresh", is_flag=True, help="Begin anew where the same work is found unfinished."),
-        _JSON,
+        json_option(),
     )
     for option in reversed(options):
         command = option(command)
@@ -70,19 +60,13 @@ def _effort_options(command: _F) -> _F:
 
 
 @click.command("add")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=PATH)
 @click.argument("sources", nargs=-1, required=True, type=PlaceType(), metavar="SOURCE...")
 @click.option(
     "--shards", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Number of new shards."
 )
-@click.option("--text-field", default="text", show_default=True, metavar="NAME", help="Field or column of the text.")
-@click.option(
-    "--metadata-field",
-    "metadata_fields",
-    multiple=True,
-    metavar="NAME",
-    help="Another field to keep with each document; repeat for more. Without it all are kept.",
-)
+@TEXT_FIELD
+@METADATA_FIELD
 @click.option("--ids-field", metavar="NAME", help="Column of token ids (a list) in Parquet files, in place of text.")
 @click.option(
     "--document-separator",
@@ -90,9 +74,7 @@ def _effort_options(command: _F) -> _F:
     metavar="ID",
     help="Token id between the documents of .npy arrays of one dimension.",
 )
-@click.option(
-    "--skip-bad-lines", is_flag=True, help="Leave out and count lines that hold no document, instead of failing."
-)
+@SKIP_BAD_LINES
 @click.option(
     "--workers",
     type=click.IntRange(min=0, max=MAX_WORKERS),
@@ -103,7 +85,7 @@ def _effort_options(command: _F) -> _F:
 @click.option(
     "--ray-address", metavar="ADDRESS", help="Work on this Ray cluster, whose machines share the file system."
 )
-@click.option("--work-dir", type=_DIRECTORY, metavar="DIR", help="Folder for temporary files.")
+@click.option("--work-dir", type=PATH, metavar="DIR", help="Folder for temporary files.")
 @_effort_options
 def add_command(
     directory: Path,
@@ -146,7 +128,7 @@ def add_command(
 
 
 @click.command("remove")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=PATH)
 @click.option(
     "--document", "documents", multiple=True, metavar="ID", help="A document, corpus:shard:number; repeat for more."
 )
@@ -165,7 +147,7 @@ def add_command(
 )
 @click.option("--undo", is_flag=True, help="Take the marks back, of the documents named or of all.")
 @click.option("--index-id", metavar="ID", help="Refuse if the index is another one than the ids were found in.")
-@_JSON
+@json_option()
 def remove_command(
     directory: Path,
     documents: tuple[str, ...],
@@ -195,9 +177,9 @@ def remove_command(
 
 
 @click.command("compact")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=PATH)
 @click.option(
-    "--out", required=True, type=_DIRECTORY, metavar="NEW", help="Directory of the new index; must be new or empty."
+    "--out", required=True, type=PATH, metavar="NEW", help="Directory of the new index; must be new or empty."
 )
 @_effort_options
 def compact_command(directory: Path, out: Path, as_json: bool, **rest: Any) -> None:
@@ -214,10 +196,10 @@ def compact_command(directory: Path, out: Path, as_json: bool, **rest: Any) -> N
 
 
 @click.command("merge-shards")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=PATH)
 @click.option("--shards", required=True, type=click.IntRange(min=1), metavar="N", help="Number of shards to make.")
 @click.option(
-    "--out", required=True, type=_DIRECTORY, metavar="NEW", help="Directory of the new index; must be new or empty."
+    "--out", required=True, type=PATH, metavar="NEW", help="Directory of the new index; must be new or empty."
 )
 @_effort_options
 def merge_shards_command(directory: Path, shards: int, out: Path, as_json: bool, **rest: Any) -> None:

@@ -9,6 +9,7 @@ import click
 import psutil
 
 from headwater.build_progress import format_seconds
+from headwater.command_options import PATH, json_option
 from headwater.count_type import CountType
 from headwater.labels import plural
 from headwater.size_type import SizeType
@@ -38,11 +39,11 @@ _MEMORY_SHARE = 0.8
     "--corpus",
     "sources",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="SOURCE",
     help="Instead of --tokens: look into these files and folders, as many as there are; repeat for more.",
 )
-@click.option("--tokenizer", type=click.Path(path_type=Path), metavar="FILE", help="With --corpus: its tokenizer.json.")
+@click.option("--tokenizer", type=PATH, metavar="FILE", help="With --corpus: its tokenizer.json.")
 @click.option("--raw-bytes", is_flag=True, help="With --corpus: no tokenizer, one token a byte.")
 @click.option(
     "--text-field", default="text", show_default=True, metavar="NAME", help="With --corpus: the text's field."
@@ -65,7 +66,7 @@ _MEMORY_SHARE = 0.8
     show_default=True,
     help="Whether most documents are there many times, which makes merging slower.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@json_option("the plan")
 def plan_command(
     tokens: int | None,
     token_width: str,

@@ -8,23 +8,22 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress
+from headwater.command_options import PATH, SEED, json_option, sample_option, threads_option
 from headwater.labels import plural
 from headwater.plain_text import shorten, visible
 from headwater.render_html import check_report_place
 from headwater.statistics_page import write_statistics
 from indexing.disk_needs import format_bytes
-from indexing.plan import MAX_THREADS
 from indexing.statistics import IndexStatistics, gather_statistics
 from indexing.statistics.sources_of_documents import DEFAULT_FIELD
 
 _SHOWN_SOURCES = 10
 _SHOWN_TOKENS = 10
-_PATH = click.Path(path_type=Path)
 
 
 @click.command("stats")
-@click.argument("directory", type=_PATH)
-@click.option("--html", type=_PATH, metavar="FILE", help="Also write a page with pictures, which needs nothing else.")
+@click.argument("directory", type=PATH)
+@click.option("--html", type=PATH, metavar="FILE", help="Also write a page with pictures, which needs nothing else.")
 @click.option(
     "--by",
     default=DEFAULT_FIELD,
@@ -32,27 +31,16 @@ _PATH = click.Path(path_type=Path)
     metavar="FIELD",
     help="Field of the metadata to tell sources apart by; 'path' is the file of the corpus.",
 )
-@click.option(
-    "--sample",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="Look only at this share of repeats, duplicates and sources, like 0.01.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which share a sample looks at.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0, max=MAX_THREADS),
-    default=0,
-    metavar="N",
-    help="Processes, each for a shard; one a core if not given.",
-)
+@sample_option("Look only at this share of repeats, duplicates and sources, like 0.01.")
+@SEED
+@threads_option("Processes, each for a shard")
 @click.option(
     "--work-dir",
-    type=_PATH,
+    type=PATH,
     metavar="DIR",
     help="Folder for temporary files: 16 bytes a document. The system's if not given.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the statistics as JSON.")
+@json_option("the statistics")
 def stats_command(
     directory: Path,
     html: Path | None,

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from headwater.build_progress import build_progress, format_seconds
+from headwater.command_options import PATH, json_option
 from headwater.labels import plural
 from headwater.place_type import PlaceType
 from index_format.manifest import IndexManifest
@@ -18,14 +19,12 @@ from indexing.remote_path import Place, RemotePath
 from indexing.remote_publishing import publish_to
 from indexing.remote_record import MoveReport
 
-_DIRECTORY = click.Path(path_type=Path)
-
 
 @click.command("push")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=PATH)
 @click.argument("url", type=PlaceType(), metavar="URL")
 @click.option("--read-back", is_flag=True, help="Also read what has arrived, and compare its checksums.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option()
 def push_command(directory: Path, url: Place, read_back: bool, as_json: bool) -> None:
     """Put an index on object storage.
 
@@ -40,7 +39,7 @@ def push_command(directory: Path, url: Place, read_back: bool, as_json: bool) ->
 
 @click.command("pull")
 @click.argument("url", type=PlaceType(), metavar="URL")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=PATH)
 @click.option(
     "--shard",
     "shards",
@@ -58,7 +57,7 @@ def push_command(directory: Path, url: Place, read_back: bool, as_json: bool) ->
     metavar="N",
     help="Requests made at a time; each holds 8 MiB of memory.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option()
 def pull_command(
     url: Place, directory: Path, shards: tuple[int, ...], no_shards: bool, connections: int, as_json: bool
 ) -> None:
