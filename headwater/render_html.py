@@ -8,7 +8,6 @@ import base64
 import errno
 import hashlib
 from html import escape
-from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from headwater.labels import (
     span_labels,
     trimmed,
 )
+from headwater.page_assets import asset, style_of
 from headwater.plain_text import visible
 from index_format.manifest import write_durably
 
@@ -62,7 +62,7 @@ def write_report(path: Path, trace: Trace, prompt: str = "") -> None:
 
 def render_report(trace: Trace, prompt: str = "") -> str:
     """Returns the page of a trace."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = style_of("page.css"), asset("page.js")
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script_hash}'; base-uri 'none'"
     return f"""<!doctype html>
@@ -97,10 +97,6 @@ all.</p>
 </body>
 </html>
 """
-
-
-def _asset(name: str) -> str:
-    return resources.files("headwater.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _text(text: str) -> str:

@@ -1,11 +1,11 @@
 """The statistics of an index as one self-contained page: no network, no script, no text of a stranger's as markup."""
 
 from html import escape
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 
 from headwater.labels import plural
+from headwater.page_assets import style_of
 from headwater.plain_text import visible
 from headwater.svg_charts import bar_chart, curve_chart, share_bar
 from index_format.manifest import write_durably
@@ -35,7 +35,6 @@ def write_statistics(path: Path, statistics: IndexStatistics, directory: Path) -
 
 def render_statistics(statistics: IndexStatistics, directory: Path) -> str:
     """Returns the page."""
-    style = resources.files("headwater.report").joinpath("statistics.css").read_text(encoding="utf-8")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -44,7 +43,7 @@ def render_statistics(statistics: IndexStatistics, directory: Path) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <title>Statistics of {_text(directory.name)}</title>
-<style>{style}</style>
+<style>{style_of("statistics.css")}</style>
 </head>
 <body>
 <header>
