@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from indexing import BuildReport
+from indexing.disk_needs import format_bytes
 
 # Between the lines of a stage where there is no terminal: a log of an hour stays readable.
 _SECONDS_BETWEEN_LINES = 10.0
@@ -145,7 +146,9 @@ class _RateColumn(ProgressColumn):
 
 
 def _amount(amount: float, unit: str) -> str:
+    if unit == "bytes":
+        return format_bytes(round(amount))
     for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if amount >= size:
-            return f"{amount / size:.3g} {prefix}B" if unit == "bytes" else f"{amount / size:.3g} {prefix} {unit}"
-    return f"{amount:.0f} {'B' if unit == 'bytes' else unit}"
+            return f"{amount / size:.3g} {prefix} {unit}"
+    return f"{amount:.0f} {unit}"

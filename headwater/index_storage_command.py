@@ -12,6 +12,7 @@ from headwater.command_options import PATH, json_option
 from headwater.labels import plural
 from headwater.place_type import PlaceType
 from index_format.manifest import IndexManifest
+from indexing.disk_needs import format_bytes
 from indexing.living.change_lock import unchanged
 from indexing.progress import Stages
 from indexing.pulling import DEFAULT_CONNECTIONS, MAX_CONNECTIONS, pull
@@ -85,6 +86,6 @@ def _print_report(place: str, report: MoveReport, moved: str, *, as_json: bool) 
         click.echo(json.dumps({"place": place, **asdict(report)}))
         return
     click.echo(
-        f"{place}: index {report.index_id}, {plural(report.num_shards, 'shard')} of {report.size_bytes / 1e9:.2f} GB, "
-        f"{report.moved_bytes / 1e9:.2f} GB {moved} in {format_seconds(report.seconds)}"
+        f"{place}: index {report.index_id}, {plural(report.num_shards, 'shard')} of {format_bytes(report.size_bytes)}, "
+        f"{format_bytes(report.moved_bytes)} {moved} in {format_seconds(report.seconds)}"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from index_format.errors import IndexFormatError
 from index_format.layout import CORE_FILES, INDEX_MANIFEST, SHARD_MANIFEST, shard_folder
 from index_format.manifest import FileEntry, IndexManifest, ShardManifest, flush_directory, write_durably
+from indexing.disk_needs import format_bytes
 from indexing.errors import DiskFullError, OutputError, PlanError, VerificationError
 from indexing.file_lock import file_lock
 from indexing.progress import Progress, SilentProgress, Stages
@@ -203,8 +204,8 @@ class _Pull:
         free_bytes = shutil.disk_usage(self._directory).free
         if missing_bytes > free_bytes:
             raise DiskFullError(
-                f"{self._directory}: {missing_bytes / 1e9:.2f} GB are still to come, the disk has room for "
-                f"{free_bytes / 1e9:.2f} GB; free some, choose another disk, or pull fewer shards with --shard"
+                f"{self._directory}: {format_bytes(missing_bytes)} are still to come, the disk has room for "
+                f"{format_bytes(free_bytes)}; free some, choose another disk, or pull fewer shards with --shard"
             )
 
     def _fetch(self, file: IndexFile, progress: Progress) -> None:

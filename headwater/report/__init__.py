@@ -1,1 +1,1 @@
-"""Style and script of the page that `headwater.render_html` writes."""
+"""Styles and scripts of pages; see `headwater.page_assets`."""

@@ -189,7 +189,7 @@ def test_a_bad_line_in_the_middle_keeps_what_is_done_and_can_be_left_out(tmp_pat
     code, _, err = run_index_command(*command, "--skip-bad-lines")
     assert code == 0, err
     assert "going on with a build that was interrupted" in err
-    assert "MB were done before" in err
+    assert "MiB were done before" in err
     code, _, err = run_index_command("build", bad, "--out", tmp_path / "fresh", *OPTIONS, "--skip-bad-lines")
     assert code == 0, err
     assert tree_of(tmp_path / "index") == tree_of(tmp_path / "fresh")

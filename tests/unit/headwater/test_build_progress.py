@@ -44,7 +44,7 @@ def test_plain_lines_tell_rate_and_time_left_now_and_then(monkeypatch: pytest.Mo
     progress.stage_started("read", 10_000_000, "bytes")
     for _ in range(3):
         progress.advanced(1_000_000)
-    assert written.getvalue() == "read: 10 MB\nread: 20%, 167 kB/s, 48.0 s left\n"
+    assert written.getvalue() == "read: 9.54 MiB\nread: 20%, 163 KiB/s, 48.0 s left\n"
 
 
 def test_plain_lines_count_what_was_done_before_but_not_for_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
