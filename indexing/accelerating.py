@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from indexing.engine_call import call_engine
+from indexing.engine_call import call_engine, without_advice
 from indexing.errors import AccelerationError, EngineCallError
 from indexing.progress import Progress, Stages
 from indexing.shard_files import ShardFiles
@@ -51,7 +51,7 @@ def _accelerate(shard: ShardFiles, num_threads: int, progress: Progress, held_op
         )
     except EngineCallError as error:
         raise AccelerationError(
-            f"{shard.folder}: shard {shard.number} of this folder could not be accelerated ({error}); "
-            "'headwater index accelerate' goes on from here, with --force from the beginning"
+            f"{shard.folder}: shard {shard.number} of this folder could not be accelerated "
+            f"({without_advice(str(error))}); 'headwater index accelerate' goes on from here, with --force from the beginning"
         ) from error
     progress.advanced(shard.num_tokens - done)

@@ -12,7 +12,7 @@ from pathlib import Path
 from index_format.layout import SIDECARS, TOKENIZED, shard_folder
 from index_format.manifest import ShardManifest, rebuild_advice
 from indexing.budget import available_memory_bytes
-from indexing.engine_call import call_engine
+from indexing.engine_call import call_engine, without_advice
 from indexing.errors import EngineCallError, VerificationError
 from indexing.verification_report import LookedAt
 
@@ -147,7 +147,7 @@ def _inspect_shard(
 
 
 def _advised(message: str, folder: Path, shard: ShardManifest) -> str:
-    """Returns a message of the engine; of a sidecar, with the command that builds it again."""
+    """Returns a message of the engine; of a sidecar, with the command that builds that of this shard again."""
     if any(f"{folder / name}:" in message for name in SIDECARS):
-        return f"{message}; {rebuild_advice(shard.shard)}"
+        return f"{without_advice(message)}; {rebuild_advice(shard.shard)}"
     return message

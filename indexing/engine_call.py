@@ -11,6 +11,8 @@ from typing import Literal
 from indexing.errors import EngineCallError, EngineKilledError
 
 _SCRIPT = Path(__file__).with_name("engine_process.py")
+# The engine knows neither the index of a shard nor its number there.
+_ENGINES_ADVICE = "; build the sidecars again with 'headwater index accelerate --force'"
 
 
 def call_engine(
@@ -65,6 +67,11 @@ def call_engine(
         )
     if code != 0:
         raise EngineCallError(message)
+
+
+def without_advice(message: str) -> str:
+    """Returns a message of the engine without what it advises about damaged sidecars, where better can be said."""
+    return message.removesuffix(_ENGINES_ADVICE)
 
 
 def _signal_name(number: int) -> str:
