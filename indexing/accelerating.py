@@ -52,6 +52,7 @@ def _accelerate(shard: ShardFiles, num_threads: int, progress: Progress, held_op
     except EngineCallError as error:
         raise AccelerationError(
             f"{shard.folder}: shard {shard.number} of this folder could not be accelerated "
-            f"({without_advice(str(error))}); 'headwater index accelerate' goes on from here, with --force from the beginning"
+            f"({without_advice(str(error))}); 'headwater index accelerate' goes on from here, "
+            "with --force from the beginning"
         ) from error
     progress.advanced(shard.num_tokens - done)
