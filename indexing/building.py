@@ -13,7 +13,7 @@ from indexing.documents import DocumentFields
 from indexing.output import BuildDirectory
 from indexing.plan import BuildPlan
 from indexing.progress import Stages
-from indexing.sorting import SortPlan, plan_sort
+from indexing.sorting import SortPlan, plan_sort, remove_lone_table
 from indexing.sources import Corpus
 from indexing.splits import Split, splits_of
 from indexing.tasks import Task, TaskRunner
@@ -193,9 +193,12 @@ def finish_shards(
     """Sorts shards that have their other core files, gives them their sidecars, and writes and returns their manifests.
 
     Raises:
-        SortError, AccelerationError, EngineKilledError: the engine failed.
+        SortError, EngineKilledError: the engine failed.
         MemoryBudgetError: a shard cannot be sorted within the budget, in however many parts.
     """
+    if building.accelerate:
+        for shard in shards:
+            remove_lone_table(shard.directory)
     plans = {shard.number: sort_plan_of(shard, token_width, building) for shard in shards}
     for wave in _waves(shards, plans, building.runner.at_once):
         _sort(wave, plans, token_width, building)

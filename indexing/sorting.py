@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from index_format.layout import DIRECTORY, TABLE, TOKENIZED
-from indexing.accelerating import accelerate_shards
+from index_format.layout import SIDECARS, TABLE
+from index_format.manifest import flush_directory
 from indexing.disk_needs import format_bytes
 from indexing.engine_call import call_engine
 from indexing.errors import EngineCallError, MemoryBudgetError, SortError
-from indexing.progress import SilentProgress, Stages
-from indexing.shard_files import ShardFiles
 from suffix_engine import (
     MAX_PART_TOKENS,
     MAX_PARTS,
@@ -82,6 +80,17 @@ def plan_sort(
     return SortPlan(num_parts, needed_bytes, temporary_bytes, threads)
 
 
+def remove_lone_table(folder: Path) -> None:
+    """Removes the table of a shard that has its sidecars missing: they come before it, but a power cut may lose them.
+
+    The shard is sorted or merged again, within the memory that this takes. To build the sidecars of the table that is
+    there would look at the text at random, a read of the disk for each token where it does not stay in memory.
+    """
+    if (folder / TABLE).exists() and not all((folder / name).exists() for name in SIDECARS):
+        (folder / TABLE).unlink()
+        flush_directory(folder)
+
+
 def sort_part(
     folder: Path,
     token_width: int,
@@ -98,13 +107,11 @@ def sort_part(
     Its sidecars come with it. Runs of another number of parts, which an attempt with another budget left, are removed.
 
     Raises:
-        SortError, AccelerationError: the engine failed.
+        SortError: the engine failed.
         EngineKilledError: its process was killed.
     """
     _remove_runs(folder, but_of=num_parts)
-    if (folder / TABLE).exists():
-        _accelerate_if_missing(folder, token_width, threads, accelerate=accelerate, held_open=held_open)
-    elif not (folder / _run_name(part, num_parts)).exists():
+    if not (folder / TABLE).exists() and not (folder / _run_name(part, num_parts)).exists():
         options = (str(part), str(num_parts), str(int(accelerate)))
         _call("sort", folder, token_width, threads, options, advanced, held_open)
 
@@ -125,13 +132,12 @@ def merge_parts(
     One part needs no merge. The text is held in memory if ``memory_bytes`` allow it.
 
     Raises:
-        SortError, AccelerationError: the engine failed.
+        SortError: the engine failed.
         EngineKilledError: its process was killed.
     """
     if num_parts > 1 and not (folder / TABLE).exists():
         options = (str(num_parts), str(memory_bytes), str(int(accelerate)))
         _call("merge", folder, token_width, threads, options, advanced, held_open)
-    _accelerate_if_missing(folder, token_width, threads, accelerate=accelerate, held_open=held_open)
     _remove_runs(folder, but_of=0)
 
 
@@ -163,16 +169,6 @@ def _call(
         )
     except EngineCallError as error:
         raise SortError(f"{folder}: the shard could not be sorted ({error})") from error
-
-
-def _accelerate_if_missing(
-    folder: Path, token_width: int, threads: int, *, accelerate: bool, held_open: Sequence[int]
-) -> None:
-    """Builds the sidecars of a table that an attempt without them left."""
-    if accelerate and not (folder / DIRECTORY).exists():
-        num_tokens = (folder / TOKENIZED).stat().st_size // token_width
-        shard = ShardFiles(folder, 0, token_width, num_tokens)
-        accelerate_shards([shard], threads, Stages(SilentProgress()), held_open)
 
 
 def _run_name(part: int, num_parts: int) -> str:

@@ -5,13 +5,20 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 import indexing
+import indexing.accelerating
+import indexing.building
+import indexing.sorting
+from index_format.layout import DIRECTORY, FAN_OUT, shard_folder
+from indexing.engine_call import call_engine
 from indexing.publishing import file_entries
 from tests.integration.index_builds import (
     at_work,
@@ -123,6 +130,37 @@ def test_a_killed_sort_ends_the_build_with_a_clear_error(tmp_path: Path, source:
     assert process.returncode == 1
     assert "the process at work on this shard (sort) was killed by SIGKILL; did the machine run out of memory?" in err
     assert_goes_on(process, command, undisturbed)
+
+
+@pytest.mark.parametrize("lost", [[FAN_OUT], [DIRECTORY], [FAN_OUT, DIRECTORY]])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_shard_whose_sidecars_a_power_cut_lost_is_sorted_again_and_not_accelerated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str], parts: int
+) -> None:
+    source = write_corpus(tmp_path / "a.jsonl", make_texts(200))
+    indexing.build(plan_of(source, tmp_path / "undisturbed"))
+    plan = replace(plan_of(source, tmp_path / "index"), parts=parts)
+    with monkeypatch.context() as patch:
+        patch.setattr(indexing.building, "list_unit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            indexing.build(plan)
+    for name in lost:
+        (tmp_path / "index" / shard_folder(0) / name).unlink()
+    tasks = []
+
+    def call(task: Any, *arguments: Any, **options: Any) -> None:
+        tasks.append(task)
+        call_engine(task, *arguments, **options)
+
+    monkeypatch.setattr(indexing.sorting, "call_engine", call)
+    monkeypatch.setattr(indexing.accelerating, "call_engine", call)
+    indexing.build(plan)
+    assert tasks == ["sort"] * parts + ["merge"] * (parts > 1)
+    assert tree_of(tmp_path / "index") == tree_of(tmp_path / "undisturbed")
+
+
+def interrupted(*arguments: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_interrupting_the_training_of_a_tokenizer_ends_the_build_at_once(tmp_path: Path, source: Path) -> None:
