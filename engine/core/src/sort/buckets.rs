@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use zerocopy::FromBytes;
 
 use super::part_text::PartText;
+use super::symbols::FirstDeal;
 use crate::huge_buffer::HugeBuffer;
 use crate::token::{Token, holds_separator};
 
@@ -44,45 +45,47 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket whose suffixes are equal ascend. Returns `None` if too many suffixes
-    /// begin alike: comparing them would take too long, and too much memory.
+    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket whose suffixes are equal ascend. Returns
+    /// `None` if too many suffixes begin alike: comparing them would take too long, and too much memory.
     pub(crate) fn deal<T: Token>(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Option<Self>> {
         let num_positions = kept.iter().map(ExactSizeIterator::len).sum();
         let mut positions = HugeBuffer::<u32>::zeroed(num_positions)?;
         let shares = shares(kept, rayon::current_num_threads());
-        let level = Level::<T>::first();
+        let (plan, most) = FirstDeal::plan(text, &shares);
+        if most > most_alike(text.len()) {
+            return Ok(None);
+        }
         let mut counts: Vec<Vec<u32>> = shares
             .par_iter()
             .map(|share| {
-                let mut counts = vec![0; BUCKETS];
-                for position in share.iter().cloned().flatten() {
-                    counts[level.bucket(text, position)] += 1;
+                let mut counts = vec![0; plan.num_buckets()];
+                for range in share {
+                    plan.for_each(text, range.clone(), |_, bucket| counts[bucket] += 1);
                 }
                 counts
             })
             .collect();
         let ends = to_starts(&mut counts);
-        let largest = (1..BUCKETS - 1)
-            .map(|bucket| ends[bucket] - ends[bucket - 1])
-            .max();
-        if largest.max(Some(ends[0])) > Some(most_alike(text.len())) {
-            return Ok(None);
-        }
         let slots = <[AtomicU32]>::mut_from_bytes(bytemuck::cast_slice_mut(positions.as_mut_slice()))
             .map_err(|_| io::Error::other("a buffer is not aligned"))?;
         let slots = &*slots;
         shares.par_iter().zip(counts).for_each(|(share, mut next)| {
-            for position in share.iter().cloned().flatten() {
-                let to = &mut next[level.bucket(text, position)];
+            for range in share {
                 #[allow(
                     clippy::cast_possible_truncation,
                     reason = "a part has fewer than 2^32 positions"
                 )]
-                slots[*to as usize].store(position as u32, Ordering::Relaxed);
-                *to += 1;
+                plan.for_each(text, range.clone(), |position, bucket| {
+                    let to = &mut next[bucket];
+                    slots[*to as usize].store(position as u32, Ordering::Relaxed);
+                    *to += 1;
+                });
             }
         });
-        let buckets = level.split(positions.as_mut_slice(), text, 0, &ends);
+        let buckets = split(positions.as_mut_slice(), 0, &ends, |positions, first| {
+            let level = Level::<T>::after(plan.digits(text, positions));
+            level.buckets_of(positions, text, first, 0)
+        });
         // Each suffix of a bucket takes 32 bytes while it is sorted: a byte a token, over all threads.
         let most_in_a_bucket = MOST_IN_A_BUCKET.max(text.len() / (32 * rayon::current_num_threads()));
         if buckets
@@ -121,9 +124,10 @@ struct Level<T> {
 }
 
 impl<T: Token> Level<T> {
-    fn first() -> Self {
+    /// The level behind this many times two bytes.
+    fn after(number: usize) -> Self {
         Self {
-            number: 0,
+            number,
             token: std::marker::PhantomData,
         }
     }
@@ -140,11 +144,6 @@ impl<T: Token> Level<T> {
         self.number * DEALT_BYTES / T::WIDTH * T::WIDTH
     }
 
-    #[inline]
-    fn bucket(self, text: &PartText<T>, position: usize) -> usize {
-        usize::from(self.digit(text, position))
-    }
-
     /// Returns the two bytes of the suffix at a position, in order.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "two bytes")]
@@ -154,57 +153,69 @@ impl<T: Token> Level<T> {
         (text.key(position, depth) >> shift) as u16
     }
 
-    /// Returns the buckets of positions that were dealt out, from `first` on; the large ones dealt out again.
-    fn split(self, positions: &mut [u32], text: &PartText<T>, first: usize, ends: &[u32]) -> Vec<Bucket> {
-        let mut rest = positions;
-        let mut from = 0;
-        let mut parts: Vec<(usize, &mut [u32])> = Vec::new();
-        for &end in ends {
-            let end = end as usize;
-            if end > from {
-                let (part, left) = rest.split_at_mut(end - from);
-                parts.push((first + from, part));
-                rest = left;
-                from = end;
-            }
-        }
-        let of_part = |(first, part): (usize, &mut [u32])| self.buckets_of(part, text, first);
-        let buckets: Vec<Vec<Bucket>> = parts.into_par_iter().map(of_part).collect();
-        buckets.concat()
-    }
-
-    fn buckets_of(self, positions: &mut [u32], text: &PartText<T>, first: usize) -> Vec<Bucket> {
-        let next = self.next();
-        // What is agreed in now: the tokens before, and those that the two bytes end or hold.
-        let (depth, next_depth) = (self.depth(), next.depth());
-        let ends_in_separator = next_depth > depth && {
-            let word = text.key(positions[0] as usize, depth);
-            let kept = word >> (64 - 8 * (next_depth - depth)) << (64 - 8 * (next_depth - depth));
-            holds_separator::<T>(kept)
+    /// Returns the buckets of positions whose suffixes agree in the two bytes of all levels before this one, those from `known`
+    /// bytes on being new: a large one is dealt out again.
+    fn buckets_of(
+        self,
+        positions: &mut [u32],
+        text: &PartText<T>,
+        first: usize,
+        known: usize,
+    ) -> Vec<Bucket> {
+        let depth = self.depth();
+        let ends_in_separator = depth > known && {
+            let word = text.key(positions[0] as usize, known);
+            let unknown = 64 - 8 * (depth - known);
+            holds_separator::<T>(word >> unknown << unknown)
         };
         if ends_in_separator {
             positions.sort_unstable();
         }
-        if ends_in_separator || positions.len() <= LARGE || next.number >= MOST_LEVELS {
+        let is_cut_off = |&position: &u32| position as usize * T::WIDTH + depth > text.len() * T::WIDTH;
+        if ends_in_separator
+            || positions.len() <= LARGE
+            || self.number >= MOST_LEVELS
+            || positions.iter().any(is_cut_off)
+        {
             let places = first..first + positions.len();
-            let depth = (!ends_in_separator).then_some(next_depth);
+            let depth = (!ends_in_separator).then_some(depth);
             return vec![Bucket { places, depth }];
-        }
-        let is_cut_off = |&position: &u32| position as usize * T::WIDTH + next_depth > text.len() * T::WIDTH;
-        if positions.iter().any(is_cut_off) {
-            let places = first..first + positions.len();
-            return vec![Bucket {
-                places,
-                depth: Some(next_depth),
-            }];
         }
         // The text is looked at once: it costs more than anything else here.
         let digits = positions
             .iter()
-            .map(|&position| next.digit(text, position as usize));
+            .map(|&position| self.digit(text, position as usize));
         let ends = deal_in_place(positions, digits.collect());
-        next.split(positions, text, first, &ends)
+        split(positions, first, &ends, |positions, first| {
+            self.next().buckets_of(positions, text, first, depth)
+        })
     }
+}
+
+/// Returns the buckets of positions that were dealt out, from place `first` on.
+fn split(
+    positions: &mut [u32],
+    first: usize,
+    ends: &[u32],
+    buckets_of: impl Fn(&mut [u32], usize) -> Vec<Bucket> + Sync,
+) -> Vec<Bucket> {
+    let mut rest = positions;
+    let mut from = 0;
+    let mut parts: Vec<(usize, &mut [u32])> = Vec::new();
+    for &end in ends {
+        let end = end as usize;
+        if end > from {
+            let (part, left) = rest.split_at_mut(end - from);
+            parts.push((first + from, part));
+            rest = left;
+            from = end;
+        }
+    }
+    let buckets: Vec<Vec<Bucket>> = parts
+        .into_par_iter()
+        .map(|(first, part)| buckets_of(part, first))
+        .collect();
+    buckets.concat()
 }
 
 /// Brings positions into the order of their digits, not of one another, and returns where those with each digit end.
@@ -243,8 +254,9 @@ fn most_alike(num_tokens: usize) -> u32 {
 /// Turns the counts of each share into where its first position of each bucket goes, and returns the end of each bucket.
 fn to_starts(counts: &mut [Vec<u32>]) -> Vec<u32> {
     let mut sum = 0;
-    let mut ends = Vec::with_capacity(BUCKETS);
-    for bucket in 0..BUCKETS {
+    let num_buckets = counts.first().map_or(0, Vec::len);
+    let mut ends = Vec::with_capacity(num_buckets);
+    for bucket in 0..num_buckets {
         for share in counts.iter_mut() {
             let count = share[bucket];
             share[bucket] = sum;

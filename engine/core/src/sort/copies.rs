@@ -13,6 +13,9 @@ pub(crate) const LONG_DOCUMENT: usize = 64;
 /// Positions that share a bit which says whether one of them is in a document that has copies.
 const BLOCK_TOKENS: usize = 64;
 
+/// Positions whose bits share a word.
+const WORD_TOKENS: usize = 64 * BLOCK_TOKENS;
+
 /// Which long documents are copies of an earlier one.
 #[derive(Default)]
 pub(crate) struct Copies {
@@ -22,12 +25,14 @@ pub(crate) struct Copies {
     starts: Vec<u32>,
     /// A bit for each block: whether it holds a token of an original.
     concerned: Vec<u64>,
+    /// Of every 64 blocks, the originals that begin before them.
+    before: Vec<u32>,
 }
 
 struct Original {
-    positions: Range<usize>,
+    positions: Range<u32>,
     /// Places of its copies in `starts`.
-    copies: Range<usize>,
+    copies: Range<u32>,
 }
 
 impl Copies {
@@ -54,10 +59,11 @@ impl Copies {
                     .map(|&copy| to_u32(documents[copy as usize].start)),
             );
             copies.originals.push(Original {
-                positions,
-                copies: first..copies.starts.len(),
+                positions: to_u32(positions.start)..to_u32(positions.end),
+                copies: to_u32(first)..to_u32(copies.starts.len()),
             });
         }
+        copies.before = copies.originals_before(text.len());
         let mut left_out: Vec<u32> = groups.iter().flat_map(|group| &group[1..]).copied().collect();
         left_out.sort_unstable();
         let mut kept = Vec::new();
@@ -75,33 +81,48 @@ impl Copies {
         (copies, kept)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.originals.is_empty()
+    /// Returns, of each word of `concerned`, the originals that begin before its first position; and of all.
+    fn originals_before(&self, num_tokens: usize) -> Vec<u32> {
+        let mut before = Vec::with_capacity(self.concerned.len() + 1);
+        let mut next = 0;
+        for start in (0..=num_tokens.next_multiple_of(WORD_TOKENS)).step_by(WORD_TOKENS) {
+            while self
+                .originals
+                .get(next)
+                .is_some_and(|original| (original.positions.start as usize) < start)
+            {
+                next += 1;
+            }
+            before.push(to_u32(next));
+        }
+        before
+    }
+
+    /// Whether the document at a position may have copies.
+    #[inline]
+    pub(crate) fn is_concerned(&self, position: u32) -> bool {
+        let block = position as usize / BLOCK_TOKENS;
+        self.concerned
+            .get(block / 64)
+            .is_some_and(|word| word >> (block % 64) & 1 == 1)
     }
 
     /// Appends a position and those at the same place of the copies of its document.
     pub(crate) fn push_all(&self, position: u32, positions: &mut Vec<u32>) {
         positions.push(position);
-        let at = position as usize;
-        let block = at / BLOCK_TOKENS;
-        if self.concerned[block / 64] >> (block % 64) & 1 == 0 {
+        if !self.is_concerned(position) {
             return;
         }
-        let behind = self
-            .originals
-            .partition_point(|original| original.positions.start <= at);
-        let Some(original) = self.originals[..behind]
-            .last()
-            .filter(|last| at < last.positions.end)
-        else {
+        let word = position as usize / WORD_TOKENS;
+        let (first, last) = (self.before[word] as usize, self.before[word + 1] as usize);
+        let near = &self.originals[first.saturating_sub(1)..last];
+        let behind = near.partition_point(|original| original.positions.start <= position);
+        let Some(original) = near[..behind].last().filter(|last| position < last.positions.end) else {
             return;
         };
-        let place = to_u32(at - original.positions.start);
-        positions.extend(
-            self.starts[original.copies.clone()]
-                .iter()
-                .map(|start| start + place),
-        );
+        let place = position - original.positions.start;
+        let copies = original.copies.start as usize..original.copies.end as usize;
+        positions.extend(self.starts[copies].iter().map(|start| start + place));
     }
 }
 

@@ -20,6 +20,7 @@ mod run_file;
 mod source;
 mod suffix_order;
 mod suffix_text;
+mod symbols;
 mod table_files;
 
 use std::path::Path;

@@ -22,6 +22,10 @@ const PADDING: usize = 64;
 
 const READ_BYTES: usize = 4 << 20;
 
+/// Bytes of a long key, and the bits of a number that they are.
+pub(crate) const LONG_KEY_BYTES: usize = 12;
+const LONG_KEY: u128 = !(u32::MAX as u128);
+
 /// The tokens of whole documents, a separator before each; position i is the i-th of them.
 pub(crate) struct PartText<T> {
     bytes: HugeBuffer<u8>,
@@ -98,6 +102,23 @@ impl<T: Token> PartText<T> {
         &self.bytes.as_slice()[..num_tokens * T::WIDTH]
     }
 
+    /// Brings the long keys of some suffixes into the caches: a loop that does nothing else has more of them under way at once.
+    pub(crate) fn touch(&self, positions: &[u32], depth: usize) {
+        let first = &self.bytes.as_slice()[depth..];
+        let last = &first[2 * LONG_KEY_BYTES - 1..];
+        let any = positions.iter().fold(0, |any, &position| {
+            let at = position as usize * T::WIDTH;
+            any | first[at] | last[at]
+        });
+        std::hint::black_box(any);
+    }
+
+    /// Returns the tokens at some positions, of which at most eight are behind the text: a separator, if the part does not end the
+    /// text, and zeros.
+    pub(crate) fn padded_tokens(&self, positions: Range<usize>) -> &[T] {
+        &bytemuck::cast_slice(&self.bytes.as_slice()[..(self.num_tokens + 8) * T::WIDTH])[positions]
+    }
+
     /// Returns the positions of every document of at least so many tokens, its separator included, in order. Runs on the current
     /// thread pool.
     pub(crate) fn documents(&self, least_tokens: usize) -> Vec<Range<usize>> {
@@ -136,6 +157,15 @@ impl<T: Token> PartText<T> {
     #[inline]
     pub(crate) fn key(&self, position: usize, depth: usize) -> u64 {
         mask_past_separator::<T>(self.word(position * T::WIDTH + depth))
+    }
+
+    /// Returns the bytes `depth..depth + 12` of the suffix at a position as [`PartText::key`] does, in the upper 96 bits.
+    #[inline]
+    pub(crate) fn long_key(&self, position: usize, depth: usize) -> u128 {
+        let at = (position * T::WIDTH + depth).min(self.num_tokens * T::WIDTH);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.bytes.as_slice()[at..at + 16]);
+        mask_long_past_separator::<T>(u128::from_be_bytes(bytes) & LONG_KEY)
     }
 
     /// Returns eight bytes of the text, in order; those behind its end are zeros, but for the separator behind a part.
@@ -245,6 +275,34 @@ pub(crate) fn mask_past_separator<T: Token>(word: u64) -> u64 {
         to_first_separator::<T>(word)
     } else {
         word
+    }
+}
+
+/// The same of the bytes of a long key.
+#[inline]
+fn mask_long_past_separator<T: Token>(key: u128) -> u128 {
+    if long_holds_separator::<T>(key) {
+        to_first_separator_of_long::<T>(key)
+    } else {
+        key
+    }
+}
+
+/// Whether one of the tokens of a long key is the separator.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "halves")]
+pub(crate) fn long_holds_separator<T: Token>(key: u128) -> bool {
+    holds_separator::<T>((key >> 64) as u64) | holds_separator::<T>(key as u64)
+}
+
+#[cold]
+#[allow(clippy::cast_possible_truncation, reason = "halves")]
+fn to_first_separator_of_long<T: Token>(key: u128) -> u128 {
+    let (high, low) = ((key >> 64) as u64, key as u64);
+    if holds_separator::<T>(high) {
+        u128::from(to_first_separator::<T>(high)) << 64
+    } else {
+        key >> 64 << 64 | u128::from(to_first_separator::<T>(low))
     }
 }
 

@@ -55,7 +55,7 @@ impl<T: Token> Entry<T> {
 
     /// Returns the entry of a suffix with the key `next`, behind one with `key`, both at `depth` bytes.
     #[inline]
-    pub(crate) fn between(key: u64, next: u64, depth: usize) -> Self {
+    pub(crate) fn between(key: u128, next: u128, depth: usize) -> Self {
         let same = (key ^ next).leading_zeros() as usize / (8 * T::WIDTH);
         let bytes = next.to_be_bytes();
         Self::new(depth / T::WIDTH + same, T::read(&bytes[same * T::WIDTH..]))

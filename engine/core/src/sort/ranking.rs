@@ -67,12 +67,7 @@ impl<T: Token> Ranking<T> for Compared {
         text: &'a PartText<T>,
         task: usize,
     ) -> Option<Ranked<T>> {
-        for (positions, depth) in self.buckets.task(task) {
-            match depth {
-                Some(depth) => order.sort(positions, depth),
-                None => order.put_all_equal(positions),
-            }
-        }
+        order.sort(self.buckets.task(task));
         let mut ranked = order.take()?;
         ranked.mend_at_end(text);
         Some(ranked)

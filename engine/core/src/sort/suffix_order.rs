@@ -11,10 +11,10 @@ use std::ops::Range;
 
 use super::copies::Copies;
 use super::induced::Patience;
-use super::part_text::{Agreed, KEY_BYTES, PartText};
+use super::part_text::{Agreed, LONG_KEY_BYTES, PartText, long_holds_separator};
 use super::passages::Passages;
 use super::ranked::{Entry, Ranked};
-use crate::token::{Token, holds_separator};
+use crate::token::Token;
 
 /// A key and a position: numbers that order by the key, then by the position.
 type Item = u128;
@@ -22,12 +22,17 @@ type Item = u128;
 /// Items of a chunk, at most: they, and what they need of the text, stay in the cache nearest to the core.
 const CHUNK_ITEMS: usize = 512;
 
+/// Items that are sorted by comparing them.
+const SORTED_ITEMS: usize = 64;
+
+/// Items whose keys are loaded before any of them is sorted.
+const LOADED_ITEMS: usize = 4096;
+
 /// Bytes after which the members of a group are compared with one another instead of by keys.
 const LONG_BYTES: usize = 32;
 
-/// Where the highest byte of a key is in an item, and its lowest.
-const FIRST_SHIFT: u32 = 120;
-const LAST_SHIFT: u32 = 64;
+/// Where a key ends in an item.
+const LAST_SHIFT: u32 = 32;
 
 /// Sorts buckets of suffixes, one after another, each behind the one before.
 pub(crate) struct SuffixOrder<'a, T> {
@@ -62,16 +67,17 @@ struct Group {
     depth: usize,
 }
 
-fn item(key: u64, position: u32) -> Item {
-    u128::from(key) << LAST_SHIFT | u128::from(position)
+/// Returns the item of the suffix at a position, with its key at `depth` bytes.
+#[inline]
+fn item<T: Token>(text: &PartText<T>, position: u32, depth: usize) -> Item {
+    text.long_key(position as usize, depth) | u128::from(position)
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the upper half")]
-fn key_of(item: Item) -> u64 {
-    (item >> LAST_SHIFT) as u64
+fn key_of(item: Item) -> u128 {
+    item >> LAST_SHIFT << LAST_SHIFT
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the lower half, a position")]
+#[allow(clippy::cast_possible_truncation, reason = "the lower bits, a position")]
 fn position_of(item: Item) -> u32 {
     item as u32
 }
@@ -97,33 +103,52 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
         }
     }
 
-    /// Sorts suffixes at ascending positions that agree in their first `depth` bytes, whole tokens without a separator, and sort
-    /// after all that were sorted before.
-    pub(crate) fn sort(&mut self, positions: &[u32], depth: usize) {
-        let first = self.ranked.len();
-        self.ranked.reserve(positions.len());
-        let (mut items, mut scratch) = (mem::take(&mut self.items), mem::take(&mut self.scratch));
-        items.clear();
-        items.extend(
-            positions
-                .iter()
-                .map(|&position| item(self.text.key(position as usize, depth), position)),
-        );
-        if items.len() > CHUNK_ITEMS {
-            scratch.resize(items.len().max(scratch.len()), 0);
+    /// Sorts buckets of suffixes, each behind the one before, and all behind those that were sorted before. Those of a bucket agree
+    /// in so many bytes, whole tokens without a separator; or in all up to a separator, and are at ascending positions then.
+    pub(crate) fn sort<'b>(&mut self, buckets: impl Iterator<Item = (&'b [u32], Option<usize>)>) {
+        let mut waiting: Vec<(&[u32], Option<usize>)> = Vec::new();
+        let mut num_items = 0;
+        for bucket in buckets {
+            waiting.push(bucket);
+            num_items += bucket.0.len();
+            if num_items >= LOADED_ITEMS {
+                self.sort_loaded(&mut waiting);
+                num_items = 0;
+            }
         }
-        let mut before = None;
-        self.deal(&mut items, &mut scratch, FIRST_SHIFT, depth, &mut before);
-        (self.items, self.scratch) = (items, scratch);
-        self.ranked.join(self.text, first);
+        self.sort_loaded(&mut waiting);
     }
 
-    /// Puts suffixes that are equal up to a separator, behind all that were sorted before.
-    pub(crate) fn put_all_equal(&mut self, positions: &[u32]) {
-        let first = self.ranked.len();
-        self.ranked.reserve(positions.len());
-        self.put_equal(positions.iter().copied(), Entry::unknown());
-        self.ranked.join(self.text, first);
+    fn sort_loaded(&mut self, buckets: &mut Vec<(&[u32], Option<usize>)>) {
+        let (mut items, mut scratch) = (mem::take(&mut self.items), mem::take(&mut self.scratch));
+        for (positions, depth) in &*buckets {
+            if let Some(depth) = depth {
+                self.text.touch(positions, *depth);
+            }
+        }
+        for &(positions, depth) in &*buckets {
+            if let Some(depth) = depth {
+                items.extend(positions.iter().map(|&position| item(self.text, position, depth)));
+            }
+        }
+        if scratch.len() < items.len() {
+            scratch.resize(items.len(), 0);
+        }
+        let mut first = 0;
+        for (positions, depth) in buckets.drain(..) {
+            let rank = self.ranked.len();
+            self.ranked.reserve(positions.len());
+            if let Some(depth) = depth {
+                let places = first..first + positions.len();
+                first = places.end;
+                self.deal(&mut items[places.clone()], &mut scratch[places], depth, &mut None);
+            } else {
+                self.put_equal(positions.iter().copied(), Entry::unknown());
+            }
+            self.ranked.join(self.text, rank);
+        }
+        items.clear();
+        (self.items, self.scratch) = (items, scratch);
     }
 
     /// Returns what was sorted since the last call; `None` if too much of the text was looked at for it.
@@ -132,34 +157,23 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
         (!self.gave_up).then_some(ranked)
     }
 
-    /// Sorts items of a bucket: deals them out by the byte of their keys at `shift` until few are left together, and puts them chunk
-    /// by chunk. `before` is the key that was put last.
-    fn deal(
-        &mut self,
-        items: &mut [Item],
-        scratch: &mut [Item],
-        shift: u32,
-        depth: usize,
-        before: &mut Option<u64>,
-    ) {
-        if items.len() <= CHUNK_ITEMS || shift < LAST_SHIFT {
+    /// Sorts items of a bucket: deals them out by the first byte in which their keys differ until few are left together, and puts
+    /// them chunk by chunk. `before` is the key that was put last.
+    fn deal(&mut self, items: &mut [Item], scratch: &mut [Item], depth: usize, before: &mut Option<u128>) {
+        let differing = items.iter().fold(0, |bits, item| bits | (item ^ items[0])) >> LAST_SHIFT;
+        if items.len() <= SORTED_ITEMS || differing == 0 {
             items.sort_unstable();
             self.put_chunk(items, depth, before);
             return;
         }
+        let shift = LAST_SHIFT + differing.ilog2().saturating_sub(7);
         let ends = deal_out(items, scratch, shift);
         let mut chunk = 0..0;
         let mut first = 0;
         for end in ends {
             if end - first > CHUNK_ITEMS {
                 self.put_chunk(&mut scratch[chunk.clone()], depth, before);
-                self.deal(
-                    &mut scratch[first..end],
-                    &mut items[first..end],
-                    shift - 8,
-                    depth,
-                    before,
-                );
+                self.deal(&mut scratch[first..end], &mut items[first..end], depth, before);
                 chunk = end..end;
             } else {
                 if end - chunk.start > CHUNK_ITEMS {
@@ -175,7 +189,7 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
     }
 
     /// Puts a chunk that is sorted by its first keys.
-    fn put_chunk(&mut self, items: &mut [Item], depth: usize, before: &mut Option<u64>) {
+    fn put_chunk(&mut self, items: &mut [Item], depth: usize, before: &mut Option<u128>) {
         let (Some(&first), Some(&last), false) = (items.first(), items.last(), self.gave_up) else {
             return;
         };
@@ -219,9 +233,12 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
     }
 
     /// Puts suffixes that are equal up to a separator, and those of the copies of their documents.
-    fn put_equal(&mut self, positions: impl Iterator<Item = u32>, entry: Entry<T>) {
+    fn put_equal(&mut self, positions: impl Iterator<Item = u32> + Clone, entry: Entry<T>) {
         let mut entry = entry;
-        if self.copies.is_empty() {
+        let has_copies = positions
+            .clone()
+            .any(|position| self.copies.is_concerned(position));
+        if !has_copies {
             for position in positions {
                 self.ranked.push(position, entry);
                 entry = Entry::to_separator();
@@ -251,12 +268,12 @@ impl<T: Token> ChunkOrder<T> {
                 end += 1;
             }
             if end > first + 1 {
-                if holds_separator::<T>(key) {
+                if long_holds_separator::<T>(key) {
                     self.entries[first + 1..end].fill(Entry::to_separator());
                 } else {
                     self.next_groups.push(Group {
                         places: first..end,
-                        depth: depth + KEY_BYTES,
+                        depth: depth + LONG_KEY_BYTES,
                     });
                 }
             }
@@ -294,7 +311,7 @@ impl<T: Token> ChunkOrder<T> {
         let (a, b) = (position_of(*left) as usize, position_of(*right) as usize);
         let (x, y) = (key_of(*left), key_of(*right));
         // Past the end of the text keys are zeros, which say nothing.
-        if x != y && b * T::WIDTH + depth + KEY_BYTES <= text.len() * T::WIDTH {
+        if x != y && b * T::WIDTH + depth + LONG_KEY_BYTES <= text.len() * T::WIDTH {
             if x > y {
                 mem::swap(left, right);
             }
@@ -381,8 +398,7 @@ impl<T: Token> ChunkOrder<T> {
 /// Gives suffixes their keys at `depth`; those that end with the text before have zeros.
 fn load_keys<T: Token>(text: &PartText<T>, items: &mut [Item], depth: usize) {
     for one in items {
-        let position = position_of(*one);
-        *one = item(text.key(position as usize, depth), position);
+        *one = item(text, position_of(*one), depth);
     }
 }
 
