@@ -301,6 +301,7 @@ class TraceRanking(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     CACHED_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     cached: _builtins.bool
     """Whether the trace was made for an earlier, equal request."""
     @_builtins.property
@@ -327,6 +328,10 @@ class TraceRanking(_message.Message):
     def stats(self) -> Global___TraceStats:
         """What was asked of the disks."""
 
+    @_builtins.property
+    def withheld(self) -> Global___Withheld:
+        """What is not shown."""
+
     def __init__(
         self,
         *,
@@ -337,10 +342,11 @@ class TraceRanking(_message.Message):
         timings: Global___Timings | None = ...,
         stats: Global___TraceStats | None = ...,
         cached: _builtins.bool = ...,
+        withheld: Global___Withheld | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings", "withheld", b"withheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "coverage", b"coverage", "documents", b"documents", "merged_span_relevances", b"merged_span_relevances", "span_relevances", b"span_relevances", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "coverage", b"coverage", "documents", b"documents", "merged_span_relevances", b"merged_span_relevances", "span_relevances", b"span_relevances", "stats", b"stats", "timings", b"timings", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -515,6 +521,7 @@ class Trace(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     CACHED_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
     """The text that was traced, unchanged: every start_char and end_char of spans counts in it."""
     num_tokens: _builtins.int
@@ -547,6 +554,10 @@ class Trace(_message.Message):
     def stats(self) -> Global___TraceStats:
         """What was asked of the disks."""
 
+    @_builtins.property
+    def withheld(self) -> Global___Withheld:
+        """What is not shown."""
+
     def __init__(
         self,
         *,
@@ -560,14 +571,45 @@ class Trace(_message.Message):
         timings: Global___Timings | None = ...,
         stats: Global___TraceStats | None = ...,
         cached: _builtins.bool = ...,
+        withheld: Global___Withheld | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "stats", b"stats", "timings", b"timings", "withheld", b"withheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cached", b"cached", "coverage", b"coverage", "documents", b"documents", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans", "stats", b"stats", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cached", b"cached", "coverage", b"coverage", "documents", b"documents", "merged_spans", b"merged_spans", "num_maximal_spans", b"num_maximal_spans", "num_tokens", b"num_tokens", "spans", b"spans", "stats", b"stats", "timings", b"timings", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Trace: _TypeAlias = Trace  # noqa: Y015
+
+@_typing.final
+class Withheld(_message.Message):
+    """What an answer leaves out on purpose. Zeros where nothing is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OCCURRENCES_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    occurrences: _builtins.int
+    """Occurrences of the passages asked for in documents that were taken down: neither shown nor counted."""
+    redacted: _builtins.int
+    """Placeholders that stand for personal data and the like."""
+    documents: _builtins.int
+    """Documents that the policy of their source withholds."""
+    def __init__(
+        self,
+        *,
+        occurrences: _builtins.int = ...,
+        redacted: _builtins.int = ...,
+        documents: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "occurrences", b"occurrences", "redacted", b"redacted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withheld: _TypeAlias = Withheld  # noqa: Y015
 
 @_typing.final
 class Span(_message.Message):
@@ -584,6 +626,7 @@ class Span(_message.Message):
     UNIGRAM_LOGPROB_SUM_FIELD_NUMBER: _builtins.int
     RELEVANCE_FIELD_NUMBER: _builtins.int
     DOCUMENTS_FIELD_NUMBER: _builtins.int
+    WITHHELD_COUNT_FIELD_NUMBER: _builtins.int
     start: _builtins.int
     """Tokens of the answer, half-open, never empty."""
     end: _builtins.int
@@ -598,6 +641,8 @@ class Span(_message.Message):
     """Sum of the natural logarithms of its tokens' unigram probabilities, <= 0."""
     relevance: Global___Relevance.ValueType
     """The highest relevance of its documents."""
+    withheld_count: _builtins.int
+    """Occurrences in documents that were taken down; not in count."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Indexes into Trace.documents. Empty if none could be retrieved."""
@@ -614,10 +659,11 @@ class Span(_message.Message):
         unigram_logprob_sum: _builtins.float = ...,
         relevance: Global___Relevance.ValueType = ...,
         documents: _abc.Iterable[_builtins.int] | None = ...,
+        withheld_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "documents", b"documents", "end", b"end", "end_char", b"end_char", "relevance", b"relevance", "start", b"start", "start_char", b"start_char", "text", b"text", "unigram_logprob_sum", b"unigram_logprob_sum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "documents", b"documents", "end", b"end", "end_char", b"end_char", "relevance", b"relevance", "start", b"start", "start_char", b"start_char", "text", b"text", "unigram_logprob_sum", b"unigram_logprob_sum", "withheld_count", b"withheld_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -696,6 +742,7 @@ class Document(_message.Message):
     SPANS_FIELD_NUMBER: _builtins.int
     CORPUS_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    NUM_REDACTED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"corpus:shard:number"."""
     source: _builtins.str
@@ -721,6 +768,8 @@ class Document(_message.Message):
     """Name of its corpus."""
     stage: _builtins.str
     """Stage of training that used the corpus; may be empty."""
+    num_redacted: _builtins.int
+    """Placeholders in text, snippets and metadata that stand for personal data and the like."""
     @_builtins.property
     def snippets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Snippet]:
         """One for every different passage retrieved, never empty."""
@@ -747,10 +796,11 @@ class Document(_message.Message):
         spans: _abc.Iterable[_builtins.int] | None = ...,
         corpus: _builtins.str = ...,
         stage: _builtins.str = ...,
+        num_redacted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "relevance", b"relevance", "relevance_score", b"relevance_score", "score", b"score", "snippets", b"snippets", "source", b"source", "spans", b"spans", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "metadata_json", b"metadata_json", "num_redacted", b"num_redacted", "num_tokens", b"num_tokens", "relevance", b"relevance", "relevance_score", b"relevance_score", "score", b"score", "snippets", b"snippets", "source", b"source", "spans", b"spans", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1067,6 +1117,7 @@ class CountResponse(_message.Message):
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     num_tokens: _builtins.int
     """Tokens in the text."""
     count: _builtins.int
@@ -1075,16 +1126,21 @@ class CountResponse(_message.Message):
     def coverage(self) -> Global___Coverage:
         """What was searched."""
 
+    @_builtins.property
+    def withheld(self) -> Global___Withheld:
+        """What is not counted."""
+
     def __init__(
         self,
         *,
         num_tokens: _builtins.int = ...,
         count: _builtins.int = ...,
         coverage: Global___Coverage | None = ...,
+        withheld: Global___Withheld | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "withheld", b"withheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "coverage", b"coverage", "num_tokens", b"num_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "coverage", b"coverage", "num_tokens", b"num_tokens", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1143,6 +1199,7 @@ class GetDocumentResponse(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     INDEX_ID_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"corpus:shard:number"."""
     num_tokens: _builtins.int
@@ -1164,6 +1221,10 @@ class GetDocumentResponse(_message.Message):
     """Its address, as its metadata says; may be empty."""
     index_id: _builtins.str
     """Identifies the content that the document is of, as CorpusCoverage.index_id does."""
+    @_builtins.property
+    def withheld(self) -> Global___Withheld:
+        """What is not shown."""
+
     def __init__(
         self,
         *,
@@ -1178,10 +1239,11 @@ class GetDocumentResponse(_message.Message):
         source: _builtins.str = ...,
         url: _builtins.str = ...,
         index_id: _builtins.str = ...,
+        withheld: Global___Withheld | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["withheld", b"withheld"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "index_id", b"index_id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "source", b"source", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus", b"corpus", "end", b"end", "id", b"id", "index_id", b"index_id", "metadata_json", b"metadata_json", "num_tokens", b"num_tokens", "source", b"source", "stage", b"stage", "start", b"start", "text", b"text", "url", b"url", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1386,3 +1448,393 @@ class Shard(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Shard: _TypeAlias = Shard  # noqa: Y015
+
+@_typing.final
+class Takedown(_message.Message):
+    """Documents to be treated as if they had never been in the corpora."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CORPORA_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    CONTENT_TOKENS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ADDED_S_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names it: 1 to 64 letters, digits and ._- ; empty: the server finds one."""
+    document: _builtins.str
+    """Id of a document, "corpus:shard:number". It holds for later generations of the index by the document's content."""
+    url: _builtins.str
+    """Documents whose metadata says this url, to the letter."""
+    domain: _builtins.str
+    """Documents whose url has this host, or one below it."""
+    source: _builtins.str
+    """Documents whose metadata says this source, to the letter."""
+    content_sha256: _builtins.str
+    """Documents with this content: SHA-256 of the token ids, u32 little-endian; 64 hexadecimal digits."""
+    content_tokens: _builtins.int
+    """Of a content: how many token ids."""
+    reason: _builtins.str
+    """Why, for the record: at most 500 characters. Not the text of the document."""
+    added_s: _builtins.int
+    """When it was added, in seconds since 1970; the server says."""
+    @_builtins.property
+    def corpora(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Corpora that it concerns; empty means every one."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        corpora: _abc.Iterable[_builtins.str] | None = ...,
+        document: _builtins.str = ...,
+        url: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        source: _builtins.str = ...,
+        content_sha256: _builtins.str = ...,
+        content_tokens: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        added_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "document", b"document", "domain", b"domain", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_s", b"added_s", "content_sha256", b"content_sha256", "content_tokens", b"content_tokens", "corpora", b"corpora", "document", b"document", "domain", b"domain", "id", b"id", "reason", b"reason", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["document", "url", "domain", "source", "content_sha256"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___Takedown: _TypeAlias = Takedown  # noqa: Y015
+
+@_typing.final
+class AddTakedownsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEDOWNS_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    timeout_ms: _builtins.int
+    """Time to answer in, in milliseconds; 0 means the server's default."""
+    @_builtins.property
+    def takedowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Takedown]:
+        """1 to 10,000."""
+
+    def __init__(
+        self,
+        *,
+        takedowns: _abc.Iterable[Global___Takedown] | None = ...,
+        timeout_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["takedowns", b"takedowns", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTakedownsRequest: _TypeAlias = AddTakedownsRequest  # noqa: Y015
+
+@_typing.final
+class AddTakedownsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEDOWNS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def takedowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Takedown]:
+        """As they are kept."""
+
+    @_builtins.property
+    def state(self) -> Global___TakedownState:
+        """How far the replicas are."""
+
+    def __init__(
+        self,
+        *,
+        takedowns: _abc.Iterable[Global___Takedown] | None = ...,
+        state: Global___TakedownState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "takedowns", b"takedowns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTakedownsResponse: _TypeAlias = AddTakedownsResponse  # noqa: Y015
+
+@_typing.final
+class LiftTakedownsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    timeout_ms: _builtins.int
+    """Time to answer in, in milliseconds; 0 means the server's default."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Takedowns to end. One that is not in force is an error, and nothing changes then."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        timeout_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftTakedownsRequest: _TypeAlias = LiftTakedownsRequest  # noqa: Y015
+
+@_typing.final
+class LiftTakedownsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def state(self) -> Global___TakedownState:
+        """How far the replicas are."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___TakedownState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftTakedownsResponse: _TypeAlias = LiftTakedownsResponse  # noqa: Y015
+
+@_typing.final
+class ListTakedownsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    timeout_ms: _builtins.int
+    """Time to answer in, in milliseconds; 0 means the server's default."""
+    def __init__(
+        self,
+        *,
+        timeout_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTakedownsRequest: _TypeAlias = ListTakedownsRequest  # noqa: Y015
+
+@_typing.final
+class ListTakedownsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEDOWNS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def takedowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Takedown]:
+        """Those in force, by id."""
+
+    @_builtins.property
+    def state(self) -> Global___TakedownState:
+        """How far the replicas are."""
+
+    def __init__(
+        self,
+        *,
+        takedowns: _abc.Iterable[Global___Takedown] | None = ...,
+        state: Global___TakedownState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "takedowns", b"takedowns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTakedownsResponse: _TypeAlias = ListTakedownsResponse  # noqa: Y015
+
+@_typing.final
+class TakedownState(_message.Message):
+    """How far takedowns are in effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """Number of the present list."""
+    @_builtins.property
+    def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaTakedowns]:
+        """Each replica of each shard."""
+
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        replicas: _abc.Iterable[Global___ReplicaTakedowns] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "replicas", b"replicas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakedownState: _TypeAlias = TakedownState  # noqa: Y015
+
+@_typing.final
+class ReplicaTakedowns(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    WITHHELD_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    shard: _builtins.str
+    """"corpus:shard"."""
+    address: _builtins.str
+    """Address of the server."""
+    epoch: _builtins.int
+    """Number of the list that it obeys."""
+    withheld_documents: _builtins.int
+    """Documents of the shard that are taken down."""
+    problem: _builtins.str
+    """Why it does not obey the present list; empty if it does. A replica that does not is not asked."""
+    def __init__(
+        self,
+        *,
+        shard: _builtins.str = ...,
+        address: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        withheld_documents: _builtins.int = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "epoch", b"epoch", "problem", b"problem", "shard", b"shard", "withheld_documents", b"withheld_documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplicaTakedowns: _TypeAlias = ReplicaTakedowns  # noqa: Y015
+
+@_typing.final
+class PreviewTakedownRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEDOWN_FIELD_NUMBER: _builtins.int
+    MAX_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    MIN_COPIED_SHARE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    max_documents: _builtins.int
+    """Most documents to return, 1 to 1,000."""
+    min_copied_share: _builtins.float
+    """Look for near copies, too: least share of a copy's windows of 32 tokens that stand in a document concerned, 0 < share <= 1;
+    0: do not.
+    """
+    timeout_ms: _builtins.int
+    """Time to answer in, in milliseconds; 0 means the server's default."""
+    @_builtins.property
+    def takedown(self) -> Global___Takedown:
+        """What to look for; its id and reason are not used."""
+
+    def __init__(
+        self,
+        *,
+        takedown: Global___Takedown | None = ...,
+        max_documents: _builtins.int = ...,
+        min_copied_share: _builtins.float = ...,
+        timeout_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["takedown", b"takedown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_documents", b"max_documents", "min_copied_share", b"min_copied_share", "takedown", b"takedown", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewTakedownRequest: _TypeAlias = PreviewTakedownRequest  # noqa: Y015
+
+@_typing.final
+class PreviewTakedownResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    NUM_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    NEAR_COPIES_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    num_documents: _builtins.int
+    """How many there are in all."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakedownDocument]:
+        """Documents it would concern, by id."""
+
+    @_builtins.property
+    def near_copies(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakedownDocument]:
+        """Near copies of those that were returned, which it would not concern."""
+
+    @_builtins.property
+    def coverage(self) -> Global___Coverage:
+        """What was searched."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___TakedownDocument] | None = ...,
+        num_documents: _builtins.int = ...,
+        near_copies: _abc.Iterable[Global___TakedownDocument] | None = ...,
+        coverage: Global___Coverage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "documents", b"documents", "near_copies", b"near_copies", "num_documents", b"num_documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewTakedownResponse: _TypeAlias = PreviewTakedownResponse  # noqa: Y015
+
+@_typing.final
+class TakedownDocument(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    COPIED_SHARE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """"corpus:shard:number"."""
+    source: _builtins.str
+    """As its metadata says; may be empty."""
+    url: _builtins.str
+    """As its metadata says; may be empty."""
+    num_tokens: _builtins.int
+    """Tokens in the document."""
+    content_sha256: _builtins.str
+    """SHA-256 of its token ids."""
+    copied_share: _builtins.float
+    """Of a near copy: the share of its windows that stand in a document concerned."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        url: _builtins.str = ...,
+        num_tokens: _builtins.int = ...,
+        content_sha256: _builtins.str = ...,
+        copied_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "copied_share", b"copied_share", "id", b"id", "num_tokens", b"num_tokens", "source", b"source", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakedownDocument: _TypeAlias = TakedownDocument  # noqa: Y015

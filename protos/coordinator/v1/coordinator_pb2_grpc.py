@@ -330,3 +330,211 @@ class CoordinatorService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class AdminServiceStub:
+    """Takes documents out of everything that is served, and lets them back in. Needs a key with the role admin.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.AddTakedowns = channel.unary_unary(
+                '/protos.coordinator.v1.AdminService/AddTakedowns',
+                request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.AddTakedownsRequest.SerializeToString,
+                response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.AddTakedownsResponse.FromString,
+                _registered_method=True)
+        self.LiftTakedowns = channel.unary_unary(
+                '/protos.coordinator.v1.AdminService/LiftTakedowns',
+                request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.LiftTakedownsRequest.SerializeToString,
+                response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.LiftTakedownsResponse.FromString,
+                _registered_method=True)
+        self.ListTakedowns = channel.unary_unary(
+                '/protos.coordinator.v1.AdminService/ListTakedowns',
+                request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ListTakedownsRequest.SerializeToString,
+                response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ListTakedownsResponse.FromString,
+                _registered_method=True)
+        self.PreviewTakedown = channel.unary_unary(
+                '/protos.coordinator.v1.AdminService/PreviewTakedown',
+                request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.PreviewTakedownRequest.SerializeToString,
+                response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.PreviewTakedownResponse.FromString,
+                _registered_method=True)
+
+
+class AdminServiceServicer:
+    """Takes documents out of everything that is served, and lets them back in. Needs a key with the role admin.
+    """
+
+    def AddTakedowns(self, request, context):
+        """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftTakedowns(self, request, context):
+        """Ends takedowns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTakedowns(self, request, context):
+        """Returns the takedowns in force, and how far the replicas are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewTakedown(self, request, context):
+        """Returns the documents that a takedown would concern, and near copies of them for a person to decide on. Changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'AddTakedowns': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddTakedowns,
+                    request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.AddTakedownsRequest.FromString,
+                    response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.AddTakedownsResponse.SerializeToString,
+            ),
+            'LiftTakedowns': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftTakedowns,
+                    request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.LiftTakedownsRequest.FromString,
+                    response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.LiftTakedownsResponse.SerializeToString,
+            ),
+            'ListTakedowns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTakedowns,
+                    request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ListTakedownsRequest.FromString,
+                    response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ListTakedownsResponse.SerializeToString,
+            ),
+            'PreviewTakedown': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewTakedown,
+                    request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.PreviewTakedownRequest.FromString,
+                    response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.PreviewTakedownResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'protos.coordinator.v1.AdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('protos.coordinator.v1.AdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AdminService:
+    """Takes documents out of everything that is served, and lets them back in. Needs a key with the role admin.
+    """
+
+    @staticmethod
+    def AddTakedowns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/protos.coordinator.v1.AdminService/AddTakedowns',
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.AddTakedownsRequest.SerializeToString,
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.AddTakedownsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftTakedowns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/protos.coordinator.v1.AdminService/LiftTakedowns',
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.LiftTakedownsRequest.SerializeToString,
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.LiftTakedownsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTakedowns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/protos.coordinator.v1.AdminService/ListTakedowns',
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ListTakedownsRequest.SerializeToString,
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ListTakedownsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewTakedown(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/protos.coordinator.v1.AdminService/PreviewTakedown',
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.PreviewTakedownRequest.SerializeToString,
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.PreviewTakedownResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -167,3 +167,70 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns what is served, and the limits on a request."""
 
 def add_CoordinatorServiceServicer_to_server(servicer: CoordinatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AdminServiceStub:
+    """Takes documents out of everything that is served, and lets them back in. Needs a key with the role admin."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
+    AddTakedowns: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.AddTakedownsRequest, _coordinator_pb2.AddTakedownsResponse]
+    """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys."""
+    LiftTakedowns: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.LiftTakedownsRequest, _coordinator_pb2.LiftTakedownsResponse]
+    """Ends takedowns."""
+    ListTakedowns: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.ListTakedownsRequest, _coordinator_pb2.ListTakedownsResponse]
+    """Returns the takedowns in force, and how far the replicas are."""
+    PreviewTakedown: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.PreviewTakedownRequest, _coordinator_pb2.PreviewTakedownResponse]
+    """Returns the documents that a takedown would concern, and near copies of them for a person to decide on. Changes nothing."""
+
+@_typing.type_check_only
+class AdminServiceAsyncStub(AdminServiceStub):
+    """Takes documents out of everything that is served, and lets them back in. Needs a key with the role admin."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    AddTakedowns: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.AddTakedownsRequest, _coordinator_pb2.AddTakedownsResponse]  # type: ignore[assignment]
+    """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys."""
+    LiftTakedowns: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.LiftTakedownsRequest, _coordinator_pb2.LiftTakedownsResponse]  # type: ignore[assignment]
+    """Ends takedowns."""
+    ListTakedowns: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.ListTakedownsRequest, _coordinator_pb2.ListTakedownsResponse]  # type: ignore[assignment]
+    """Returns the takedowns in force, and how far the replicas are."""
+    PreviewTakedown: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.PreviewTakedownRequest, _coordinator_pb2.PreviewTakedownResponse]  # type: ignore[assignment]
+    """Returns the documents that a takedown would concern, and near copies of them for a person to decide on. Changes nothing."""
+
+class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Takes documents out of everything that is served, and lets them back in. Needs a key with the role admin."""
+
+    @_abc_1.abstractmethod
+    def AddTakedowns(
+        self,
+        request: _coordinator_pb2.AddTakedownsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_pb2.AddTakedownsResponse, _abc.Awaitable[_coordinator_pb2.AddTakedownsResponse]]:
+        """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys."""
+
+    @_abc_1.abstractmethod
+    def LiftTakedowns(
+        self,
+        request: _coordinator_pb2.LiftTakedownsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_pb2.LiftTakedownsResponse, _abc.Awaitable[_coordinator_pb2.LiftTakedownsResponse]]:
+        """Ends takedowns."""
+
+    @_abc_1.abstractmethod
+    def ListTakedowns(
+        self,
+        request: _coordinator_pb2.ListTakedownsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_pb2.ListTakedownsResponse, _abc.Awaitable[_coordinator_pb2.ListTakedownsResponse]]:
+        """Returns the takedowns in force, and how far the replicas are."""
+
+    @_abc_1.abstractmethod
+    def PreviewTakedown(
+        self,
+        request: _coordinator_pb2.PreviewTakedownRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_pb2.PreviewTakedownResponse, _abc.Awaitable[_coordinator_pb2.PreviewTakedownResponse]]:
+        """Returns the documents that a takedown would concern, and near copies of them for a person to decide on. Changes nothing."""
+
+def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bprotos/shard/v1/shard.proto\x12\x0fprotos.shard.v1\"n\n\x15LongestMatchesRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x11\n\ttoken_ids\x18\x02 \x01(\x0c\x12\x13\n\x0bword_starts\x18\x03 \x01(\x0c\x12\x0c\n\x04\x63uts\x18\x04 \x01(\x0c\x12\x10\n\x08index_id\x18\x05 \x01(\t\"\xb6\x01\n\x16LongestMatchesResponse\x12\x0e\n\x06starts\x18\x01 \x01(\x0c\x12\x0c\n\x04\x65nds\x18\x02 \x01(\x0c\x12\x13\n\x0brank_starts\x18\x03 \x01(\x0c\x12\x11\n\trank_ends\x18\x04 \x01(\x0c\x12\x16\n\x0eunigram_counts\x18\x05 \x01(\x0c\x12\x12\n\nnum_tokens\x18\x06 \x01(\x04\x12*\n\x05reads\x18\x07 \x01(\x0b\x32\x1b.protos.shard.v1.ReadCounts\"a\n\nReadCounts\x12\r\n\x05table\x18\x01 \x01(\x04\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x01(\x04\x12\x0c\n\x04text\x18\x03 \x01(\x04\x12\x11\n\tdocuments\x18\x04 \x01(\x04\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\"\x84\x01\n\x11GetWindowsRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05ranks\x18\x02 \x01(\x0c\x12\x0f\n\x07lengths\x18\x03 \x01(\x0c\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\r\x12\x16\n\x0esnippet_tokens\x18\x05 \x01(\r\x12\x10\n\x08index_id\x18\x06 \x01(\t\"\x87\x02\n\x12GetWindowsResponse\x12\x11\n\tdocuments\x18\x01 \x01(\x0c\x12\x18\n\x10\x64ocument_lengths\x18\x02 \x01(\x0c\x12\x0e\n\x06starts\x18\x03 \x01(\x0c\x12\x0c\n\x04\x65nds\x18\x04 \x01(\x0c\x12\x14\n\x0cmatch_starts\x18\x05 \x01(\x0c\x12\x17\n\x0fmatch_token_ids\x18\x06 \x01(\x0c\x12\r\n\x05texts\x18\x07 \x03(\t\x12\x13\n\x0bmatch_chars\x18\x08 \x01(\x0c\x12\x15\n\rsnippet_chars\x18\t \x01(\x0c\x12\x10\n\x08metadata\x18\n \x03(\t\x12*\n\x05reads\x18\x0b \x01(\x0b\x32\x1b.protos.shard.v1.ReadCounts\"j\n\x12GetDocumentRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x04\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x12\n\nmax_tokens\x18\x04 \x01(\r\x12\x10\n\x08index_id\x18\x05 \x01(\t\"j\n\x13GetDocumentResponse\x12\x17\n\x0f\x64ocument_length\x18\x01 \x01(\x04\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x04\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08metadata\x18\x05 \x01(\t\"\x11\n\x0f\x44\x65scribeRequest\":\n\x10\x44\x65scribeResponse\x12&\n\x06shards\x18\x01 \x03(\x0b\x32\x16.protos.shard.v1.Shard\"\x9a\x01\n\x05Shard\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08index_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66ormat_version\x18\x03 \x01(\r\x12\x13\n\x0btoken_width\x18\x04 \x01(\r\x12\x18\n\x10tokenizer_sha256\x18\x05 \x01(\t\x12\x12\n\nnum_tokens\x18\x06 \x01(\x04\x12\x15\n\rnum_documents\x18\x07 \x01(\x04\x32\xf3\x02\n\x0cShardService\x12\x61\n\x0eLongestMatches\x12&.protos.shard.v1.LongestMatchesRequest\x1a\'.protos.shard.v1.LongestMatchesResponse\x12U\n\nGetWindows\x12\".protos.shard.v1.GetWindowsRequest\x1a#.protos.shard.v1.GetWindowsResponse\x12X\n\x0bGetDocument\x12#.protos.shard.v1.GetDocumentRequest\x1a$.protos.shard.v1.GetDocumentResponse\x12O\n\x08\x44\x65scribe\x12 .protos.shard.v1.DescribeRequest\x1a!.protos.shard.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bprotos/shard/v1/shard.proto\x12\x0fprotos.shard.v1\"n\n\x15LongestMatchesRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x11\n\ttoken_ids\x18\x02 \x01(\x0c\x12\x13\n\x0bword_starts\x18\x03 \x01(\x0c\x12\x0c\n\x04\x63uts\x18\x04 \x01(\x0c\x12\x10\n\x08index_id\x18\x05 \x01(\t\"\xf5\x01\n\x16LongestMatchesResponse\x12\x0e\n\x06starts\x18\x01 \x01(\x0c\x12\x0c\n\x04\x65nds\x18\x02 \x01(\x0c\x12\x13\n\x0brank_starts\x18\x03 \x01(\x0c\x12\x11\n\trank_ends\x18\x04 \x01(\x0c\x12\x16\n\x0eunigram_counts\x18\x05 \x01(\x0c\x12\x12\n\nnum_tokens\x18\x06 \x01(\x04\x12*\n\x05reads\x18\x07 \x01(\x0b\x32\x1b.protos.shard.v1.ReadCounts\x12\x10\n\x08withheld\x18\x08 \x01(\x0c\x12\x0f\n\x07view_id\x18\t \x01(\t\x12\x1a\n\x12withheld_elsewhere\x18\n \x01(\x04\"a\n\nReadCounts\x12\r\n\x05table\x18\x01 \x01(\x04\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x01(\x04\x12\x0c\n\x04text\x18\x03 \x01(\x04\x12\x11\n\tdocuments\x18\x04 \x01(\x04\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\"\x95\x01\n\x11GetWindowsRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05ranks\x18\x02 \x01(\x0c\x12\x0f\n\x07lengths\x18\x03 \x01(\x0c\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\r\x12\x16\n\x0esnippet_tokens\x18\x05 \x01(\r\x12\x10\n\x08index_id\x18\x06 \x01(\t\x12\x0f\n\x07view_id\x18\x07 \x01(\t\"\x87\x02\n\x12GetWindowsResponse\x12\x11\n\tdocuments\x18\x01 \x01(\x0c\x12\x18\n\x10\x64ocument_lengths\x18\x02 \x01(\x0c\x12\x0e\n\x06starts\x18\x03 \x01(\x0c\x12\x0c\n\x04\x65nds\x18\x04 \x01(\x0c\x12\x14\n\x0cmatch_starts\x18\x05 \x01(\x0c\x12\x17\n\x0fmatch_token_ids\x18\x06 \x01(\x0c\x12\r\n\x05texts\x18\x07 \x03(\t\x12\x13\n\x0bmatch_chars\x18\x08 \x01(\x0c\x12\x15\n\rsnippet_chars\x18\t \x01(\x0c\x12\x10\n\x08metadata\x18\n \x03(\t\x12*\n\x05reads\x18\x0b \x01(\x0b\x32\x1b.protos.shard.v1.ReadCounts\"j\n\x12GetDocumentRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x04\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x12\n\nmax_tokens\x18\x04 \x01(\r\x12\x10\n\x08index_id\x18\x05 \x01(\t\"j\n\x13GetDocumentResponse\x12\x17\n\x0f\x64ocument_length\x18\x01 \x01(\x04\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x04\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08metadata\x18\x05 \x01(\t\"\x11\n\x0f\x44\x65scribeRequest\":\n\x10\x44\x65scribeResponse\x12&\n\x06shards\x18\x01 \x03(\x0b\x32\x16.protos.shard.v1.Shard\"\xdf\x01\n\x05Shard\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08index_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66ormat_version\x18\x03 \x01(\r\x12\x13\n\x0btoken_width\x18\x04 \x01(\r\x12\x18\n\x10tokenizer_sha256\x18\x05 \x01(\t\x12\x12\n\nnum_tokens\x18\x06 \x01(\x04\x12\x15\n\rnum_documents\x18\x07 \x01(\x04\x12\x0f\n\x07view_id\x18\x08 \x01(\t\x12\x1a\n\x12withheld_documents\x18\t \x01(\x04\x12\x16\n\x0etakedown_epoch\x18\n \x01(\x04\"R\n\x13SetTakedownsRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12,\n\ttakedowns\x18\x02 \x03(\x0b\x32\x19.protos.shard.v1.Takedown\">\n\x14SetTakedownsResponse\x12&\n\x06shards\x18\x01 \x03(\x0b\x32\x16.protos.shard.v1.Shard\"\xce\x01\n\x08Takedown\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tindex_ids\x18\x02 \x03(\t\x12\x33\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x1f.protos.shard.v1.DocumentTargetH\x00\x12\r\n\x03url\x18\x04 \x01(\tH\x00\x12\x10\n\x06\x64omain\x18\x05 \x01(\tH\x00\x12\x10\n\x06source\x18\x06 \x01(\tH\x00\x12\x31\n\x07\x63ontent\x18\x07 \x01(\x0b\x32\x1e.protos.shard.v1.ContentTargetH\x00\x42\x08\n\x06target\"r\n\x0e\x44ocumentTarget\x12\x10\n\x08index_id\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12/\n\x07\x63ontent\x18\x04 \x01(\x0b\x32\x1e.protos.shard.v1.ContentTarget\"3\n\rContentTarget\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nnum_tokens\x18\x02 \x01(\x04\"\x95\x01\n\x14\x46indDocumentsRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x10\n\x08index_id\x18\x02 \x01(\t\x12+\n\x08takedown\x18\x03 \x01(\x0b\x32\x19.protos.shard.v1.Takedown\x12\x15\n\rmax_documents\x18\x04 \x01(\r\x12\x18\n\x10min_copied_share\x18\x05 \x01(\x01\"a\n\x15\x46indDocumentsResponse\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.protos.shard.v1.FoundDocument\x12\x15\n\rnum_documents\x18\x02 \x01(\x04\"\x8c\x01\n\rFoundDocument\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x12\n\nnum_tokens\x18\x02 \x01(\x04\x12\x10\n\x08metadata\x18\x03 \x01(\t\x12/\n\x07\x63ontent\x18\x04 \x01(\x0b\x32\x1e.protos.shard.v1.ContentTarget\x12\x14\n\x0c\x63opied_share\x18\x05 \x01(\x01\x32\xb0\x04\n\x0cShardService\x12\x61\n\x0eLongestMatches\x12&.protos.shard.v1.LongestMatchesRequest\x1a\'.protos.shard.v1.LongestMatchesResponse\x12U\n\nGetWindows\x12\".protos.shard.v1.GetWindowsRequest\x1a#.protos.shard.v1.GetWindowsResponse\x12X\n\x0bGetDocument\x12#.protos.shard.v1.GetDocumentRequest\x1a$.protos.shard.v1.GetDocumentResponse\x12O\n\x08\x44\x65scribe\x12 .protos.shard.v1.DescribeRequest\x1a!.protos.shard.v1.DescribeResponse\x12[\n\x0cSetTakedowns\x12$.protos.shard.v1.SetTakedownsRequest\x1a%.protos.shard.v1.SetTakedownsResponse\x12^\n\rFindDocuments\x12%.protos.shard.v1.FindDocumentsRequest\x1a&.protos.shard.v1.FindDocumentsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,23 +34,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LONGESTMATCHESREQUEST']._serialized_start=48
   _globals['_LONGESTMATCHESREQUEST']._serialized_end=158
   _globals['_LONGESTMATCHESRESPONSE']._serialized_start=161
-  _globals['_LONGESTMATCHESRESPONSE']._serialized_end=343
-  _globals['_READCOUNTS']._serialized_start=345
-  _globals['_READCOUNTS']._serialized_end=442
-  _globals['_GETWINDOWSREQUEST']._serialized_start=445
-  _globals['_GETWINDOWSREQUEST']._serialized_end=577
-  _globals['_GETWINDOWSRESPONSE']._serialized_start=580
-  _globals['_GETWINDOWSRESPONSE']._serialized_end=843
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=845
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=951
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=953
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1059
-  _globals['_DESCRIBEREQUEST']._serialized_start=1061
-  _globals['_DESCRIBEREQUEST']._serialized_end=1078
-  _globals['_DESCRIBERESPONSE']._serialized_start=1080
-  _globals['_DESCRIBERESPONSE']._serialized_end=1138
-  _globals['_SHARD']._serialized_start=1141
-  _globals['_SHARD']._serialized_end=1295
-  _globals['_SHARDSERVICE']._serialized_start=1298
-  _globals['_SHARDSERVICE']._serialized_end=1669
+  _globals['_LONGESTMATCHESRESPONSE']._serialized_end=406
+  _globals['_READCOUNTS']._serialized_start=408
+  _globals['_READCOUNTS']._serialized_end=505
+  _globals['_GETWINDOWSREQUEST']._serialized_start=508
+  _globals['_GETWINDOWSREQUEST']._serialized_end=657
+  _globals['_GETWINDOWSRESPONSE']._serialized_start=660
+  _globals['_GETWINDOWSRESPONSE']._serialized_end=923
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=925
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=1031
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1033
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1139
+  _globals['_DESCRIBEREQUEST']._serialized_start=1141
+  _globals['_DESCRIBEREQUEST']._serialized_end=1158
+  _globals['_DESCRIBERESPONSE']._serialized_start=1160
+  _globals['_DESCRIBERESPONSE']._serialized_end=1218
+  _globals['_SHARD']._serialized_start=1221
+  _globals['_SHARD']._serialized_end=1444
+  _globals['_SETTAKEDOWNSREQUEST']._serialized_start=1446
+  _globals['_SETTAKEDOWNSREQUEST']._serialized_end=1528
+  _globals['_SETTAKEDOWNSRESPONSE']._serialized_start=1530
+  _globals['_SETTAKEDOWNSRESPONSE']._serialized_end=1592
+  _globals['_TAKEDOWN']._serialized_start=1595
+  _globals['_TAKEDOWN']._serialized_end=1801
+  _globals['_DOCUMENTTARGET']._serialized_start=1803
+  _globals['_DOCUMENTTARGET']._serialized_end=1917
+  _globals['_CONTENTTARGET']._serialized_start=1919
+  _globals['_CONTENTTARGET']._serialized_end=1970
+  _globals['_FINDDOCUMENTSREQUEST']._serialized_start=1973
+  _globals['_FINDDOCUMENTSREQUEST']._serialized_end=2122
+  _globals['_FINDDOCUMENTSRESPONSE']._serialized_start=2124
+  _globals['_FINDDOCUMENTSRESPONSE']._serialized_end=2221
+  _globals['_FOUNDDOCUMENT']._serialized_start=2224
+  _globals['_FOUNDDOCUMENT']._serialized_end=2364
+  _globals['_SHARDSERVICE']._serialized_start=2367
+  _globals['_SHARDSERVICE']._serialized_end=2927
 # @@protoc_insertion_point(module_scope)

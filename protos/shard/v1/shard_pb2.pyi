@@ -71,6 +71,9 @@ class LongestMatchesResponse(_message.Message):
     UNIGRAM_COUNTS_FIELD_NUMBER: _builtins.int
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
     READS_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
+    VIEW_ID_FIELD_NUMBER: _builtins.int
+    WITHHELD_ELSEWHERE_FIELD_NUMBER: _builtins.int
     starts: _builtins.bytes
     """First query position of each match: u32 each, ascending. Zero-length matches are omitted, and so are those that end
     no later than the match at an earlier start: either another shard holds a longer one there, or it is no maximal span.
@@ -85,6 +88,14 @@ class LongestMatchesResponse(_message.Message):
     """Count in the shard of every token of the query: u64 each, as many as token_ids."""
     num_tokens: _builtins.int
     """Positions in the shard, separators included."""
+    withheld: _builtins.bytes
+    """Occurrences of each match in documents that were taken down: u64 each, as many as starts. All else is as if those
+    documents had never been in the shard: ranks, counts, num_tokens and what is maximal.
+    """
+    view_id: _builtins.str
+    """Names the documents that are taken down; ranks are those of this view. Empty: none is."""
+    withheld_elsewhere: _builtins.int
+    """Occurrences of matches that were left out, or cut short, because all of them are in documents that were taken down."""
     @_builtins.property
     def reads(self) -> Global___ReadCounts:
         """What the search read."""
@@ -99,10 +110,13 @@ class LongestMatchesResponse(_message.Message):
         unigram_counts: _builtins.bytes = ...,
         num_tokens: _builtins.int = ...,
         reads: Global___ReadCounts | None = ...,
+        withheld: _builtins.bytes = ...,
+        view_id: _builtins.str = ...,
+        withheld_elsewhere: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reads", b"reads"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "num_tokens", b"num_tokens", "rank_ends", b"rank_ends", "rank_starts", b"rank_starts", "reads", b"reads", "starts", b"starts", "unigram_counts", b"unigram_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends", b"ends", "num_tokens", b"num_tokens", "rank_ends", b"rank_ends", "rank_starts", b"rank_starts", "reads", b"reads", "starts", b"starts", "unigram_counts", b"unigram_counts", "view_id", b"view_id", "withheld", b"withheld", "withheld_elsewhere", b"withheld_elsewhere"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,6 +172,7 @@ class GetWindowsRequest(_message.Message):
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     SNIPPET_TOKENS_FIELD_NUMBER: _builtins.int
     INDEX_ID_FIELD_NUMBER: _builtins.int
+    VIEW_ID_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     """Number of the shard in its index."""
     ranks: _builtins.bytes
@@ -172,6 +187,10 @@ class GetWindowsRequest(_message.Message):
     """Content of the index that the caller means, as Describe says it. Another one is refused with FAILED_PRECONDITION,
     so that shards of two indexes are never mixed. Never empty.
     """
+    view_id: _builtins.str
+    """The view_id of the answer that the ranks are of. Another one than the server's is refused with FAILED_PRECONDITION; the
+    view before the present one is answered for a few seconds.
+    """
     def __init__(
         self,
         *,
@@ -181,10 +200,11 @@ class GetWindowsRequest(_message.Message):
         context_tokens: _builtins.int = ...,
         snippet_tokens: _builtins.int = ...,
         index_id: _builtins.str = ...,
+        view_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "index_id", b"index_id", "lengths", b"lengths", "ranks", b"ranks", "shard", b"shard", "snippet_tokens", b"snippet_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "index_id", b"index_id", "lengths", b"lengths", "ranks", b"ranks", "shard", b"shard", "snippet_tokens", b"snippet_tokens", "view_id", b"view_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -380,6 +400,9 @@ class Shard(_message.Message):
     TOKENIZER_SHA256_FIELD_NUMBER: _builtins.int
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
     NUM_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    VIEW_ID_FIELD_NUMBER: _builtins.int
+    WITHHELD_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    TAKEDOWN_EPOCH_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     """Number of the shard in its index."""
     index_id: _builtins.str
@@ -394,6 +417,12 @@ class Shard(_message.Message):
     """Positions in the shard, separators included."""
     num_documents: _builtins.int
     """Documents in the shard."""
+    view_id: _builtins.str
+    """Names the documents that are taken down. Empty: none is."""
+    withheld_documents: _builtins.int
+    """How many they are."""
+    takedown_epoch: _builtins.int
+    """Number of the list of takedowns that the server keeps; 0: none."""
     def __init__(
         self,
         *,
@@ -404,11 +433,266 @@ class Shard(_message.Message):
         tokenizer_sha256: _builtins.str = ...,
         num_tokens: _builtins.int = ...,
         num_documents: _builtins.int = ...,
+        view_id: _builtins.str = ...,
+        withheld_documents: _builtins.int = ...,
+        takedown_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format_version", b"format_version", "index_id", b"index_id", "num_documents", b"num_documents", "num_tokens", b"num_tokens", "shard", b"shard", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format_version", b"format_version", "index_id", b"index_id", "num_documents", b"num_documents", "num_tokens", b"num_tokens", "shard", b"shard", "takedown_epoch", b"takedown_epoch", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256", "view_id", b"view_id", "withheld_documents", b"withheld_documents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Shard: _TypeAlias = Shard  # noqa: Y015
+
+@_typing.final
+class SetTakedownsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    TAKEDOWNS_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """Number of the list: a later one is larger."""
+    @_builtins.property
+    def takedowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Takedown]:
+        """All takedowns in force, not the changes."""
+
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        takedowns: _abc.Iterable[Global___Takedown] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "takedowns", b"takedowns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTakedownsRequest: _TypeAlias = SetTakedownsRequest  # noqa: Y015
+
+@_typing.final
+class SetTakedownsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shard]:
+        """What the server holds now, as Describe says it."""
+
+    def __init__(
+        self,
+        *,
+        shards: _abc.Iterable[Global___Shard] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shards", b"shards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTakedownsResponse: _TypeAlias = SetTakedownsResponse  # noqa: Y015
+
+@_typing.final
+class Takedown(_message.Message):
+    """Documents to be treated as if they had never been in the corpus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    INDEX_IDS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names it; as the operator chose it, or a new one: 1 to 64 letters, digits and ._-"""
+    url: _builtins.str
+    """Documents whose metadata says this url, to the letter."""
+    domain: _builtins.str
+    """Documents whose url has this host, or one below it: example.org concerns www.example.org."""
+    source: _builtins.str
+    """Documents whose metadata says this source, to the letter."""
+    @_builtins.property
+    def index_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Corpora that it concerns; empty means every one. A server serves one corpus and is told by index_id which."""
+
+    @_builtins.property
+    def document(self) -> Global___DocumentTarget:
+        """One document."""
+
+    @_builtins.property
+    def content(self) -> Global___ContentTarget:
+        """Documents with this content."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        index_ids: _abc.Iterable[_builtins.str] | None = ...,
+        document: Global___DocumentTarget | None = ...,
+        url: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        source: _builtins.str = ...,
+        content: Global___ContentTarget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "document", b"document", "domain", b"domain", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "document", b"document", "domain", b"domain", "id", b"id", "index_ids", b"index_ids", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["document", "url", "domain", "source", "content"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___Takedown: _TypeAlias = Takedown  # noqa: Y015
+
+@_typing.final
+class DocumentTarget(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_ID_FIELD_NUMBER: _builtins.int
+    SHARD_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    index_id: _builtins.str
+    shard: _builtins.int
+    number: _builtins.int
+    @_builtins.property
+    def content(self) -> Global___ContentTarget:
+        """Its content: with it the takedown holds for other generations of the index, too, where the document has another number."""
+
+    def __init__(
+        self,
+        *,
+        index_id: _builtins.str = ...,
+        shard: _builtins.int = ...,
+        number: _builtins.int = ...,
+        content: Global___ContentTarget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "index_id", b"index_id", "number", b"number", "shard", b"shard"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentTarget: _TypeAlias = DocumentTarget  # noqa: Y015
+
+@_typing.final
+class ContentTarget(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """SHA-256 of the token ids, u32 little-endian, without separators: 64 hexadecimal digits."""
+    num_tokens: _builtins.int
+    """How many they are."""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        num_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_tokens", b"num_tokens", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContentTarget: _TypeAlias = ContentTarget  # noqa: Y015
+
+@_typing.final
+class FindDocumentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: _builtins.int
+    INDEX_ID_FIELD_NUMBER: _builtins.int
+    TAKEDOWN_FIELD_NUMBER: _builtins.int
+    MAX_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    MIN_COPIED_SHARE_FIELD_NUMBER: _builtins.int
+    shard: _builtins.int
+    index_id: _builtins.str
+    max_documents: _builtins.int
+    """Most documents to return."""
+    min_copied_share: _builtins.float
+    """Return near copies of the documents instead, which are not concerned themselves; least share of a document's windows of 32
+    tokens that stand in the other word for word, 0 < share <= 1. 0: no.
+    """
+    @_builtins.property
+    def takedown(self) -> Global___Takedown:
+        """Which documents; its id may be empty."""
+
+    def __init__(
+        self,
+        *,
+        shard: _builtins.int = ...,
+        index_id: _builtins.str = ...,
+        takedown: Global___Takedown | None = ...,
+        max_documents: _builtins.int = ...,
+        min_copied_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["takedown", b"takedown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_id", b"index_id", "max_documents", b"max_documents", "min_copied_share", b"min_copied_share", "shard", b"shard", "takedown", b"takedown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDocumentsRequest: _TypeAlias = FindDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class FindDocumentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    NUM_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    num_documents: _builtins.int
+    """How many there are in all."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundDocument]: ...
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___FoundDocument] | None = ...,
+        num_documents: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "num_documents", b"num_documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDocumentsResponse: _TypeAlias = FindDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class FoundDocument(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    COPIED_SHARE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    num_tokens: _builtins.int
+    metadata: _builtins.str
+    copied_share: _builtins.float
+    """Of a near copy: the share of its windows."""
+    @_builtins.property
+    def content(self) -> Global___ContentTarget: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        num_tokens: _builtins.int = ...,
+        metadata: _builtins.str = ...,
+        content: Global___ContentTarget | None = ...,
+        copied_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "copied_share", b"copied_share", "metadata", b"metadata", "num_tokens", b"num_tokens", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundDocument: _TypeAlias = FoundDocument  # noqa: Y015

@@ -59,6 +59,16 @@ class ShardServiceStub:
                 request_serializer=protos_dot_shard_dot_v1_dot_shard__pb2.DescribeRequest.SerializeToString,
                 response_deserializer=protos_dot_shard_dot_v1_dot_shard__pb2.DescribeResponse.FromString,
                 _registered_method=True)
+        self.SetTakedowns = channel.unary_unary(
+                '/protos.shard.v1.ShardService/SetTakedowns',
+                request_serializer=protos_dot_shard_dot_v1_dot_shard__pb2.SetTakedownsRequest.SerializeToString,
+                response_deserializer=protos_dot_shard_dot_v1_dot_shard__pb2.SetTakedownsResponse.FromString,
+                _registered_method=True)
+        self.FindDocuments = channel.unary_unary(
+                '/protos.shard.v1.ShardService/FindDocuments',
+                request_serializer=protos_dot_shard_dot_v1_dot_shard__pb2.FindDocumentsRequest.SerializeToString,
+                response_deserializer=protos_dot_shard_dot_v1_dot_shard__pb2.FindDocumentsResponse.FromString,
+                _registered_method=True)
 
 
 class ShardServiceServicer:
@@ -97,6 +107,21 @@ class ShardServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetTakedowns(self, request, context):
+        """Replaces the list of takedowns that the server keeps. All calls that begin after the answer obey it; so do those after a
+        restart, as the list is on disk by then. An older list than the one kept is refused with FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindDocuments(self, request, context):
+        """Which documents of a shard a takedown concerns, and which are near copies of one. Changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ShardServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -119,6 +144,16 @@ def add_ShardServiceServicer_to_server(servicer, server):
                     servicer.Describe,
                     request_deserializer=protos_dot_shard_dot_v1_dot_shard__pb2.DescribeRequest.FromString,
                     response_serializer=protos_dot_shard_dot_v1_dot_shard__pb2.DescribeResponse.SerializeToString,
+            ),
+            'SetTakedowns': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTakedowns,
+                    request_deserializer=protos_dot_shard_dot_v1_dot_shard__pb2.SetTakedownsRequest.FromString,
+                    response_serializer=protos_dot_shard_dot_v1_dot_shard__pb2.SetTakedownsResponse.SerializeToString,
+            ),
+            'FindDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDocuments,
+                    request_deserializer=protos_dot_shard_dot_v1_dot_shard__pb2.FindDocumentsRequest.FromString,
+                    response_serializer=protos_dot_shard_dot_v1_dot_shard__pb2.FindDocumentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -234,6 +269,60 @@ class ShardService:
             '/protos.shard.v1.ShardService/Describe',
             protos_dot_shard_dot_v1_dot_shard__pb2.DescribeRequest.SerializeToString,
             protos_dot_shard_dot_v1_dot_shard__pb2.DescribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTakedowns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/protos.shard.v1.ShardService/SetTakedowns',
+            protos_dot_shard_dot_v1_dot_shard__pb2.SetTakedownsRequest.SerializeToString,
+            protos_dot_shard_dot_v1_dot_shard__pb2.SetTakedownsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/protos.shard.v1.ShardService/FindDocuments',
+            protos_dot_shard_dot_v1_dot_shard__pb2.FindDocumentsRequest.SerializeToString,
+            protos_dot_shard_dot_v1_dot_shard__pb2.FindDocumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

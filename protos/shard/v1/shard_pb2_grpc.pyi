@@ -46,6 +46,12 @@ class ShardServiceStub:
     """A run of tokens of one document, as text."""
     Describe: _grpc.UnaryUnaryMultiCallable[_shard_pb2.DescribeRequest, _shard_pb2.DescribeResponse]
     """What the server holds."""
+    SetTakedowns: _grpc.UnaryUnaryMultiCallable[_shard_pb2.SetTakedownsRequest, _shard_pb2.SetTakedownsResponse]
+    """Replaces the list of takedowns that the server keeps. All calls that begin after the answer obey it; so do those after a
+    restart, as the list is on disk by then. An older list than the one kept is refused with FAILED_PRECONDITION.
+    """
+    FindDocuments: _grpc.UnaryUnaryMultiCallable[_shard_pb2.FindDocumentsRequest, _shard_pb2.FindDocumentsResponse]
+    """Which documents of a shard a takedown concerns, and which are near copies of one. Changes nothing."""
 
 @_typing.type_check_only
 class ShardServiceAsyncStub(ShardServiceStub):
@@ -65,6 +71,12 @@ class ShardServiceAsyncStub(ShardServiceStub):
     """A run of tokens of one document, as text."""
     Describe: _aio.UnaryUnaryMultiCallable[_shard_pb2.DescribeRequest, _shard_pb2.DescribeResponse]  # type: ignore[assignment]
     """What the server holds."""
+    SetTakedowns: _aio.UnaryUnaryMultiCallable[_shard_pb2.SetTakedownsRequest, _shard_pb2.SetTakedownsResponse]  # type: ignore[assignment]
+    """Replaces the list of takedowns that the server keeps. All calls that begin after the answer obey it; so do those after a
+    restart, as the list is on disk by then. An older list than the one kept is refused with FAILED_PRECONDITION.
+    """
+    FindDocuments: _aio.UnaryUnaryMultiCallable[_shard_pb2.FindDocumentsRequest, _shard_pb2.FindDocumentsResponse]  # type: ignore[assignment]
+    """Which documents of a shard a takedown concerns, and which are near copies of one. Changes nothing."""
 
 class ShardServiceServicer(metaclass=_abc_1.ABCMeta):
     """One or more shards of an index, served from local disk. Internal: its only client is the coordinator.
@@ -105,5 +117,23 @@ class ShardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_shard_pb2.DescribeResponse, _abc.Awaitable[_shard_pb2.DescribeResponse]]:
         """What the server holds."""
+
+    @_abc_1.abstractmethod
+    def SetTakedowns(
+        self,
+        request: _shard_pb2.SetTakedownsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shard_pb2.SetTakedownsResponse, _abc.Awaitable[_shard_pb2.SetTakedownsResponse]]:
+        """Replaces the list of takedowns that the server keeps. All calls that begin after the answer obey it; so do those after a
+        restart, as the list is on disk by then. An older list than the one kept is refused with FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def FindDocuments(
+        self,
+        request: _shard_pb2.FindDocumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shard_pb2.FindDocumentsResponse, _abc.Awaitable[_shard_pb2.FindDocumentsResponse]]:
+        """Which documents of a shard a takedown concerns, and which are near copies of one. Changes nothing."""
 
 def add_ShardServiceServicer_to_server(servicer: ShardServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
