@@ -37,8 +37,29 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """What an answer leaves out on purpose.
+
+    Attributes:
+        occurrences: Occurrences of the passages asked for in documents that were taken down: neither shown nor counted.
+        redacted: Placeholders that stand for personal data and the like.
+        documents: Documents that the policy of their source withholds.
+    """
+
+    occurrences: int = 0
+    redacted: int = 0
+    documents: int = 0
+
+
+NOTHING_WITHHELD = Withheld()
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
-    """A kept span of the answer. ``count`` is its number of occurrences over all shards that answered."""
+    """A kept span of the answer. ``count`` is its number of occurrences over all shards that answered.
+
+    ``withheld_count`` are further ones, in documents that were taken down.
+    """
 
     start: int
     end: int
@@ -49,6 +70,7 @@ class Span:
     unigram_logprob_sum: float
     relevance: Relevance
     documents: tuple[int, ...]
+    withheld_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,7 @@ class Document:
 
     ``corpus`` and ``stage`` say which training data it is of. ``text`` is its first-seen window, ``[start, end)`` of
     its ``num_tokens``. ``score`` is the BM25 score of that window, ``relevance_score`` that score scaled to 0..1 by the
-    answer's length.
+    answer's length. ``num_redacted`` placeholders in text, snippets and metadata stand for personal data and the like.
     """
 
     id: DocumentId
@@ -89,6 +111,7 @@ class Document:
     relevance: Relevance
     snippets: tuple[Snippet, ...]
     spans: tuple[int, ...]
+    num_redacted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +203,7 @@ class Trace:
     timings: Timings
     stats: TraceStats
     cached: bool = False
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +251,7 @@ class Ranking:
     timings: Timings
     stats: TraceStats
     cached: bool = False
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 TraceEvent: TypeAlias = SpansFound | DocumentsFound | Ranking
@@ -239,6 +264,7 @@ class Count:
     num_tokens: int
     count: int
     coverage: Coverage
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +286,7 @@ class DocumentText:
     text: str
     metadata: Mapping[str, Any]
     index_id: str = ""
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def ranking_of(trace: Trace) -> Ranking:
         timings=trace.timings,
         stats=trace.stats,
         cached=trace.cached,
+        withheld=trace.withheld,
     )
 
 
@@ -99,4 +100,5 @@ def _ranked(answer: str, searched: SpansFound, found: dict[object, Document], ra
         timings=ranking.timings,
         stats=ranking.stats,
         cached=ranking.cached,
+        withheld=ranking.withheld,
     )

@@ -61,6 +61,10 @@ class ShardMatches:
         unigram_counts: For every token of the query, its count in the shard.
         num_tokens: Positions in the shard, separators included.
         reads: What the search read.
+        withheld: For every match, its occurrences in documents that were taken down; None: none of any. All else is as
+            if those documents had never been in the shard.
+        withheld_elsewhere: Occurrences of matches that are not here, or shorter, because all of them were taken down.
+        view_id: Names the documents that are taken down, and so what the ranks are ranks of; empty: none is.
     """
 
     shard: ShardId
@@ -71,6 +75,9 @@ class ShardMatches:
     unigram_counts: Ranks
     num_tokens: int
     reads: ReadCounts = NO_READS
+    withheld: Ranks | None = None
+    withheld_elsewhere: int = 0
+    view_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,7 @@ class MaximalSpan:
     """A maximal span: tokens ``[start, end)`` of the query, contained in no other.
 
     ``intervals`` are those of the shards that hold it, in shard order; ``count`` is the sum of their lengths.
+    ``withheld_count`` are its occurrences in documents that were taken down, in those shards.
     """
 
     start: int
@@ -109,16 +117,21 @@ class MaximalSpan:
     count: int
     intervals: tuple[RankInterval, ...]
     unigram_logprob_sum: float
+    withheld_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class WindowQuery:
-    """Occurrences whose windows one shard is asked for: parallel tuples of ranks and of the tokens that stand there."""
+    """Occurrences whose windows one shard is asked for: parallel tuples of ranks and of the tokens that stand there.
+
+    ``view_id`` is that of the answer that the ranks are of.
+    """
 
     ranks: tuple[int, ...]
     token_ids: tuple[tuple[int, ...], ...]
     context_tokens: int
     snippet_tokens: int
+    view_id: str = ""
 
     @property
     def lengths(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from coordinator.api.json_codec import parse_document_id, parse_shard_id
 from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.results import (
+    NOTHING_WITHHELD,
     CorpusCoverage,
     Count,
     Coverage,
@@ -18,6 +19,7 @@ from coordinator.results import (
     Span,
     Timings,
     Trace,
+    Withheld,
 )
 from coordinator.values import FailedShard
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -51,6 +53,7 @@ def encode_trace(trace: Trace) -> pb.TraceResponse:
     encoded.timings.CopyFrom(encode_timings(trace.timings))
     encoded.stats.CopyFrom(encode_stats(trace.stats))
     encoded.cached = trace.cached
+    encode_withheld(trace.withheld, encoded.withheld)
     return response
 
 
@@ -68,6 +71,7 @@ def decode_trace(response: pb.TraceResponse) -> Trace:
         timings=decode_timings(trace.timings),
         stats=decode_stats(trace.stats),
         cached=trace.cached,
+        withheld=decode_withheld(trace.withheld),
     )
 
 
@@ -115,17 +119,26 @@ def decode_coverage(coverage: pb.Coverage) -> Coverage:
 
 def encode_count(count: Count) -> pb.CountResponse:
     """Returns the message of a count."""
-    return pb.CountResponse(num_tokens=count.num_tokens, count=count.count, coverage=encode_coverage(count.coverage))
+    response = pb.CountResponse(
+        num_tokens=count.num_tokens, count=count.count, coverage=encode_coverage(count.coverage)
+    )
+    encode_withheld(count.withheld, response.withheld)
+    return response
 
 
 def decode_count(count: pb.CountResponse) -> Count:
     """Returns the count of a message."""
-    return Count(num_tokens=count.num_tokens, count=count.count, coverage=decode_coverage(count.coverage))
+    return Count(
+        num_tokens=count.num_tokens,
+        count=count.count,
+        coverage=decode_coverage(count.coverage),
+        withheld=decode_withheld(count.withheld),
+    )
 
 
 def encode_document_text(document: DocumentText) -> pb.GetDocumentResponse:
     """Returns the message of a run of a document."""
-    return pb.GetDocumentResponse(
+    response = pb.GetDocumentResponse(
         id=str(document.id),
         corpus=document.corpus,
         stage=document.stage,
@@ -138,6 +151,8 @@ def encode_document_text(document: DocumentText) -> pb.GetDocumentResponse:
         metadata_json=_to_json(document.metadata),
         index_id=document.index_id,
     )
+    encode_withheld(document.withheld, response.withheld)
+    return response
 
 
 def decode_document_text(document: pb.GetDocumentResponse) -> DocumentText:
@@ -154,7 +169,21 @@ def decode_document_text(document: pb.GetDocumentResponse) -> DocumentText:
         text=document.text,
         metadata=json.loads(document.metadata_json),
         index_id=document.index_id,
+        withheld=decode_withheld(document.withheld),
     )
+
+
+def encode_withheld(withheld: Withheld, message: pb.Withheld) -> None:
+    """Fills the message of what is not shown; one that nothing is withheld from is not sent."""
+    if withheld != NOTHING_WITHHELD:
+        message.occurrences = withheld.occurrences
+        message.redacted = withheld.redacted
+        message.documents = withheld.documents
+
+
+def decode_withheld(withheld: pb.Withheld) -> Withheld:
+    """Returns what is not shown, of a message."""
+    return Withheld(withheld.occurrences, withheld.redacted, withheld.documents)
 
 
 def add_span(message: pb.Trace | pb.TraceSpans, span: Span) -> None:
@@ -169,6 +198,7 @@ def add_span(message: pb.Trace | pb.TraceSpans, span: Span) -> None:
         unigram_logprob_sum=span.unigram_logprob_sum,
         relevance=RELEVANCES[span.relevance],
         documents=span.documents,
+        withheld_count=span.withheld_count,
     )
 
 
@@ -184,6 +214,7 @@ def decode_span(span: pb.Span) -> Span:
         unigram_logprob_sum=span.unigram_logprob_sum,
         relevance=RELEVANCES_BY_NUMBER[span.relevance],
         documents=tuple(span.documents),
+        withheld_count=span.withheld_count,
     )
 
 
@@ -232,6 +263,7 @@ def add_document(message: pb.Trace | pb.TraceDocuments, document: Document) -> N
         relevance_score=document.relevance_score,
         relevance=RELEVANCES[document.relevance],
         spans=document.spans,
+        num_redacted=document.num_redacted,
     )
     for snippet in document.snippets:
         encoded.snippets.add(
@@ -272,6 +304,7 @@ def decode_document(document: pb.Document) -> Document:
             for snippet in document.snippets
         ),
         spans=tuple(document.spans),
+        num_redacted=document.num_redacted,
     )
 
 

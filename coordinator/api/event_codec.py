@@ -70,6 +70,7 @@ def _encode_ranking(event: Ranking, message: pb.TraceRanking) -> None:
     message.timings.CopyFrom(codec.encode_timings(event.timings))
     message.stats.CopyFrom(codec.encode_stats(event.stats))
     message.cached = event.cached
+    codec.encode_withheld(event.withheld, message.withheld)
 
 
 def _decode_ranking(message: pb.TraceRanking) -> Ranking:
@@ -89,4 +90,5 @@ def _decode_ranking(message: pb.TraceRanking) -> Ranking:
         timings=codec.decode_timings(message.timings),
         stats=codec.decode_stats(message.stats),
         cached=message.cached,
+        withheld=codec.decode_withheld(message.withheld),
     )

@@ -126,7 +126,11 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 def _part(windows: WindowQuery, start: int, end: int) -> WindowQuery:
     return WindowQuery(
-        windows.ranks[start:end], windows.token_ids[start:end], windows.context_tokens, windows.snippet_tokens
+        windows.ranks[start:end],
+        windows.token_ids[start:end],
+        windows.context_tokens,
+        windows.snippet_tokens,
+        windows.view_id,
     )
 
 

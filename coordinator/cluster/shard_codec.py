@@ -60,6 +60,9 @@ def decode_matches(shard: ShardId, query: Query, response: shard_pb2.LongestMatc
         unigram_counts=_array("unigram_counts", response.unigram_counts, "<u8", num_tokens),
         num_tokens=response.num_tokens,
         reads=_decode_reads(response.reads),
+        withheld=_array("withheld", response.withheld, "<u8", len(starts)) if response.withheld else None,
+        withheld_elsewhere=response.withheld_elsewhere,
+        view_id=response.view_id,
     )
 
 
@@ -72,6 +75,7 @@ def encode_windows(shard: ShardId, index_id: str, query: WindowQuery) -> shard_p
         lengths=struct.pack(f"<{len(query.ranks)}I", *query.lengths),
         context_tokens=query.context_tokens,
         snippet_tokens=query.snippet_tokens,
+        view_id=query.view_id,
     )
 
 

@@ -31,6 +31,7 @@ OBJECTS = {
     "ranking (an event)": results.Ranking,
     "document rank": results.DocumentRank,
     "count (`headwater count --json`)": results.Count,
+    "withheld": results.Withheld,
     "options": requests.TraceOptions,
 }
 

@@ -17,6 +17,7 @@ from coordinator.results import (
     SpansFound,
     Timings,
     Trace,
+    Withheld,
 )
 from coordinator.values import DocumentId, FailedShard, ShardDescription, ShardId
 
@@ -49,11 +50,13 @@ DOCUMENT = Document(
     relevance=Relevance.LOW,
     snippets=(Snippet("snippet", 1, 4, 0, 2**33, 2**33 + 2),),
     spans=(0,),
+    num_redacted=3,
 )
+WITHHELD = Withheld(occurrences=2**40, redacted=3, documents=2)
 TRACE = Trace(
     answer="a naïve 🦊",
     num_tokens=7,
-    spans=(Span(1, 3, 2, 7, "naïve", 2**40, -12.345678901234567, Relevance.HIGH, (0,)),),
+    spans=(Span(1, 3, 2, 7, "naïve", 2**40, -12.345678901234567, Relevance.HIGH, (0,), 2**33),),
     merged_spans=(MergedSpan(1, 3, 2, 7, "naïve", Relevance.MEDIUM, (0,), (0,)),),
     documents=(DOCUMENT,),
     num_maximal_spans=9,
@@ -61,10 +64,11 @@ TRACE = Trace(
     timings=TIMINGS,
     stats=STATS,
     cached=True,
+    withheld=WITHHELD,
 )
 SPANS_FOUND = SpansFound(
     num_tokens=7,
-    spans=(Span(1, 3, 2, 7, "naïve", 2**40, -12.345678901234567, Relevance.UNKNOWN, ()),),
+    spans=(Span(1, 3, 2, 7, "naïve", 2**40, -12.345678901234567, Relevance.UNKNOWN, (), 2**33),),
     merged_spans=(MergedSpan(1, 3, 2, 7, "naïve", Relevance.UNKNOWN, (0,), ()),),
     num_maximal_spans=9,
     coverage=COVERAGE,
@@ -78,6 +82,7 @@ RANKING = Ranking(
     timings=TIMINGS,
     stats=STATS,
     cached=True,
+    withheld=WITHHELD,
 )
 EVENTS = (SPANS_FOUND, DOCUMENTS_FOUND, RANKING)
 DESCRIPTION = Description(

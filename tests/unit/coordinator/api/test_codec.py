@@ -12,7 +12,7 @@ from coordinator.errors import InvalidRequestError
 from coordinator.results import Count, Coverage, DocumentText, TraceEvent
 from coordinator.values import DocumentId
 from protos.coordinator.v1 import coordinator_pb2 as pb
-from tests.unit.coordinator.api.samples import COVERAGE, DESCRIPTION, EVENTS, METADATA, TRACE
+from tests.unit.coordinator.api.samples import COVERAGE, DESCRIPTION, EVENTS, METADATA, TRACE, WITHHELD
 
 
 def through_bytes(message: Any) -> Any:
@@ -39,13 +39,13 @@ def test_an_event_of_no_known_kind_is_refused() -> None:
 
 
 def test_a_count_comes_back_the_same() -> None:
-    count = Count(3, 2**50, COVERAGE)
+    count = Count(3, 2**50, COVERAGE, WITHHELD)
     assert codec.decode_count(through_bytes(codec.encode_count(count))) == count
 
 
 def test_a_document_comes_back_the_same() -> None:
     document = DocumentText(
-        DocumentId("pre", 0, 7), "pre", "pre-training", "wiki", "https://x", 10, 2, 4, "b c", METADATA
+        DocumentId("pre", 0, 7), "pre", "pre-training", "wiki", "https://x", 10, 2, 4, "b c", METADATA, "id", WITHHELD
     )
     assert codec.decode_document_text(through_bytes(codec.encode_document_text(document))) == document
 

@@ -57,6 +57,7 @@ def test_a_count_is_answered_as_json() -> None:
         "num_tokens": 2,
         "count": 3,
         "coverage": {"complete": True, "counts_are_lower_bounds": False, "share_searched": 1.0, "corpora": []},
+        "withheld": {"occurrences": 0, "redacted": 0, "documents": 0},
     }
 
 
