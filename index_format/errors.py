@@ -19,3 +19,7 @@ class TokenizerError(IndexFormatError):
 
 class PathNameError(IndexFormatError):
     """A path holds one of the words by which infini-gram classifies files, outside the file name itself."""
+
+
+class TakedownError(IndexFormatError):
+    """A takedown, or a list of them, is not one; nothing of the list is obeyed, so that none is overlooked."""

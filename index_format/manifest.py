@@ -20,6 +20,8 @@ FORMAT_VERSION = 1
 _TOKEN_WIDTHS = (1, 2, 4)
 # It is part of a file's name; empty where there is no list.
 _LIST_CHECKSUM = re.compile("([0-9a-f]{64})?")
+# Bytes; more than that, no file system takes.
+_LONGEST_NAME = 255
 _T = TypeVar("_T")
 
 
@@ -282,7 +284,7 @@ def _read(path: Path) -> bytes:
 def _parse_json(content: bytes, path: Path | str) -> dict[str, Any]:
     try:
         raw = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(raw, dict):
         raise ManifestError(f"{path}: expected a JSON object, found {type(raw).__name__}")
@@ -321,9 +323,19 @@ def _value(value: Any, kind: object, name: str, path: Path | str) -> Any:
 
 
 def _check_name(name: str, path: Path | str) -> None:
-    """Checks that what a manifest calls a file leads nowhere else."""
+    """Checks that what a manifest calls a file leads nowhere else, and can be one."""
     if name in ("", "..") or Path(name).name != name:
-        raise ManifestError(f"{path}: speaks of a file {name!r}, expected a name without folders")
+        raise ManifestError(f"{path}: speaks of a file {name[:_LONGEST_NAME]!r}, expected a name without folders")
+    if "\0" in name or len(name.encode(errors="replace")) > _LONGEST_NAME or not _is_unicode(name):
+        raise ManifestError(f"{path}: speaks of a file {name[:_LONGEST_NAME]!r}, which is no name of a file")
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_versions(format_version: int, token_width: int, path: Path | str) -> None:
