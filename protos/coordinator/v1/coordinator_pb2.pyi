@@ -1736,8 +1736,8 @@ class PreviewTakedownRequest(_message.Message):
     max_documents: _builtins.int
     """Most documents to return, 1 to 1,000."""
     min_copied_share: _builtins.float
-    """Look for near copies, too: least share of a copy's windows of 32 tokens that stand in a document concerned, 0 < share <= 1;
-    0: do not.
+    """Look for near copies, too: least share of the windows of 32 tokens of a document concerned, of those that are looked up,
+    that stand in the copy word for word, 0 < share <= 1; 0: do not.
     """
     timeout_ms: _builtins.int
     """Time to answer in, in milliseconds; 0 means the server's default."""
@@ -1820,7 +1820,7 @@ class TakedownDocument(_message.Message):
     content_sha256: _builtins.str
     """SHA-256 of its token ids."""
     copied_share: _builtins.float
-    """Of a near copy: the share of its windows that stand in a document concerned."""
+    """Of a near copy: the largest share of the windows of a document concerned that stand in it."""
     def __init__(
         self,
         *,

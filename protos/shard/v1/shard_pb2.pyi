@@ -611,14 +611,22 @@ class FindDocumentsRequest(_message.Message):
     TAKEDOWN_FIELD_NUMBER: _builtins.int
     MAX_DOCUMENTS_FIELD_NUMBER: _builtins.int
     MIN_COPIED_SHARE_FIELD_NUMBER: _builtins.int
+    COPIED_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    MAX_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     index_id: _builtins.str
     max_documents: _builtins.int
     """Most documents to return."""
     min_copied_share: _builtins.float
-    """Return near copies of the documents instead, which are not concerned themselves; least share of a document's windows of 32
-    tokens that stand in the other word for word, 0 < share <= 1. 0: no.
+    """Return near copies of the documents instead, which are not concerned themselves; least share of the windows of 32 tokens
+    of a document concerned, of those that are looked up, that stand in the copy word for word, 0 < share <= 1. 0: no.
     """
+    copied_token_ids: _builtins.bytes
+    """Look for near copies of this document, of any shard, in place of those of this shard: its token ids, u32 each. The documents
+    that the takedown concerns here are no copies.
+    """
+    max_token_ids: _builtins.int
+    """Most token ids to return of each document."""
     @_builtins.property
     def takedown(self) -> Global___Takedown:
         """Which documents; its id may be empty."""
@@ -631,10 +639,12 @@ class FindDocumentsRequest(_message.Message):
         takedown: Global___Takedown | None = ...,
         max_documents: _builtins.int = ...,
         min_copied_share: _builtins.float = ...,
+        copied_token_ids: _builtins.bytes = ...,
+        max_token_ids: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["takedown", b"takedown"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_id", b"index_id", "max_documents", b"max_documents", "min_copied_share", b"min_copied_share", "shard", b"shard", "takedown", b"takedown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied_token_ids", b"copied_token_ids", "index_id", b"index_id", "max_documents", b"max_documents", "max_token_ids", b"max_token_ids", "min_copied_share", b"min_copied_share", "shard", b"shard", "takedown", b"takedown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -673,11 +683,14 @@ class FoundDocument(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     COPIED_SHARE_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     num_tokens: _builtins.int
     metadata: _builtins.str
     copied_share: _builtins.float
-    """Of a near copy: the share of its windows."""
+    """Of a near copy: the largest share of the windows of a document concerned that stand in it."""
+    token_ids: _builtins.bytes
+    """The first token ids of the document, u32 each, as many as were asked for."""
     @_builtins.property
     def content(self) -> Global___ContentTarget: ...
     def __init__(
@@ -688,10 +701,11 @@ class FoundDocument(_message.Message):
         metadata: _builtins.str = ...,
         content: Global___ContentTarget | None = ...,
         copied_share: _builtins.float = ...,
+        token_ids: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "copied_share", b"copied_share", "metadata", b"metadata", "num_tokens", b"num_tokens", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "copied_share", b"copied_share", "metadata", b"metadata", "num_tokens", b"num_tokens", "number", b"number", "token_ids", b"token_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
