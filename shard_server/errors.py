@@ -19,7 +19,13 @@ from collections.abc import Mapping
 
 import grpc
 
-from suffix_engine import EngineError, InvalidQueryError, ShardCorruptError, ShardFormatError
+from suffix_engine import (
+    DocumentWithheldError,
+    EngineError,
+    InvalidQueryError,
+    ShardCorruptError,
+    ShardFormatError,
+)
 
 
 class ShardServerError(Exception):
@@ -78,6 +84,7 @@ class DeadlineError(ShardServerError):
 STATUS: Mapping[type[Exception], grpc.StatusCode] = {
     EngineError: grpc.StatusCode.INTERNAL,
     InvalidQueryError: grpc.StatusCode.INVALID_ARGUMENT,
+    DocumentWithheldError: grpc.StatusCode.NOT_FOUND,
     ShardFormatError: grpc.StatusCode.DATA_LOSS,
     ShardCorruptError: grpc.StatusCode.DATA_LOSS,
     ShardServerError: grpc.StatusCode.INTERNAL,

@@ -13,6 +13,7 @@ __all__ = [
     "MAX_PARTS",
     "MAX_PART_TOKENS",
     "DocumentSlice",
+    "DocumentWithheldError",
     "EngineError",
     "InvalidQueryError",
     "LongestMatches",
@@ -46,6 +47,9 @@ class ShardCorruptError(EngineError):
 
 class InvalidQueryError(EngineError):
     """The caller asked for what cannot be: a token id, rank, document or length out of range."""
+
+class DocumentWithheldError(EngineError):
+    """The caller asked for a document that this view of the shard leaves out (`ShardIndex.without`)."""
 
 @final
 class ThreadPool:
@@ -117,7 +121,7 @@ class ReadCounts:
 class LongestMatches:
     """Longest allowed matches of one query that are maximal in one shard: each ends after all that begin earlier.
 
-    Four arrays of one length, ascending by ``starts``.
+    Five arrays of one length, ascending by ``starts``.
     """
 
     @property
@@ -132,6 +136,12 @@ class LongestMatches:
     @property
     def rank_ends(self) -> bytes:
         """End of each match's interval, exclusive (u64); count = end - start, never 0."""
+    @property
+    def withheld(self) -> bytes:
+        """For each match, how often it occurs in the documents that the view leaves out (u64)."""
+    @property
+    def withheld_elsewhere(self) -> int:
+        """Occurrences, all in documents left out, of what would be maximal in the shard and is no match in the view."""
     @property
     def unigram_counts(self) -> bytes:
         """How often each token of the query occurs in the shard (u64), as `ShardIndex.unigram_counts` says."""
@@ -230,12 +240,36 @@ class ShardIndex:
         Cost: O(documents) to compress the document starts (about 2 + log2(mean tokens) bits each in RAM); the directory
             is read whole (about 0.02 bytes a token); of text and table, the first page and 64 more for the fingerprint.
         """
+    def without(self, documents: bytes, *, num_threads: int = 0) -> ShardIndex:
+        """Returns a view of the shard in which some documents have never been; files and threads are shared.
+
+        In a view ranks are *net*: the number of surviving suffixes before one. Matches, counts, ``num_tokens`` and
+        unigram counts are those of the survivors, exactly. Document numbers and positions stay those of the shard, and
+        ``verify`` and ``inspect`` look at the whole shard. Documents that are left out have no text: what asks for it
+        raises `DocumentWithheldError`.
+
+        Args:
+            documents: Numbers of the documents to leave out (u64), ascending. They replace those that this view
+                leaves out; none gives the plain shard. What this view knows of documents that stay out is used again.
+            num_threads: Threads to look up ranks on; 0 means the shard's pool.
+
+        Raises:
+            InvalidQueryError: there is no such document, or they are out of order.
+            ShardCorruptError: the table does not hold each of their positions once.
+        Cost: a pass over the table. RAM: about 2 + log2(N / positions left out) bits a position left out.
+        """
+    @property
+    def withheld_documents(self) -> int:
+        """Documents that this view leaves out."""
+    @property
+    def withheld_tokens(self) -> int:
+        """Positions that this view leaves out: tokens and separators of its documents."""
     @property
     def num_tokens(self) -> int:
-        """N: positions in the shard, separators included."""
+        """N: positions in the shard, separators included, without those left out."""
     @property
     def num_documents(self) -> int:
-        """Documents in the shard."""
+        """Documents in the shard, those left out included: their numbers are below this."""
     @property
     def token_width(self) -> int:
         """Bytes a token: 1, 2 or 4."""
@@ -295,14 +329,15 @@ class ShardIndex:
         """Returns the document of each position and the offset in it (two u64 arrays); a separator has 2^64 - 1.
 
         Raises:
-            InvalidQueryError: a position is >= N.
+            InvalidQueryError: a position is not in the shard; those left out are.
         Cost: no disk access.
         """
     def tokens(self, start: int, end: int) -> bytes:
         """Returns the token ids (u32) at positions ``[start, end)``, separators as 2^32 - 1.
 
         Raises:
-            InvalidQueryError: not 0 <= start <= end <= N.
+            InvalidQueryError: not 0 <= start <= end <= positions in the shard, those left out included.
+            DocumentWithheldError: a document there is left out.
         """
     def windows(
         self, ranks: bytes, lengths: bytes, context_tokens: int, snippet_tokens: int
@@ -324,12 +359,14 @@ class ShardIndex:
 
         Raises:
             InvalidQueryError: there is no such document, ``start`` is past its end, or the shard has no vocabulary.
+            DocumentWithheldError: it is left out.
         """
     def metadata(self, document: int) -> str:
         """Returns the metadata line of a document, without its newline; empty if the shard has none.
 
         Raises:
             InvalidQueryError: there is no such document.
+            DocumentWithheldError: it is left out.
             ShardCorruptError: the line is not where the shard says, or not UTF-8.
         """
     def verify(self) -> None:

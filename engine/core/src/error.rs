@@ -12,6 +12,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The caller asked for what cannot be.
     Query,
+    /// The caller asked for a document that the view leaves out.
+    Withheld,
 }
 
 /// Everything the engine can refuse or fail at. Messages give what was found, what was expected, and where.
@@ -88,6 +90,14 @@ pub enum EngineError {
     TableDuplicate { path: PathBuf, rank: u64, position: u64 },
     #[error("{path}: position {position} is at none of the ranks where a search for its suffix leads")]
     TableMissing { path: PathBuf, position: u64 },
+    #[error(
+        "{path}: {found} ranks point into the documents that are to be withheld, which have {expected} positions"
+    )]
+    TableRanks {
+        path: PathBuf,
+        found: u64,
+        expected: u64,
+    },
     #[error("{path}: the suffix at rank {rank} sorts before that at rank {previous}", previous = .rank - 1)]
     TableOrder { path: PathBuf, rank: u64 },
     #[error(
@@ -123,6 +133,10 @@ pub enum EngineError {
         previous: u32,
         found: u32,
     },
+    #[error("documents must ascend, found {found} after {previous}")]
+    DocumentsNotAscending { previous: u64, found: u64 },
+    #[error("document {document} is withheld: it was taken down")]
+    DocumentWithheld { document: u64 },
     #[error("{left} ranks and {right} lengths, expected as many of each")]
     LengthMismatch { left: usize, right: usize },
     #[error("the shard was opened without a vocabulary, which turns tokens into text")]
@@ -156,6 +170,7 @@ impl EngineError {
             | E::TableDuplicate { .. }
             | E::TableMissing { .. }
             | E::TableOrder { .. }
+            | E::TableRanks { .. }
             | E::SidecarContent { .. }
             | E::MetadataRange { .. }
             | E::MetadataEncoding { .. }
@@ -164,9 +179,11 @@ impl EngineError {
             | E::TokenId { .. }
             | E::OutOfRange { .. }
             | E::NotAscending { .. }
+            | E::DocumentsNotAscending { .. }
             | E::LengthMismatch { .. }
             | E::NoVocabulary
             | E::FallbackPiece { .. } => ErrorKind::Query,
+            E::DocumentWithheld { .. } => ErrorKind::Withheld,
         }
     }
 

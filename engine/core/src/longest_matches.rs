@@ -14,7 +14,7 @@ use crate::shard::Shard;
 use crate::token::Token;
 
 /// Starts that one task searches: enough to outweigh handing it to a thread.
-const STARTS_PER_TASK: usize = 8;
+pub(crate) const STARTS_PER_TASK: usize = 8;
 
 /// The longest match that may start at a position of the query, and where it stands in the suffix array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,19 @@ pub struct LongestMatch {
     pub end: u32,
     /// Ranks of its occurrences; never empty.
     pub interval: Interval,
+}
+
+/// What a shard answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundMatches {
+    /// The longest allowed matches that are maximal in the shard, ascending by start.
+    pub matches: Vec<LongestMatch>,
+    /// For each, how often it occurs in the documents that a view leaves out.
+    pub withheld: Vec<u64>,
+    /// Occurrences of what would be maximal in the whole shard, and occurs only in documents left out.
+    pub withheld_elsewhere: u64,
+    /// The random reads it took.
+    pub reads: ReadCounts,
 }
 
 /// A query whose positions are checked, with what each start may reach.

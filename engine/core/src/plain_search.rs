@@ -107,6 +107,11 @@ pub(crate) struct Insertion {
 }
 
 impl Insertion {
+    /// The first rank searched whose suffix does not sort before the query.
+    pub(crate) fn rank(&self) -> usize {
+        self.rank
+    }
+
     /// Length of the longest prefix of the query that occurs among the ranks searched.
     pub(crate) fn longest_prefix(&self) -> usize {
         let lcp = |probes: &[Probe]| probes.last().map_or(0, |probe| probe.lcp);

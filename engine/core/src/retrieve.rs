@@ -321,7 +321,7 @@ impl<T: Token> Shard<T> {
         self.text.tokens(start, end).map(Token::id)
     }
 
-    fn document_number(&self, document: u64) -> Result<usize, EngineError> {
+    pub(crate) fn document_number(&self, document: u64) -> Result<usize, EngineError> {
         let len = self.documents.len();
         usize::try_from(document)
             .ok()

@@ -1,15 +1,18 @@
 //! The public face of a shard: any token width, on a pool of threads of its own.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::address::to_usize;
 use crate::error::EngineError;
 use crate::files::ShardFiles;
 use crate::interval::Interval;
-use crate::longest_matches::{LongestMatch, Query};
+use crate::longest_matches::{FoundMatches, Query};
+use crate::pool::thread_pool;
 use crate::reads::ReadCounts;
 use crate::retrieve::{DocumentSlice, Window, WindowSizes};
 use crate::shard::Shard;
@@ -17,20 +20,23 @@ use crate::token::{Token, TokenWidth};
 use crate::unigrams::UnigramCounts;
 use crate::verify::{InspectOptions, Inspection};
 use crate::vocabulary::Vocabulary;
+use crate::withheld::Withheld;
 
-/// One opened shard. Immutable: share it between threads.
+/// One opened shard, perhaps without some of its documents. Immutable: share it between threads.
 #[derive(Debug)]
 pub struct ShardIndex {
     shard: AnyShard,
+    /// What this view of the shard leaves out; `None` if nothing.
+    withheld: Option<Withheld>,
     pool: Arc<ThreadPool>,
     vocabulary: Option<Arc<Vocabulary>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum AnyShard {
-    U8(Shard<u8>),
-    U16(Shard<u16>),
-    U32(Shard<u32>),
+    U8(Arc<Shard<u8>>),
+    U16(Arc<Shard<u16>>),
+    U32(Arc<Shard<u32>>),
 }
 
 /// Runs an expression on the shard whatever its token width.
@@ -55,24 +61,61 @@ impl ShardIndex {
     ) -> Result<Self, EngineError> {
         let files = ShardFiles::new(directory, number);
         let shard = match width {
-            TokenWidth::U8 => AnyShard::U8(Shard::open(files)?),
-            TokenWidth::U16 => AnyShard::U16(Shard::open(files)?),
-            TokenWidth::U32 => AnyShard::U32(Shard::open(files)?),
+            TokenWidth::U8 => AnyShard::U8(Arc::new(Shard::open(files)?)),
+            TokenWidth::U16 => AnyShard::U16(Arc::new(Shard::open(files)?)),
+            TokenWidth::U32 => AnyShard::U32(Arc::new(Shard::open(files)?)),
         };
         Ok(Self {
             shard,
+            withheld: None,
             pool,
             vocabulary,
         })
     }
 
-    /// N: positions in the shard, separators included.
-    #[must_use]
-    pub fn num_tokens(&self) -> u64 {
-        with_shard!(self, shard => shard.text.len() as u64)
+    /// Returns the shard as if some documents, ascending, had never been in it; they replace those that this view leaves out.
+    ///
+    /// Ranks and counts are then *net*: those among the survivors. Positions and document numbers stay. The files are
+    /// shared. See `suffix_engine/_native.pyi` for the cost.
+    pub fn without(&self, documents: &[u64], num_threads: usize) -> Result<Self, EngineError> {
+        let pool = match num_threads {
+            0 => Arc::clone(&self.pool),
+            _ => Arc::new(thread_pool(num_threads)?),
+        };
+        let known = self.withheld.as_ref();
+        let withheld = if documents.is_empty() {
+            None
+        } else {
+            Some(with_shard!(self, shard => shard.withhold(documents, known, &pool)?))
+        };
+        Ok(Self {
+            shard: self.shard.clone(),
+            withheld,
+            pool: Arc::clone(&self.pool),
+            vocabulary: self.vocabulary.clone(),
+        })
     }
 
-    /// Documents in the shard.
+    /// Documents that this view leaves out.
+    #[must_use]
+    pub fn withheld_documents(&self) -> u64 {
+        let documents = self.withheld.as_ref().map(|withheld| withheld.documents.len());
+        documents.unwrap_or(0) as u64
+    }
+
+    /// Positions that this view leaves out: the tokens of its documents, and a separator for each.
+    #[must_use]
+    pub fn withheld_tokens(&self) -> u64 {
+        self.withheld.as_ref().map_or(0, Withheld::num_tokens) as u64
+    }
+
+    /// Positions in the view, separators included: N without those left out.
+    #[must_use]
+    pub fn num_tokens(&self) -> u64 {
+        with_shard!(self, shard => shard.text.len() as u64) - self.withheld_tokens()
+    }
+
+    /// Documents in the shard, those left out included.
     #[must_use]
     pub fn num_documents(&self) -> u64 {
         with_shard!(self, shard => shard.documents.len() as u64)
@@ -99,13 +142,18 @@ impl ShardIndex {
     pub fn memory_bytes(&self) -> usize {
         with_shard!(self, shard => {
             let unigrams = shard.unigrams.as_ref().map_or(0, UnigramCounts::memory_bytes);
-            shard.documents.memory_bytes() + unigrams + self.directory_bytes()
+            let withheld = self.withheld.as_ref().map_or(0, Withheld::memory_bytes);
+            shard.documents.memory_bytes() + unigrams + self.directory_bytes() + withheld
         })
     }
 
     /// Returns the interval of the suffixes that begin with `token_ids`; all ranks if it is empty.
     pub fn find(&self, token_ids: &[u32]) -> Result<Interval, EngineError> {
-        with_shard!(self, shard => Ok(shard.find(&query_tokens(shard, token_ids)?)))
+        let raw = with_shard!(self, shard => shard.find(&query_tokens(shard, token_ids)?));
+        Ok(match &self.withheld {
+            None => raw,
+            Some(withheld) => withheld.net(raw).0,
+        })
     }
 
     /// Whether the shard has its sidecars.
@@ -120,30 +168,47 @@ impl ShardIndex {
         with_shard!(self, shard => shard.sidecars.as_ref().map_or(0, |sidecars| sidecars.directory.memory_bytes()))
     }
 
-    /// Returns the longest allowed matches of a query that are maximal in the shard, ascending by start, and the reads they
-    /// took.
-    pub fn longest_matches(&self, query: &Query) -> Result<(Vec<LongestMatch>, ReadCounts), EngineError> {
-        with_shard!(self, shard => shard.longest_matches(query, &self.pool))
+    /// Returns the longest allowed matches of a query that are maximal in the shard.
+    pub fn longest_matches(&self, query: &Query) -> Result<FoundMatches, EngineError> {
+        with_shard!(self, shard => {
+            if let Some(withheld) = &self.withheld {
+                return shard.longest_matches_without(withheld, query, &self.pool);
+            }
+            let (matches, reads) = shard.longest_matches(query, &self.pool)?;
+            Ok(FoundMatches {
+                withheld: vec![0; matches.len()],
+                withheld_elsewhere: 0,
+                matches,
+                reads,
+            })
+        })
     }
 
     /// Returns the count of each token id.
     pub fn unigram_counts(&self, token_ids: &[u32]) -> Result<Vec<u64>, EngineError> {
-        with_shard!(self, shard => {
+        let mut counts = with_shard!(self, shard => {
             let tokens = query_tokens(shard, token_ids)?;
-            Ok(match &shard.unigrams {
+            match &shard.unigrams {
                 Some(unigrams) => token_ids.iter().map(|&id| unigrams.count(id)).collect(),
                 None => self.pool.install(|| {
                     let counts = tokens.par_iter().map(|&token| shard.find(&[token]).count());
-                    counts.collect()
+                    counts.collect::<Vec<u64>>()
                 }),
-            })
-        })
+            }
+        });
+        if let Some(withheld) = &self.withheld {
+            for (count, token_id) in counts.iter_mut().zip(token_ids) {
+                *count -= withheld.token_counts.get(token_id).copied().unwrap_or(0);
+            }
+        }
+        Ok(counts)
     }
 
     /// Returns the position of each rank.
     pub fn positions(&self, ranks: &[u64]) -> Result<Vec<u64>, EngineError> {
         let mut reads = ReadCounts::default();
-        let positions = with_shard!(self, shard => shard.positions(ranks, &mut reads)?);
+        let ranks = self.raw_ranks(ranks)?;
+        let positions = with_shard!(self, shard => shard.positions(&ranks, &mut reads)?);
         Ok(positions.into_iter().map(|position| position as u64).collect())
     }
 
@@ -154,7 +219,16 @@ impl ShardIndex {
 
     /// Returns the token ids at positions `start..end`, separators as `u32::MAX`.
     pub fn tokens(&self, start: u64, end: u64) -> Result<Vec<u32>, EngineError> {
-        with_shard!(self, shard => shard.tokens(start, end))
+        with_shard!(self, shard => {
+            let tokens = shard.tokens(start, end)?;
+            if let Some(withheld) = &self.withheld
+                && start < end
+            {
+                let (first, last) = (shard.locate(start)?.0, shard.locate(end - 1)?.0);
+                withheld.check(first..last + 1)?;
+            }
+            Ok(tokens)
+        })
     }
 
     /// Returns the window round each occurrence, given by its rank and its length in tokens, and the reads they took.
@@ -171,7 +245,13 @@ impl ShardIndex {
             });
         }
         let vocabulary = self.vocabulary()?;
-        with_shard!(self, shard => shard.windows(ranks, lengths, sizes, vocabulary))
+        let raw_ranks = self.raw_ranks(ranks)?;
+        let (mut windows, reads) =
+            with_shard!(self, shard => shard.windows(&raw_ranks, lengths, sizes, vocabulary)?);
+        for (window, &rank) in windows.iter_mut().zip(ranks) {
+            window.rank = rank;
+        }
+        Ok((windows, reads))
     }
 
     /// Returns up to `max_tokens` tokens of a document from `start` on.
@@ -182,12 +262,40 @@ impl ShardIndex {
         max_tokens: usize,
     ) -> Result<DocumentSlice, EngineError> {
         let vocabulary = self.vocabulary()?;
+        self.check_not_withheld(document)?;
         with_shard!(self, shard => shard.document(document, start, max_tokens, vocabulary))
     }
 
     /// Returns the metadata line of a document; empty if the shard has none.
     pub fn metadata(&self, document: u64) -> Result<String, EngineError> {
+        self.check_not_withheld(document)?;
         with_shard!(self, shard => shard.metadata(document))
+    }
+
+    /// Returns the ranks of surviving suffixes in the whole shard, given those in the view.
+    fn raw_ranks<'r>(&self, ranks: &'r [u64]) -> Result<Cow<'r, [u64]>, EngineError> {
+        let Some(withheld) = &self.withheld else {
+            return Ok(Cow::Borrowed(ranks));
+        };
+        let num_tokens = self.num_tokens();
+        let raw = |&rank: &u64| {
+            if rank >= num_tokens {
+                return Err(EngineError::OutOfRange {
+                    what: "rank",
+                    found: rank,
+                    expected: format!("below {num_tokens}"),
+                });
+            }
+            Ok(withheld.raw(to_usize(rank)) as u64)
+        };
+        ranks.iter().map(raw).collect()
+    }
+
+    fn check_not_withheld(&self, document: u64) -> Result<(), EngineError> {
+        match &self.withheld {
+            Some(withheld) if document < self.num_documents() => withheld.check(document..document + 1),
+            _ => Ok(()),
+        }
     }
 
     /// Checks everything that opening does not. O(N) and the sum of the LCPs.

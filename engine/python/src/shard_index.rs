@@ -68,6 +68,25 @@ impl ShardIndex {
         Ok(Self { inner })
     }
 
+    #[pyo3(signature = (documents, *, num_threads = 0))]
+    fn without(&self, py: Python<'_>, documents: &[u8], num_threads: usize) -> PyResult<Self> {
+        let documents = u64s("documents", documents)?;
+        let inner = py
+            .detach(|| self.inner.without(&documents, num_threads))
+            .map_err(to_py_err)?;
+        Ok(Self { inner })
+    }
+
+    #[getter]
+    fn withheld_documents(&self) -> u64 {
+        self.inner.withheld_documents()
+    }
+
+    #[getter]
+    fn withheld_tokens(&self) -> u64 {
+        self.inner.withheld_tokens()
+    }
+
     #[getter]
     fn num_tokens(&self) -> u64 {
         self.inner.num_tokens()
@@ -117,7 +136,7 @@ impl ShardIndex {
     ) -> PyResult<LongestMatches> {
         let (word_starts, cuts) = (u32s("word_starts", word_starts)?, u32s("cuts", cuts)?);
         let query = Query::new(u32s("token_ids", token_ids)?, &word_starts, &cuts).map_err(to_py_err)?;
-        let ((matches, reads), counts) = py
+        let (found, counts) = py
             .detach(|| {
                 Ok((
                     self.inner.longest_matches(&query)?,
@@ -125,7 +144,7 @@ impl ShardIndex {
                 ))
             })
             .map_err(to_py_err)?;
-        LongestMatches::new(py, &matches, counts, reads)
+        LongestMatches::new(py, found, counts)
     }
 
     fn unigram_counts<'py>(&self, py: Python<'py>, token_ids: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -68,17 +68,15 @@ pub struct LongestMatches {
     ends: Py<PyBytes>,
     rank_starts: Py<PyBytes>,
     rank_ends: Py<PyBytes>,
+    withheld: Py<PyBytes>,
+    withheld_elsewhere: u64,
     unigram_counts: Py<PyBytes>,
     reads: Py<ReadCounts>,
 }
 
 impl LongestMatches {
-    pub fn new(
-        py: Python<'_>,
-        matches: &[engine::LongestMatch],
-        unigram_counts: Vec<u64>,
-        reads: engine::ReadCounts,
-    ) -> PyResult<Self> {
+    pub fn new(py: Python<'_>, found: engine::FoundMatches, unigram_counts: Vec<u64>) -> PyResult<Self> {
+        let matches = &found.matches;
         let u32s =
             |of: fn(&engine::LongestMatch) -> u32| little_endian_u32(py, matches.iter().map(of)).unbind();
         let u64s =
@@ -88,8 +86,10 @@ impl LongestMatches {
             ends: u32s(|found| found.end),
             rank_starts: u64s(|found| found.interval.start),
             rank_ends: u64s(|found| found.interval.end),
+            withheld: little_endian_u64(py, found.withheld).unbind(),
+            withheld_elsewhere: found.withheld_elsewhere,
             unigram_counts: little_endian_u64(py, unigram_counts).unbind(),
-            reads: Py::new(py, ReadCounts::from(reads))?,
+            reads: Py::new(py, ReadCounts::from(found.reads))?,
         })
     }
 }
