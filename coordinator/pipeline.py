@@ -26,6 +26,7 @@ from coordinator.results import (
     SpansFound,
     Trace,
     TraceEvent,
+    Withheld,
 )
 from coordinator.steps import bm25
 from coordinator.steps.assemble import Traced, assemble, assemble_documents, assemble_spans
@@ -148,7 +149,8 @@ class Pipeline:
         clock.lap("filter")
         yield _Searched(query, spans, len(allowed), covered)
         parts = []
-        async with aclosing(retrieve_each(query, spans, drawn, shards, options, clock.left_s())) as retrieving:
+        views = {found.shard: found.view_id for found in answers.matches}
+        async with aclosing(retrieve_each(query, spans, drawn, shards, options, clock.left_s(), views)) as retrieving:
             async for part in retrieving:
                 parts.append(part)
                 if part[1].occurrences:
@@ -169,6 +171,7 @@ class Pipeline:
             coverage=covered,
             timings=clock.timings(),
             stats=trace_stats(query, answers, retrieved),
+            withheld=Withheld(occurrences=matches.withheld_elsewhere + sum(span.withheld_count for span in spans)),
         )
 
     async def count(self, request: CountRequest, deadline_s: float) -> Count:
@@ -185,7 +188,12 @@ class Pipeline:
         answers = _require_one(await fan_out(query, shards, deadline_s))
         covered = _require_complete(coverage(corpora, answers), request.require_complete)
         matches = union(query, answers.matches)
-        return Count(num_tokens=len(query.token_ids), count=int(matches.counts.sum()), coverage=covered)
+        return Count(
+            num_tokens=len(query.token_ids),
+            count=int(matches.counts.sum()),
+            coverage=covered,
+            withheld=Withheld(occurrences=matches.withheld_elsewhere + int(matches.withheld_counts.sum())),
+        )
 
     async def get_document(
         self, id: DocumentId, start: int, max_tokens: int, deadline_s: float, index_id: str = ""

@@ -90,6 +90,7 @@ def _tie(
             unigram_logprob_sum=span.unigram_logprob_sum,
             relevance=relevance_of(ranked[number].relevance for number in documents),
             documents=documents,
+            withheld_count=span.withheld_count,
         )
 
     return Traced(

@@ -43,9 +43,13 @@ def keep_spans(matches: CorpusMatches, allowed: SpanNumbers, options: TraceOptio
     kept = sorted(ranked[:num_kept])
     numbers = allowed[kept]
     return tuple(
-        MaximalSpan(starts[number], ends[number], count, intervals, sums[number])
-        for number, count, intervals in zip(
-            kept, matches.counts[numbers].tolist(), matches.intervals(numbers), strict=True
+        MaximalSpan(starts[number], ends[number], count, intervals, sums[number], withheld)
+        for number, count, intervals, withheld in zip(
+            kept,
+            matches.counts[numbers].tolist(),
+            matches.intervals(numbers),
+            matches.withheld_counts[numbers].tolist(),
+            strict=True,
         )
     )
 

@@ -6,7 +6,7 @@ occurrences of a span are numbered by shard, then rank, and a seeded sample of t
 
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from operator import itemgetter
 from typing import NamedTuple
@@ -75,10 +75,12 @@ async def retrieve_each(
     shards: Sequence[ShardPort],
     options: TraceOptions,
     deadline_s: float,
+    views: Mapping[ShardId, str],
 ) -> AsyncGenerator[tuple[Sequence[Drawn], Retrieved], None]:
     """Yields, for each shard that holds drawn occurrences, which were asked for and what it answered, as they come.
 
-    Those of a shard that does not answer, or not with the windows that were asked for, are left out.
+    Those of a shard that does not answer, or not with the windows that were asked for, are left out. ``views`` are
+    those of the answers that the drawn ranks are of.
     """
     token_ids = tuple(query.token_ids.tolist())
     texts = [token_ids[span.start : span.end] for span in spans]
@@ -91,6 +93,7 @@ async def retrieve_each(
             token_ids=tuple(texts[one.span] for one in chosen),
             context_tokens=options.context_tokens,
             snippet_tokens=options.snippet_tokens,
+            view_id=views[shard.shard],
         )
         found = await shard.get_windows(wanted, deadline_s)
         check_windows(wanted, found)

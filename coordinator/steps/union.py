@@ -33,6 +33,8 @@ class CorpusMatches:
         shards: The shards that answered, ascending (S).
         rank_starts: First rank of each span in each shard (S x M).
         rank_ends: End of those ranks (S x M); equal to the start where the shard does not hold the span.
+        withheld_counts: Occurrences of each span in documents that were taken down, in the shards that hold it (M).
+        withheld_elsewhere: Occurrences, over all shards, of matches that a shard has no more because of that.
     """
 
     starts: Positions
@@ -43,6 +45,8 @@ class CorpusMatches:
     shards: tuple[ShardId, ...]
     rank_starts: Ranks
     rank_ends: Ranks
+    withheld_counts: Ranks
+    withheld_elsewhere: int
 
     def intervals(self, numbers: npt.NDArray[np.intp]) -> list[tuple[RankInterval, ...]]:
         """Returns where each of these spans stands, in the shards that hold it, in shard order."""
@@ -71,11 +75,14 @@ def union(query: Query, matches: Sequence[ShardMatches]) -> CorpusMatches:
 
     rank_starts = np.zeros((len(shards), len(starts)), dtype=np.uint64)
     rank_ends = np.zeros_like(rank_starts)
+    withheld_counts = np.zeros(len(starts), dtype=np.uint64)
     for row, shard in enumerate(shards):
         holds = shard.ends == maximal_ends[shard.starts]
         columns = np.searchsorted(starts, shard.starts[holds])
         rank_starts[row, columns] = shard.rank_starts[holds]
         rank_ends[row, columns] = shard.rank_ends[holds]
+        if shard.withheld is not None:
+            withheld_counts[columns] += shard.withheld[holds]
     return CorpusMatches(
         starts=starts,
         ends=furthest[starts],
@@ -85,6 +92,8 @@ def union(query: Query, matches: Sequence[ShardMatches]) -> CorpusMatches:
         shards=tuple(shard.shard for shard in shards),
         rank_starts=rank_starts,
         rank_ends=rank_ends,
+        withheld_counts=withheld_counts,
+        withheld_elsewhere=sum(shard.withheld_elsewhere for shard in shards),
     )
 
 

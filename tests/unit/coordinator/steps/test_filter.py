@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,21 @@ def triples(matches):
 
 def places(matches, number):
     return [(str(shard), start, end) for shard, start, end in matches.intervals(np.array([number]))[0]]
+
+
+def test_what_is_withheld_is_summed_over_the_shards_that_reach_a_span_and_told_apart_from_what_has_none_left():
+    with_withheld = replace(
+        shard_matches(1, [(0, 3, 10, 2), (2, 4, 20, 5)], 6),
+        withheld=np.array([3, 100], dtype=np.uint64),
+        withheld_elsewhere=7,
+    )
+    matches = union(query_of(6), [with_withheld, shard_matches(0, [(0, 3, 50, 4), (2, 5, 60, 1)], 6)])
+    assert triples(matches) == [(0, 3, 6), (2, 5, 1)]
+    assert matches.withheld_counts.tolist() == [3, 0]
+    assert matches.withheld_elsewhere == 7
+    options = TraceOptions(max_span_density=1.0)
+    kept = keep_spans(matches, allowed_spans(matches, options), options)
+    assert [(span.count, span.withheld_count) for span in kept] == [(6, 3), (1, 0)]
 
 
 def test_union_takes_the_longest_and_sums_the_shards_that_reach_it():

@@ -83,7 +83,8 @@ def parts_of(spans, shards):
 
 def parts_as_they_come(spans, shards):
     options = TraceOptions()
-    return retrieve_each(QUERY, spans, draw_all(spans, options, RequestLimits()), shards, options, 10.0)
+    views = {shard.shard: f"view of {shard.shard}" for shard in shards}
+    return retrieve_each(QUERY, spans, draw_all(spans, options, RequestLimits()), shards, options, 10.0, views)
 
 
 def run(spans, shards):
@@ -170,3 +171,12 @@ def test_a_trace_that_would_read_too_many_tokens_is_refused():
     assert draw_all(spans, options, RequestLimits(max_window_tokens=20 * 203))
     with pytest.raises(InvalidRequestError, match="would read 4060 tokens in 20 windows, the limit is 4059"):
         draw_all(spans, options, RequestLimits(max_window_tokens=4059))
+
+
+def test_each_shard_is_asked_for_the_view_that_its_ranks_are_of():
+    shards = [Shard(0), Shard(1)]
+    parts_of([span(0, 1, (0, 5, 6), (1, 9, 10))], shards)
+    assert [[query.view_id for query in shard.asked] for shard in shards] == [
+        ["view of default:0"],
+        ["view of default:1"],
+    ]
