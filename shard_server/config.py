@@ -1,9 +1,9 @@
 """The configuration of a shard server: default < YAML file < ``HEADWATER_SHARD_*`` variables < flags."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from runtime.address import Address
 
@@ -25,6 +25,22 @@ class ShardServerConfig(BaseModel):
     )
     listen: Address = Field(
         default="127.0.0.1:7001", description="Address to serve gRPC on, `host:port`. Port 0: any free one."
+    )
+    tls_cert: Path | None = Field(
+        default=None,
+        description="Certificate to serve with over TLS, PEM, with those that lead to its CA. None: no TLS.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="Private key of `tls_cert`, PEM, without a password. Changed files are read again."
+    )
+    tls_client_ca: Path | None = Field(
+        default=None,
+        description="Certificates of the CAs that vouch for callers, PEM: who has no certificate of theirs is turned "
+        "away.",
+    )
+    insecure_public: bool = Field(
+        default=False,
+        description="Whether to listen on an address that others reach without `tls_cert` and `tls_client_ca`.",
     )
     metrics_listen: Address | None = Field(
         default=None, description="Address to serve /metrics, /healthz and /readyz on; none: nowhere."
@@ -82,6 +98,14 @@ class ShardServerConfig(BaseModel):
     stop_with_stdin: bool = Field(
         default=False, description="Stop when standard input closes: for a parent that may die without a word."
     )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together, expected both or neither")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("tls_client_ca without tls_cert and tls_key: callers can show a certificate over TLS only")
+        return self
 
     @field_validator("shards")
     @classmethod

@@ -14,6 +14,8 @@ from typing import Any
 from prometheus_client import ProcessCollector
 
 from runtime import telemetry
+from runtime.core_dumps import forbid_core_dumps
+from runtime.exposure import check_listening
 from runtime.listener import Listener
 from shard_server.config import ShardServerConfig
 from shard_server.health import Health
@@ -35,6 +37,14 @@ async def run(config: ShardServerConfig) -> None:
         RuntimeSetupError, ShardServerError, IndexFormatError, EngineError: the server cannot start.
     """
     _take_all_file_descriptors()
+    forbid_core_dumps()
+    check_listening(
+        config.listen,
+        is_encrypted=config.tls_cert is not None,
+        knows_callers=config.tls_client_ca is not None,
+        advice="tls_cert, tls_key and tls_client_ca",
+        is_allowed=config.insecure_public,
+    )
     metrics, health = Metrics(), new_health(config)
     ProcessCollector(registry=metrics.registry)
     metrics.watch_ready(lambda: health.readiness.is_ready)

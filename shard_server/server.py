@@ -11,6 +11,7 @@ from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
 from runtime.address import join_address, split_address
+from runtime.tls_files import TlsFiles
 from shard_server.checksums import published_files
 from shard_server.config import ShardServerConfig
 from shard_server.errors import AddressInUseError, DamagedFileError, ServerLostError
@@ -19,6 +20,7 @@ from shard_server.metrics import Metrics
 from shard_server.scrub import Scrubber
 from shard_server.service import SERVICE, ShardService
 from shard_server.shards import OpenShards
+from shard_server.tls import server_credentials, tls_files
 
 # For a client to say that it speaks HTTP/2.
 _HANDSHAKE_MS = 5_000
@@ -41,7 +43,9 @@ class ShardServer:
 
         Raises:
             AddressInUseError: it cannot be bound.
+            TlsFileError: a file of TLS is missing or wrong.
         """
+        self._tls = tls_files(config)
         self._config = config
         self._shards = shards
         self._health = health_
@@ -101,7 +105,7 @@ class ShardServer:
         if self._config.reflection:
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
-        return server, _bind(server, listen)
+        return server, _bind(server, listen, self._tls)
 
     async def _watch_over(self) -> None:
         """Puts a new gRPC server in the place of one that gave up.
@@ -195,10 +199,10 @@ def _is_running(server: grpc.aio.Server) -> bool:
     return bool(server._server.is_running())  # type: ignore[attr-defined]
 
 
-def _bind(server: grpc.aio.Server, listen: str) -> str:
+def _bind(server: grpc.aio.Server, listen: str, tls: TlsFiles | None) -> str:
     host, _ = split_address(listen)
     try:
-        port = server.add_insecure_port(listen)
+        port = server.add_secure_port(listen, server_credentials(tls)) if tls else server.add_insecure_port(listen)
     except RuntimeError as error:
         raise AddressInUseError(
             f"{listen}: cannot listen there, the port is in use or the address is not of this machine; "

@@ -16,7 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from coordinator.cluster import shard_codec
 from coordinator.cluster.held_shard import HeldShard
+from coordinator.cluster.renewable_channel import RenewableChannel
 from coordinator.cluster.server_channel import open_channel
+from coordinator.cluster.server_credentials import ServerCredentials
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.shard_client import reason_of
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
@@ -59,10 +61,12 @@ class _NotDescribedError(Exception):
 class ServerLink:
     """The connection to one server, shared by all its shards and by the generations that use it."""
 
-    def __init__(self, address: str, settings: ClusterSettings):
+    def __init__(self, address: str, settings: ClusterSettings, credentials: ServerCredentials | None = None):
         """Opens the channel; `start` begins to watch."""
         self.address = address
-        self.channel = open_channel(address, settings)
+        self.channel = open_channel(address, settings, credentials)
+        self._credentials = credentials
+        self._version = credentials.version if credentials is not None else 0
         self.state = LinkState()
         self.calls_in_flight = 0
         """Calls that wait for the server; counted by those who make them."""
@@ -80,10 +84,32 @@ class ServerLink:
     async def close(self) -> None:
         """Stops watching and closes the channel; calls over it fail."""
         tasks = [task for task in (self._watching, self._looking) if task is not None]
+        self._watching = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.channel.close(None)
+
+    async def renew(self) -> None:
+        """Goes over to a connection with the newest credentials, if there are newer ones. No call is lost.
+
+        Where the server takes the old ones only, they stay, and the next call here tries again.
+        """
+        if self._credentials is None or self._credentials.version == self._version:
+            return
+        version = self._credentials.version
+        assert isinstance(self.channel, RenewableChannel), "one with credentials is"
+        if not await self.channel.renew(_ANSWER_S):
+            if self._is_connected:
+                _log.error("changed TLS files do not get through to a shard server", extra={"address": self.address})
+                return
+            self.channel.replace()
+        self._version = version
+        if (watching := self._watching) is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            if self._watching is watching:  # and was not closed meanwhile
+                self.start()
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Calls ``listener`` after each change of `state`, in the order of subscription."""

@@ -132,6 +132,7 @@ class Serving:
         Called from time to time; a call of its own does no harm.
         """
         async with self._turn:
+            await self._pool.renew()
             await self._reload()
 
     async def _reload(self) -> None:

@@ -1,6 +1,9 @@
 """The settings of the coordinator's side of the cluster; the coordinator's configuration inherits them."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ClusterSettings(BaseModel):
@@ -8,6 +11,22 @@ class ClusterSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    shard_tls_ca: Path | None = Field(
+        default=None,
+        description="Certificates of the CAs that vouch for shard servers, PEM. None: they are called without TLS.",
+    )
+    shard_tls_cert: Path | None = Field(
+        default=None,
+        description="Certificate to show to shard servers that want one, PEM. Changed files are read again.",
+    )
+    shard_tls_key: Path | None = Field(
+        default=None, description="Private key of `shard_tls_cert`, PEM, without a password."
+    )
+    shard_tls_server_name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name that the certificates of shard servers are for, where it is not the host of their address.",
+    )
     connect_timeout_ms: int = Field(
         default=5_000,
         ge=1,
@@ -85,3 +104,11 @@ class ClusterSettings(BaseModel):
         le=3_600_000,
         description="Most time that requests have to end on a generation that was replaced, in ms.",
     )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.shard_tls_cert is None) != (self.shard_tls_key is None):
+            raise ValueError("shard_tls_cert and shard_tls_key go together, expected both or neither")
+        if self.shard_tls_ca is None and (self.shard_tls_cert, self.shard_tls_server_name) != (None, None):
+            raise ValueError("shard_tls_cert and shard_tls_server_name are of use with shard_tls_ca only")
+        return self

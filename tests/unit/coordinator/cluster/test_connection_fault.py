@@ -28,6 +28,26 @@ from coordinator.cluster.connection_fault import connection_fault
             "Domain name not found]",
             "host name cannot be resolved: Domain name not found",
         ),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:45137: Tls handshake failed "
+            "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:"
+            "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate: OK",
+            "TLS: no CA that is trusted here vouches for the server's certificate",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:45345: Tls handshake failed "
+            "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER: "
+            "Invalid certificate verification context: OK",
+            "TLS: the server speaks no TLS",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:5: Tls handshake failed: else",
+            "TLS: the handshake failed; do both sides speak it, and of one version?",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:45137: Socket closed",
+            "the server closed the connection at once; does it want TLS, or a client certificate over TLS?",
+        ),
         ("shard 7 is not served here: UNKNOWN: ipv4:1.2.3.4:5", None),
         ("", None),
     ],
