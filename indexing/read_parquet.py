@@ -154,6 +154,8 @@ def _errors_of(file: SourceFile) -> Iterator[None]:
         yield
     except pyarrow.ArrowException as error:
         raise SourceError(f"{file.path}: truncated or corrupt Parquet file ({_first_line(error)})") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file.path}: a name or a text in the file is not UTF-8 ({error})") from error
     except OSError as error:
         raise SourceError(f"{file.path}: cannot read the file ({_first_line(error)})") from error
 

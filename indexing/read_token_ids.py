@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ _IdArray = npt.NDArray[np.integer[Any]]
 
 # Looked through for separators at a time.
 _BLOCK_IDS = 1 << 20
+# What numpy raises for a header, which it reads as Python would.
+_BAD_HEADER = (ValueError, EOFError, OverflowError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError)
 
 
 def read_token_ids(
@@ -44,7 +47,7 @@ def _opened(file: SourceFile) -> _IdArray:
         raise SourceError(f"{file.path}: arrays of token ids are read from local disk only; download it first")
     try:
         array = np.load(file.path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except _BAD_HEADER as error:
         raise SourceError(f"{file.path}: truncated or no array of numbers ({error})") from error
     except OSError as error:
         raise SourceError(f"{file.path}: cannot read the file ({error.strerror or error})") from error

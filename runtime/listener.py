@@ -146,7 +146,10 @@ class Listener:
 
     def _page(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
         if path == "/metrics":
-            encode, kind = choose_encoder(accept)
+            try:
+                encode, kind = choose_encoder(accept)
+            except (TypeError, ValueError):  # the library's answer to a version that is no number
+                encode, kind = choose_encoder("")
             return HTTPStatus.OK, kind, encode(self._registry)
         if path == "/healthz":
             return HTTPStatus.OK, _JSON, _json({"alive": True})

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import yaml
 from click.core import ParameterSource
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from runtime.errors import SettingsError
+from runtime.yaml_file import YamlFileError, read_yaml, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -133,8 +133,8 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except YamlFileError as error:
         raise SettingsError(f"{path}: cannot read the configuration ({error})") from error
     if content is None:
         return {}
@@ -169,4 +169,4 @@ def _explain(model: type[BaseModel], prefix: str, detail: Any) -> str:
         return f"settings do not go together: {detail['msg']}"
     if field is not None and not field.repr:
         return f"setting {path!r} is wrong: {detail['type']}"
-    return f"setting {path!r} is {detail['input']!r}: {detail['msg']}"
+    return f"setting {path!r} is {shown(detail['input'])}: {detail['msg']}"

@@ -15,13 +15,13 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coordinator.corpus import NAME_PATTERN
 from coordinator.errors import ConfigurationError
 from index_format.manifest import IndexManifest
 from runtime.address import join_address, split_address
+from runtime.yaml_file import YamlFileError, read_yaml, shown
 
 
 def _server_address(address: str) -> str:
@@ -90,8 +90,8 @@ def load_cluster_file(path: Path) -> ClusterFile:
         ConfigurationError: the file is unreadable, or a field is unknown, missing or wrong.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        content: Any = read_yaml(path)
+    except YamlFileError as error:
         raise ConfigurationError(f"{path}: cannot read the cluster file ({error})") from error
     if isinstance(content, dict) and "corpora" not in content and "index" in content:
         raise ConfigurationError(
@@ -103,9 +103,12 @@ def load_cluster_file(path: Path) -> ClusterFile:
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {'; '.join(map(_explain, error.errors()))}") from None
     folder = path.absolute().parent
-    corpora = tuple(
-        corpus.model_copy(update={"index": (folder / corpus.index).resolve()}) for corpus in cluster.corpora
-    )
+    try:
+        corpora = tuple(
+            corpus.model_copy(update={"index": (folder / corpus.index).resolve()}) for corpus in cluster.corpora
+        )
+    except (ValueError, OSError, RuntimeError) as error:  # no name of a file, or links in a circle
+        raise ConfigurationError(f"{path}: the index of a corpus is at no path ({error})") from error
     return cluster.model_copy(update={"corpora": corpora})
 
 
@@ -133,5 +136,5 @@ def _explain(detail: Any) -> str:
         advice = "; a shard names its servers as replicas: ['host:port']" if detail["loc"][-1] == "address" else ""
         return f"{where}: unknown field{advice}"
     if detail["type"] in ("string_pattern_mismatch", "value_error", "greater_than_equal"):
-        return f"{where}: {detail['msg'].removeprefix('Value error, ')}, found {detail['input']!r:.100}"
+        return f"{where}: {detail['msg'].removeprefix('Value error, ')}, found {shown(detail['input']):.100}"
     return f"{where}: {detail['msg']}"

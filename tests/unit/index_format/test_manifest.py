@@ -160,3 +160,24 @@ def test_a_listed_sidecar_that_is_not_there_is_refused_with_the_remedy(index):
     with pytest.raises(ManifestError, match=rf"fanout\.0: file is missing, 8 bytes were published; {remedy}"):
         manifest.load_shards(index)
     assert len(manifest.load_shards(index, check_sidecars=False)) == 2
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "x" * 256, "..", "a/b", ""])
+def test_a_file_name_that_can_be_none_is_refused(name: str) -> None:
+    shard = {
+        "format_version": 1,
+        "shard": 0,
+        "token_width": 2,
+        "num_tokens": 1,
+        "num_documents": 1,
+        "tokenizer_sha256": "",
+        "files": {name: {"size_bytes": 1, "sha256": ""}},
+    }
+    with pytest.raises(ManifestError, match="speaks of a file"):
+        ShardManifest.parse(json.dumps(shard).encode(), "shard.json")
+
+
+@pytest.mark.parametrize("kind", [ShardManifest, IndexManifest])
+def test_a_manifest_nested_too_deeply_is_refused(kind: type[ShardManifest | IndexManifest]) -> None:
+    with pytest.raises(ManifestError, match="not valid JSON"):
+        kind.parse(b'{"files": ' + b"[" * 100_000, "index.json")

@@ -81,3 +81,10 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(SourceError, match="truncated or corrupt Parquet file"):
         read_all(file)
+
+
+def test_a_column_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", {"text": ["x"], "qqqq": [1]})
+    path.write_bytes(path.read_bytes().replace(b"qqqq", b"q\xba\xbaq"))
+    with pytest.raises(SourceError, match="not UTF-8"):
+        read_all(path)

@@ -129,3 +129,22 @@ def test_a_column_without_ids_is_refused(tmp_path: Path) -> None:
         read(path, ids="ids")
     with pytest.raises(SourceError, match="no column 'tokens', found 'ids'; name the ids column with --ids-field"):
         read(path, ids="tokens")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '>u8', 'fortran_order': False,",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (18446744073709551616, 4)}",
+        "{'descr': '<02', 'fortran_order': False, 'shape': (4,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': ()}",
+        "(" * 5000,
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.npy"
+    content = header.encode() + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content + bytes(16))
+    with pytest.raises(SourceError, match=r"a\.npy: "):
+        read(path, separator=0)

@@ -129,3 +129,8 @@ def test_processes_that_share_a_range_take_the_next_free_port(process: Process) 
             assert port < split_address(second.address)[1] < port + 50
         with pytest.raises(ListenError, match=f"{first.address}: cannot listen .* in use"):
             process.listen(join_address(host, port))
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=1.x", "text/plain; escaping=\x01;version=a"])
+def test_a_format_that_is_none_gets_metrics_all_the_same(listener: Listener, accept: str) -> None:
+    assert get(listener, "/metrics", Accept=accept)[0] == 200

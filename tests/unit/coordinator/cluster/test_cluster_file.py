@@ -43,6 +43,9 @@ corpora:
     ("content", "message"),
     [
         ("{", "cannot read the cluster file"),
+        ("a: 2001-99-99", "cannot read the cluster file"),
+        (ONE.replace("index: /i", r'index: "\ud800"'), "at no path"),
+        (ONE.replace("index: /i", r'index: "\0"'), "at no path"),
         ("", "file: Input should be"),
         ("[1]", "file: Input should be"),
         ("corpora: []\n", "corpora: "),
