@@ -1,0 +1,188 @@
+"""Takedowns as callers of the admin calls see them, with the answers to those calls.
+
+The fields are those of protos/coordinator/v1. What is kept is `coordinator.takedown_list`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.api.json_codec import parse_document_id
+from coordinator.errors import InvalidRequestError
+from coordinator.results import Coverage
+from coordinator.takedown_list import KeptTakedown
+from coordinator.values import DocumentId
+from index_format.errors import TakedownError
+from index_format.takedowns import ContentTarget, DocumentTarget, DomainTarget, SourceTarget, Target, UrlTarget
+
+MAX_TAKEDOWNS = 10_000
+"""Most takedowns of one call."""
+MAX_DOCUMENTS = 1_000
+"""Most documents of one preview."""
+
+_TARGETS = ("document", "url", "domain", "source", "content_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Takedown:
+    """Documents to be treated as if they had never been in the corpora. Exactly one of the targets is not empty.
+
+    Attributes:
+        id: Names it; empty: the coordinator finds one.
+        corpora: Names of the corpora that it concerns; none means every one.
+        document: Id of a document, ``corpus:shard:number``.
+        url: Documents whose metadata says this url, to the letter.
+        domain: Documents whose url has this host, or one below it.
+        source: Documents whose metadata says this source, to the letter.
+        content_sha256: Documents with this content: SHA-256 of the token ids, u32 little-endian.
+        content_tokens: Of a content: how many token ids.
+        reason: Why, for the record.
+        added_s: When it was added, in seconds since 1970; 0 before.
+    """
+
+    id: str = ""
+    corpora: tuple[str, ...] = ()
+    document: str = ""
+    url: str = ""
+    domain: str = ""
+    source: str = ""
+    content_sha256: str = ""
+    content_tokens: int = 0
+    reason: str = ""
+    added_s: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The name of the target that it has.
+
+        Raises:
+            InvalidRequestError: it has none, or more than one.
+        """
+        found = [name for name in _TARGETS if getattr(self, name)]
+        if len(found) != 1:
+            raise InvalidRequestError(
+                f"takedown {self.id!r:.80} has {' and '.join(found) or 'no target'}, expected one of "
+                f"{', '.join(_TARGETS)}"
+            )
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaTakedowns:
+    """How far one replica of one shard, ``corpus:shard``, is. ``problem`` is empty if it obeys the present list."""
+
+    shard: str
+    address: str
+    epoch: int
+    withheld_documents: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownState:
+    """How far the takedowns of list number ``epoch`` are in effect."""
+
+    epoch: int
+    replicas: tuple[ReplicaTakedowns, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownsAdded:
+    """The takedowns as they are kept, and how far they are in effect."""
+
+    takedowns: tuple[Takedown, ...]
+    state: TakedownState
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownsLifted:
+    """How far the end of some takedowns is in effect."""
+
+    state: TakedownState
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownsListed:
+    """The takedowns in force, by id, and how far they are in effect."""
+
+    takedowns: tuple[Takedown, ...]
+    state: TakedownState
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownDocument:
+    """A document that a takedown would concern, or a near copy of one; ``copied_share`` is that of a copy's windows."""
+
+    id: str
+    source: str
+    url: str
+    num_tokens: int
+    content_sha256: str
+    copied_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownPreview:
+    """What a takedown would concern: the first documents of ``num_documents``, by id, and near copies of those."""
+
+    documents: tuple[TakedownDocument, ...]
+    num_documents: int
+    near_copies: tuple[TakedownDocument, ...]
+    coverage: Coverage
+
+
+def to_keep(takedown: Takedown, document: DocumentTarget | None = None) -> KeptTakedown:
+    """Returns a takedown as it is kept; ``document`` is its target if that is a document.
+
+    Raises:
+        InvalidRequestError: it has not exactly one target, or a field is out of range.
+    """
+    corpora = takedown.corpora
+    if takedown.kind == "document":
+        corpus = parse_document_id(takedown.document).corpus
+        if corpora not in ((), (corpus,)):
+            raise InvalidRequestError(
+                f"takedown {takedown.id!r:.80} is of a document of corpus {corpus} and has corpora "
+                f"{', '.join(corpora):.80}, expected none or {corpus}"
+            )
+        corpora = (corpus,)
+    try:
+        return KeptTakedown(takedown.id, _target(takedown, document), corpora, takedown.reason, takedown.added_s)
+    except TakedownError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
+def shown(takedown: KeptTakedown) -> Takedown:
+    """Returns a takedown that is kept as callers see it."""
+    named: dict[str, Any]
+    match takedown.target:
+        case DocumentTarget(_, shard, number, _):
+            named = {"document": str(DocumentId(takedown.corpora[0], shard, number))}
+        case UrlTarget(url):
+            named = {"url": url}
+        case DomainTarget(domain):
+            named = {"domain": domain}
+        case SourceTarget(source):
+            named = {"source": source}
+        case ContentTarget(sha256, num_tokens):
+            named = {"content_sha256": sha256, "content_tokens": num_tokens}
+    return Takedown(id=takedown.id, corpora=takedown.corpora, reason=takedown.reason, added_s=takedown.added_s, **named)
+
+
+def _target(takedown: Takedown, document: DocumentTarget | None) -> Target:
+    match takedown.kind:
+        case "url":
+            return UrlTarget(takedown.url)
+        case "domain":
+            return DomainTarget(takedown.domain)
+        case "source":
+            return SourceTarget(takedown.source)
+        case "content_sha256":
+            if takedown.content_tokens < 1:
+                raise InvalidRequestError(
+                    f"takedown {takedown.id!r:.80} is of a content and has content_tokens {takedown.content_tokens}, "
+                    "expected how many token ids the content has"
+                )
+            return ContentTarget(takedown.content_sha256, takedown.content_tokens)
+        case _:
+            assert document is not None, "who knows the index gives it"
+            return document

@@ -1,0 +1,93 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from coordinator.cluster.takedown_file import TakedownFile
+from coordinator.errors import ConfigurationError
+from coordinator.takedown_list import NO_TAKEDOWNS, KeptTakedown
+from index_format.takedowns import UrlTarget
+
+Takedowns = tuple[KeptTakedown, ...]
+
+
+def takedown(id_: str) -> KeptTakedown:
+    return KeptTakedown(id_, UrlTarget(f"https://x/{id_}"))
+
+
+def test_a_file_that_is_not_there_holds_none(tmp_path: Path) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    assert file.read() == NO_TAKEDOWNS
+    assert file.stamp() is None
+
+
+def test_a_change_is_read_back_with_a_larger_number_and_another_stamp(tmp_path: Path) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    first = file.change(lambda _: (takedown("a"),))
+    stamp = file.stamp()
+    second = file.change(lambda before: (*before, takedown("b")))
+    assert (first.epoch, second.epoch) == (1, 2)
+    assert file.read() == second
+    assert [one.id for one in second.takedowns] == ["a", "b"]
+    assert file.stamp() != stamp
+
+
+def test_the_number_goes_above_what_servers_hold_already(tmp_path: Path) -> None:
+    assert TakedownFile(tmp_path / "takedowns.json").change(lambda _: (), above=41).epoch == 42
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    file.change(lambda _: (takedown("a"),))
+    file.path.chmod(0o644)
+    file.change(lambda before: before)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [0o600, 0o600]
+
+
+def test_a_change_that_is_refused_changes_nothing(tmp_path: Path) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    file.change(lambda _: (takedown("a"),))
+    before = file.path.read_bytes()
+
+    def refuse(_: Takedowns) -> Takedowns:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        file.change(refuse)
+    assert file.path.read_bytes() == before
+
+
+def test_a_file_that_is_broken_is_neither_obeyed_nor_overwritten(tmp_path: Path) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    file.path.write_text('{"version": 1')
+    for call in (file.read, lambda: file.change(lambda before: before)):
+        with pytest.raises(ConfigurationError, match=r"takedowns\.json: cannot read the takedown file"):
+            call()
+    assert file.path.read_text() == '{"version": 1'
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot write the takedown file"):
+        TakedownFile(tmp_path / "missing" / "takedowns.json").change(lambda before: before)
+
+
+def test_what_a_killed_writer_left_is_no_hindrance(tmp_path: Path) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    (tmp_path / "takedowns.json.tmp").write_text("half")
+    assert file.change(lambda _: (takedown("a"),)).epoch == 1
+
+
+def test_changes_at_once_are_all_kept(tmp_path: Path) -> None:
+    def add(name: str) -> None:
+        file = TakedownFile(tmp_path / "takedowns.json")
+        for number in range(10):
+            file.change(lambda before: (*before, takedown(f"{name}{number}")))  # noqa: B023 - called at once
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = TakedownFile(tmp_path / "takedowns.json").read()
+    assert kept.epoch == 40
+    assert len(kept.takedowns) == 40
