@@ -55,6 +55,8 @@ class ShardReplica:
         self._process: ServerProcess | None = None
         flags = {"--drain-s": "5", "--search-threads": "1", "--log-level": "warning", **(settings or {})}
         self._command = [*prefix, sys.executable, "-m", "shard_server", "--index", str(index), "--shard", str(shard)]
+        # The other end of a network of this machine is an address that others could reach.
+        self._command += ["--insecure-public"] if prefix else []
         self._command += ["--listen", listen, "--stop-with-stdin", *(part for flag in flags.items() for part in flag)]
 
     def with_settings(self, settings: Mapping[str, str]) -> "ShardReplica":
