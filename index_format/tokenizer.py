@@ -72,7 +72,9 @@ class JsonTokenizer:
         try:
             parsed: dict[str, Any] = json.loads(content)
             self._tokenizer = tokenizers.Tokenizer.from_str(content.decode())
-        except Exception as error:  # the tokenizers package raises bare Exception for every fault in the file
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a bare Exception for every fault in the file; over some the package breaks off
             raise TokenizerError(f"{name}: not a tokenizer.json file of the tokenizers package ({error})") from error
         # A file saved for training may cut or pad its output; an index needs every token and no other.
         self._tokenizer.no_truncation()

@@ -12,6 +12,8 @@ from typing import Any
 from index_format.errors import TokenizerError
 
 _SPACE_MARK = "\u2581"
+# 40 times the largest vocabulary there is. Every id up to the largest takes memory, in each process.
+_MOST_IDS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def tokens_by_id(tokenizer: Mapping[str, Any]) -> list[str]:
         raise TokenizerError(f"tokenizer has a model of type {kind!r}, expected a BPE with a vocabulary of strings")
     ids = dict(vocab)
     ids.update({added["content"]: added["id"] for added in tokenizer.get("added_tokens") or ()})
-    tokens = [""] * (max(ids.values(), default=-1) + 1)
+    last = max(ids.values(), default=-1)
+    if last >= _MOST_IDS:
+        raise TokenizerError(f"tokenizer has a token of id {last}, expected at most {_MOST_IDS - 1}")
+    tokens = [""] * (last + 1)
     for token, id_ in ids.items():
         tokens[id_] = token
     return tokens

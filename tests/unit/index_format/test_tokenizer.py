@@ -1,6 +1,8 @@
 import itertools
 import json
 import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,3 +143,20 @@ def test_an_index_opens_with_its_own_tokenizer_only(tmp_path):
     (index / TOKENIZER_FILE).unlink()
     with pytest.raises(TokenizerError, match=r"cannot read the tokenizer"):
         open_tokenizer(index, manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: model["vocab"].update(far=2**31), "token of id 2147483648, expected at most"),
+        (lambda model: model["vocab"].update(far=2**63), "not a tokenizer.json"),
+        (lambda model: model["vocab"].update(far=-1), "not a tokenizer.json"),
+        (lambda model: model.update(continuing_subword_prefix="x" * 12), "not a tokenizer.json"),
+    ],
+    ids=["far id", "id of 64 bits", "negative id", "prefix over which the package breaks off"],
+)
+def test_a_hostile_tokenizer_is_refused(change: Callable[[dict[str, Any]], None], message: str) -> None:
+    parsed = json.loads(byte_level_tokenizer(["a text of texts"] * 9).content)
+    change(parsed["model"])
+    with pytest.raises(TokenizerError, match=message):
+        JsonTokenizer(json.dumps(parsed).encode())
