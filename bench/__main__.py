@@ -28,6 +28,7 @@ from bench.corpus import REPOSITORY
 from bench.errors import BenchError
 from bench.faults import suite as faults
 from bench.faults.page import write_table
+from bench.fuzz import suite as fuzz
 from bench.machine import conditions, load_average
 from bench.options import BenchOptions
 from bench.report import Report, show, write_json
@@ -45,6 +46,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "cold": cold.run,
     "disk": disk.run,
     "faults": faults.run,
+    "fuzz": fuzz.run,
     "growth": growth.run,
     "parity": parity.run,
     "projection": projection.run,
@@ -73,6 +75,8 @@ def main() -> int:
         large=arguments.large,
         sizes=tuple(sorted(arguments.sizes)),
         memory_bytes=arguments.memory,
+        cases=arguments.cases,
+        seed=arguments.seed,
     )
     try:
         report = _BENCHES[arguments.name](options, console)
@@ -130,6 +134,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SIZE",
         help="growth: most memory of each process, which decides the number of parts (default 4GiB)",
     )
+    parser.add_argument(
+        "--cases",
+        type=_number_of_tokens,
+        default=10_000_000,
+        metavar="N",
+        help="fuzz: wrong inputs, over all readers (default 10M, about a quarter of an hour)",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="fuzz: another seed, other inputs")
     return parser
 
 

@@ -17,6 +17,8 @@ class BenchOptions:
         large: Whether to measure on ten times the corpus as well.
         sizes: Tokens of the texts that grow, ascending.
         memory_bytes: Most memory of each process that sorts one of them.
+        cases: Wrong inputs, over all readers.
+        seed: What the wrong inputs are drawn with.
     """
 
     index: Path | None
@@ -27,3 +29,5 @@ class BenchOptions:
     large: bool = True
     sizes: tuple[int, ...] = (10**7, 10**8, 10**9)
     memory_bytes: int = 4 << 30
+    cases: int = 10_000_000
+    seed: int = 1
