@@ -89,17 +89,42 @@ def open(index: str | PathLike[str] | Mapping[str, str | PathLike[str]]) -> "Emb
     return EmbeddedIndex(index)
 
 
-def connect(target: str) -> "RemoteIndex":
+def connect(
+    target: str,
+    *,
+    tls: bool = False,
+    ca: str | PathLike[str] | None = None,
+    certificate: str | PathLike[str] | None = None,
+    key: str | PathLike[str] | None = None,
+    server_name: str | None = None,
+    api_key: str | None = None,
+    insecure: bool = False,
+) -> "RemoteIndex":
     """Connects to a coordinator at ``host:port``. Close it, or use it as a context manager.
 
     Nothing is sent before the first call.
 
+    Args:
+        target: Where the coordinator is.
+        tls: Whether to speak TLS; the three files say so too.
+        ca: File of the CAs that vouch for the coordinator; without it those that gRPC comes with.
+        certificate: File of the certificate to show, if the coordinator wants one.
+        key: File of its private key.
+        server_name: Name that the coordinator's certificate is for, where it is not the host of ``target``.
+        api_key: Key to show.
+        insecure: Whether the key may be sent without TLS to another machine.
+
     Raises:
-        coordinator.errors.InvalidRequestError: ``target`` is not ``host:port``.
+        coordinator.errors.InvalidRequestError: ``target`` is not ``host:port``, a file is missing or wrong, or the key
+            would be sent in clear.
     """
+    from pathlib import Path
+
+    from headwater.connection import Connection
     from headwater.remote import connect as connect_remote
 
-    return connect_remote(target)
+    files = [None if path is None else Path(path) for path in (ca, certificate, key)]
+    return connect_remote(target, Connection(tls, files[0], files[1], files[2], server_name, api_key, insecure))
 
 
 def __getattr__(name: str) -> Any:

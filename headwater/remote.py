@@ -26,6 +26,7 @@ from coordinator.requests import CountRequest, TraceOptions, TraceRequest
 from coordinator.results import Count, Description, DocumentText, Ranking, Trace, TraceEvent
 from coordinator.values import DocumentId
 from headwater.address import checked_address
+from headwater.connection import Connection
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1 import coordinator_pb2_grpc
 
@@ -85,10 +86,12 @@ _SIGN_OF_A_PROXY = re.compile(r"Received http2 header with status: (5\d\d)")
 class RemoteIndex:
     """A connection to a coordinator. Safe to call from several threads."""
 
-    def __init__(self, target: str):
+    def __init__(self, target: str, connection: Connection | None = None):
         """Connects to ``host:port`` at the first call (see `headwater.connect`)."""
+        connection = connection or Connection()
         self._target = target
-        self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        self._metadata = connection.metadata()
+        self._channel = connection.open_channel(target, _CHANNEL_OPTIONS)
         self._stub = coordinator_pb2_grpc.CoordinatorServiceStub(self._channel)
 
     def trace(
@@ -137,7 +140,7 @@ class RemoteIndex:
         """
         request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
         message = encode_trace_request(request, _milliseconds(timeout_s), pb.TraceStreamRequest)
-        call = self._stub.TraceStream(message, timeout=timeout_s + _MARGIN_S)
+        call = self._stub.TraceStream(message, timeout=timeout_s + _MARGIN_S, metadata=self._metadata)
         is_complete = False
         try:
             for response in call:
@@ -214,7 +217,7 @@ class RemoteIndex:
 
     def _call(self, method: Callable[..., _T], message: object, timeout_s: float) -> _T:
         try:
-            return method(message, timeout=timeout_s + _MARGIN_S)
+            return method(message, timeout=timeout_s + _MARGIN_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise self._fault(error, timeout_s) from error
 
@@ -241,13 +244,13 @@ class RemoteIndex:
         return ShardUnavailableError(f"{self._target}: {status.name}: {details}")
 
 
-def connect(target: str) -> RemoteIndex:
+def connect(target: str, connection: Connection | None = None) -> RemoteIndex:
     """Returns the index behind the coordinator at ``host:port``. Nothing is sent before the first call.
 
     Raises:
-        InvalidRequestError: ``target`` is not ``host:port``.
+        InvalidRequestError: ``target`` is not ``host:port``, or what goes with it is wrong.
     """
-    return RemoteIndex(checked_address(target))
+    return RemoteIndex(checked_address(target), connection)
 
 
 def _milliseconds(timeout_s: float) -> int:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,8 @@ import headwater
 from coordinator.corpus import DEFAULT_NAME, NAME_PATTERN
 from coordinator.errors import InvalidRequestError
 from headwater.address import checked_address
+from headwater.connection import Connection
+from headwater.connection_options import connection_options, to_connection
 from headwater.plain_text import visible
 from headwater.target import TracedIndex
 
@@ -56,14 +58,20 @@ class Target:
     address: str | None
     corpora: tuple[str, ...]
     require_complete: bool
+    connection: Connection = field(default_factory=Connection)
 
     def open(self) -> TracedIndex:
         """Opens the directories, or connects to the coordinator."""
-        return headwater.connect(self.address) if self.address is not None else headwater.open(self.directories)
+        if self.address is None:
+            return headwater.open(self.directories)
+        from headwater.remote import connect  # loads gRPC
+
+        return connect(self.address, self.connection)
 
 
 def target_options(command: _F) -> _F:
-    """Adds ``--index``, ``--connect``, ``--corpus`` and ``--require-complete`` to a command."""
+    """Adds ``--index``, ``--connect``, ``--corpus``, ``--require-complete`` and how to connect to a command."""
+    command = connection_options(command)
     for flag in reversed(_FLAGS):
         command = flag(command)
     return command
@@ -87,7 +95,8 @@ def to_target(flags: dict[str, Any]) -> Target:
             checked_address(address)
         except InvalidRequestError as error:
             raise click.UsageError(f"--connect: {visible(str(error))}") from error
-    return Target(_by_corpus(indexes), address, corpora, require_complete)
+    connection = to_connection(flags, is_used=address is not None)
+    return Target(_by_corpus(indexes), address, corpora, require_complete, connection)
 
 
 def _by_corpus(indexes: Sequence[str]) -> dict[str, Path]:
