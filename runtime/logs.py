@@ -1,4 +1,7 @@
-"""Log lines as JSON: an event, its fields, the request's id. Nothing of a query or a document is ever logged."""
+"""Log lines as JSON: an event, its fields, the request's id. Nothing of a query or a document is ever logged.
+
+Exceptions are told without the text of those that may hold some; see `told_exception`.
+"""
 
 import json
 import logging
@@ -6,6 +9,7 @@ import sys
 import time
 
 from runtime import request_id
+from runtime.told_exception import told
 
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 
@@ -28,7 +32,7 @@ class JsonFormatter(logging.Formatter):
         own = {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS and name[0] != "_"}
         fields.update(own)
         if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
+            fields["exception"] = told(record.exc_info[1])
         return json.dumps(fields, default=str)
 
 

@@ -42,9 +42,9 @@ def test_a_line_written_during_a_request_holds_its_id() -> None:
 def test_an_exception_stays_on_the_line() -> None:
     made = record()
     try:
-        raise ValueError("two\nlines")
-    except ValueError:
+        raise FileNotFoundError(2, "two\nlines")
+    except FileNotFoundError:
         made.exc_info = sys.exc_info()
     line = JsonFormatter().format(made)
     assert "\n" not in line
-    assert "ValueError: two\nlines" in json.loads(line)["exception"]
+    assert "FileNotFoundError: [Errno 2] two\nlines" in json.loads(line)["exception"]
