@@ -4,7 +4,8 @@ It stands beside ``index.json``, which names it by checksum, so the two are alwa
 
     HWREMOVE | version u32 | number of shards u32 | documents removed of each shard u64 | their numbers u64, ascending
 
-All little-endian. Searches find these documents until ``headwater index compact`` writes an index without them.
+All little-endian. Whoever opens the index treats these documents as if they had never been in it; they take their room
+until ``headwater index compact`` writes an index without them.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ def removed_file(sha256: str) -> str:
 
 
 def load_removed(directory: Path, manifest: IndexManifest, shards: Sequence[ShardManifest]) -> list[DocumentNumbers]:
-    """Returns the removed documents of each shard, ascending numbers in the shard.
+    """Returns the removed documents of each of ``shards``, all or some of the index: ascending numbers in the shard.
 
     Raises:
         ManifestError: the list is missing, another one than the manifest names, or does not fit the shards.
@@ -54,10 +55,11 @@ def load_removed(directory: Path, manifest: IndexManifest, shards: Sequence[Shar
         raise ManifestError(
             f"{path}: content has sha256 {found}, {manifest.removed_sha256} was published; the file has changed"
         )
-    removed = _parse(content, len(shards), path)
-    total = sum(map(len, removed))
+    of_all = _parse(content, manifest.num_shards, path)
+    total = sum(map(len, of_all))
     if total != manifest.removed_documents:
         raise ManifestError(f"{path}: lists {total} documents, the index says {manifest.removed_documents}")
+    removed = [of_all[shard.shard] for shard in shards]
     for shard, numbers in zip(shards, removed, strict=True):
         if len(numbers) and (numbers[-1] >= shard.num_documents or np.any(numbers[1:] <= numbers[:-1])):
             raise ManifestError(

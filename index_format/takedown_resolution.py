@@ -47,7 +47,7 @@ class TakedownFinder:
         self._folder = folder
         self._index_id = index_id
         self._manifest = manifest
-        self._pause = pause
+        self.pause = pause
         self._found: dict[Target, DocumentNumbers] = {}
 
     def documents(self, targets: Iterable[Target]) -> DocumentNumbers:
@@ -66,15 +66,15 @@ class TakedownFinder:
         self._found = found
         return np.unique(np.concatenate([np.zeros(0, _NUMBER), *found.values()]))
 
-    def content(self, number: int) -> ContentTarget:
-        """Returns the content of a document.
+    def token_ids(self, number: int) -> npt.NDArray[np.unsignedinteger]:
+        """Returns the tokens of a document.
 
         Raises:
             ManifestError, OSError: as `documents`.
         """
         with (self._folder / TOKENIZED).open("rb", buffering=0) as text:
-            starts = next(self._starts(number, number + 1))[1]
-            return self._content(text, int(starts[0]), int(starts[1]))
+            _, starts = next(self._starts(number, number + 1))
+            return self._token_ids(text, int(starts[0]), int(starts[1]))
 
     def _find(self, targets: Iterable[Target]) -> dict[Target, DocumentNumbers]:
         numbers: dict[Target, list[int]] = {target: [] for target in targets}
@@ -113,7 +113,7 @@ class TakedownFinder:
                     number = int(np.searchsorted(line_starts, block_start + start, "right")) - 1
                     for target in rules.concerning(line):
                         yield target, number
-                self._pause()
+                self.pause()
 
     def _with_contents(self, contents: Iterable[ContentTarget]) -> Iterator[tuple[ContentTarget, int]]:
         """Yields each content with each document that has it."""
@@ -123,11 +123,11 @@ class TakedownFinder:
             for first, starts in self._starts(0, self._manifest.num_documents):
                 lengths = np.diff(starts) // self._manifest.token_width - 1
                 for place in np.flatnonzero(np.isin(lengths, lengths_wanted)):
-                    content = self._content(text, int(starts[place]), int(starts[place + 1]))
+                    content = content_of(self._token_ids(text, int(starts[place]), int(starts[place + 1])))
                     if content in wanted:
                         yield content, first + int(place)
-                    self._pause()
-                self._pause()
+                    self.pause()
+                self.pause()
 
     def _starts(self, first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yields documents ``[first, end)``, some at a time: the first one's number, and where each begins, in bytes.
@@ -145,8 +145,8 @@ class TakedownFinder:
                 starts = np.append(starts, np.uint64(self._manifest.files[TOKENIZED].size_bytes))
             yield start, starts.astype(np.int64)
 
-    def _content(self, text: BinaryIO, start: int, end: int) -> ContentTarget:
-        """Returns the content of the document at bytes ``[start, end)`` of the text, its separator among them."""
+    def _token_ids(self, text: BinaryIO, start: int, end: int) -> npt.NDArray[np.unsignedinteger]:
+        """Returns the tokens of the document at bytes ``[start, end)`` of the text, its separator among them."""
         width = self._manifest.token_width
         size_bytes = end - start - width
         read = os.pread(text.fileno(), size_bytes, start + width) if size_bytes else b""
@@ -155,7 +155,7 @@ class TakedownFinder:
             if not more:
                 raise ManifestError(f"{self._folder / TOKENIZED}: ends before byte {end}; it has changed")
             read += more
-        return content_of(np.frombuffer(read, _TOKEN_TYPES[width]))
+        return np.frombuffer(read, _TOKEN_TYPES[width])
 
 
 def content_of(token_ids: npt.NDArray[np.unsignedinteger]) -> ContentTarget:

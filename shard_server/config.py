@@ -56,6 +56,14 @@ class ShardServerConfig(BaseModel):
     search_threads: int = Field(
         default=0, ge=0, le=1024, description="Threads that search, over all shards. 0: one a core."
     )
+    state_dir: Path | None = Field(
+        default=None,
+        description="Directory of this server alone, to keep the takedowns it was sent, so that it obeys them from its "
+        "start. None: in memory only; a coordinator with a `takedown_file` sends them again.",
+    )
+    max_takedown_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=65_536, description="Largest list of takedowns, in bytes; about 200 for each."
+    )
     max_running_calls: int = Field(default=8, ge=1, le=1024, description="Calls worked on at once.")
     max_queued_calls: int = Field(
         default=64, ge=0, le=100_000, description="Calls that wait for their turn; more get RESOURCE_EXHAUSTED."

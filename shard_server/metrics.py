@@ -1,12 +1,14 @@
 """Every metric of a shard server."""
 
 from collections.abc import Callable
+from functools import partial
 
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from index_format.manifest import IndexManifest
 from protos.shard.v1 import shard_pb2
+from shard_server.views import ShardViews
 
 _READ_FILES = ("table", "fan_out", "text", "documents")
 # A warm search takes milliseconds, one on a cold network disk seconds.
@@ -34,7 +36,7 @@ class Metrics:
         self._refused = Counter(
             "headwater_shard_refused_total",
             "Calls refused before a search, by reason: queue_full, deadline, slow_request, no_request, limit, "
-            "wrong_shard or damaged_file.",
+            "wrong_shard, view_gone, stale_takedowns or damaged_file.",
             ("reason",),
             registry=self.registry,
         )
@@ -57,6 +59,17 @@ class Metrics:
             "headwater_shard_index_info",
             "1, with the index that is served as labels.",
             ("index_id", "format_version", "token_width", "stage"),
+            registry=self.registry,
+        )
+        self._withheld = Gauge(
+            "headwater_shard_withheld_documents",
+            "Documents of a served shard that are taken down or removed from the index, by shard.",
+            ("shard",),
+            registry=self.registry,
+        )
+        self._takedown_epoch = Gauge(
+            "headwater_shard_takedown_epoch",
+            "Number of the list of takedowns that is obeyed; 0: none was sent for this index.",
             registry=self.registry,
         )
         self._ready = Gauge("headwater_shard_ready", "1 while health says SERVING, else 0.", registry=self.registry)
@@ -118,3 +131,13 @@ class Metrics:
     def serve_shard(self, shard: int, num_tokens: int) -> None:
         """Notes that a shard is served."""
         self._tokens.labels(str(shard)).set(num_tokens)
+
+    def watch_views(self, views: ShardViews) -> None:
+        """Shows what ``views`` withhold whenever the metrics are asked for."""
+        self._takedown_epoch.set_function(lambda: views.described()[0])
+        for number in views.described()[1]:
+            self._withheld.labels(str(number)).set_function(partial(_withheld_of, views, number))
+
+
+def _withheld_of(views: ShardViews, number: int) -> int:
+    return views.view(number).num_withheld

@@ -53,6 +53,7 @@ async def run(config: ShardServerConfig) -> None:
         metrics.serve_index(shards.index)
         for number, shard in shards.by_number.items():
             metrics.serve_shard(number, shard.num_tokens)
+        metrics.watch_views(shards.views)
         end_telemetry = telemetry.set_up("headwater-shard-server", config.otel_endpoint)
         try:
             await _serve(ShardServer(config, shards, metrics, health), config)

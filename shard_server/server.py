@@ -97,6 +97,7 @@ class ShardServer:
         # Or the streams of the watchers would use up the time.
         self._health.close()
         await asyncio.gather(self._server.stop(self._config.drain_s), *self._retired)
+        await asyncio.to_thread(self._service.close)
         await asyncio.to_thread(self._pool.shutdown)
 
     def _bound(self, listen: str) -> tuple[grpc.aio.Server, str]:
@@ -175,7 +176,7 @@ def _server_options(config: ShardServerConfig) -> list[tuple[str, int]]:
     return [
         # Without this, a second server on the port would silently take half of the calls.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", config.max_request_bytes),
+        ("grpc.max_receive_message_length", max(config.max_request_bytes, config.max_takedown_bytes)),
         ("grpc.max_send_message_length", config.max_response_bytes),
         # Of the algorithms only identity: a small request cannot unpack to a large one.
         ("grpc.compression_enabled_algorithms_bitset", 1),

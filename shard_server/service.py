@@ -1,14 +1,15 @@
 """The gRPC service of a shard server: takes a request, waits for its turn, answers it.
 
 The event loop only takes, queues and sends; what reads a request, searches and writes an answer runs in a bounded pool.
-So a caller that sends slowly, or nothing at all, costs a task and never a thread.
+So a caller that sends slowly, or nothing at all, costs a task and never a thread. Calls about takedowns do not wait for
+searches: they have queues and threads of their own.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,13 +18,14 @@ from google.protobuf.message import DecodeError, Message
 
 from protos.shard.v1 import shard_pb2
 from runtime import request_id, telemetry
-from shard_server import codec
+from shard_server import codec, takedown_codec
 from shard_server.config import ShardServerConfig
 from shard_server.errors import (
     REFUSALS,
     DeadlineError,
     EngineBrokeOffError,
     RequestLimitError,
+    RequestTooLargeError,
     ShardServerError,
     status_of,
 )
@@ -44,6 +46,8 @@ class _Rpc(NamedTuple):
     counts_reads: bool = False
     # Costs nothing, and must be answered also when searches wait: who connects asks it.
     is_immediate: bool = False
+    # May take long, and one of its kind runs at a time.
+    is_about_takedowns: bool = False
 
 
 _RPCS = {
@@ -51,7 +55,18 @@ _RPCS = {
     "GetWindows": _Rpc(shard_pb2.GetWindowsRequest, codec.get_windows, counts_reads=True),
     "GetDocument": _Rpc(shard_pb2.GetDocumentRequest, codec.get_document),
     "Describe": _Rpc(shard_pb2.DescribeRequest, codec.describe, is_immediate=True),
+    "SetTakedowns": _Rpc(shard_pb2.SetTakedownsRequest, takedown_codec.set_takedowns, is_about_takedowns=True),
+    "FindDocuments": _Rpc(shard_pb2.FindDocumentsRequest, takedown_codec.find_documents, is_about_takedowns=True),
 }
+# Calls about takedowns that wait, of each kind: as many coordinators may send the same list.
+_MOST_WAITING = 16
+
+
+class _Lane(NamedTuple):
+    """Where calls of a kind wait, and where they run."""
+
+    turns: Turns
+    pool: Executor
 
 
 @dataclass(slots=True)
@@ -73,10 +88,14 @@ class ShardService:
         self._shards = shards
         self._config = config
         self._metrics = metrics
-        self._pool = pool
-        self._turns = Turns(config.max_running_calls, config.max_queued_calls)
+        searches = _Lane(Turns(config.max_running_calls, config.max_queued_calls), pool)
+        about_takedowns = [name for name, rpc in _RPCS.items() if rpc.is_about_takedowns]
+        self._takedown_pool = ThreadPoolExecutor(len(about_takedowns), thread_name_prefix="takedowns")
+        self._lanes = {name: searches for name in _RPCS} | {
+            name: _Lane(Turns(1, _MOST_WAITING), self._takedown_pool) for name in about_takedowns
+        }
         self._refusal: ShardServerError | None = None
-        metrics.watch(lambda: self._turns.num_running, lambda: self._turns.num_waiting)
+        metrics.watch(lambda: searches.turns.num_running, lambda: searches.turns.num_waiting)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """Returns what to add to a ``grpc.aio.server``.
@@ -91,6 +110,12 @@ class ShardService:
     def refuse_all(self, error: ShardServerError) -> None:
         """Answers every call from now on with ``error``."""
         self._refusal = error
+
+    def close(self) -> None:
+        """Breaks off the calls about takedowns and returns when they are over."""
+        if self._shards.takedowns is not None:
+            self._shards.takedowns.stop()
+        self._takedown_pool.shutdown(cancel_futures=True)
 
     def _behaviour(self, name: str, rpc: _Rpc) -> Callable[[object, Context], Awaitable[bytes]]:
         otel_name = f"{SERVICE}/{name}"
@@ -119,8 +144,9 @@ class ShardService:
             if self._refusal is not None:
                 raise self._refusal
             if not rpc.is_immediate:
-                self._turns.check_room()  # before the request is read: there may be much of it
+                self._lanes[call.rpc].turns.check_room()  # before the request is read: there may be much of it
             content = await receive_request(context, self._config.request_timeout_s)
+            self._check_size(rpc, content)
             if rpc.is_immediate:
                 return self._answer(call, rpc, content)
             await self._wait_for_turn(call, context)
@@ -140,11 +166,16 @@ class ShardService:
             details = "the shard server failed; its log says why"
         await context.abort(call.status, details)
 
+    def _check_size(self, rpc: _Rpc, content: bytes) -> None:
+        most = self._config.max_takedown_bytes if rpc.is_about_takedowns else self._config.max_request_bytes
+        if len(content) > most:
+            raise RequestTooLargeError(f"request has {len(content)} bytes, this server takes {most}")
+
     async def _wait_for_turn(self, call: _Call, context: Context) -> None:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(context.time_remaining()):
-                await self._turns.wait()
+                await self._lanes[call.rpc].turns.wait()
         except TimeoutError:
             raise DeadlineError("the deadline passed while the call waited") from None
         call.queue_s = time.perf_counter() - began
@@ -152,8 +183,9 @@ class ShardService:
 
     async def _run(self, call: _Call, rpc: _Rpc, content: bytes) -> bytes:
         """Returns the answer from the pool; the turn ends with the work, also when the caller goes before."""
-        work = asyncio.get_running_loop().run_in_executor(self._pool, self._answer, call, rpc, content)
-        work.add_done_callback(lambda _: self._turns.end())
+        turns, pool = self._lanes[call.rpc]
+        work = asyncio.get_running_loop().run_in_executor(pool, self._answer, call, rpc, content)
+        work.add_done_callback(lambda _: turns.end())
         return await asyncio.shield(work)
 
     def _answer(self, call: _Call, rpc: _Rpc, content: bytes) -> bytes:

@@ -2,49 +2,80 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import suffix_engine
 from index_format.errors import ManifestError
 from index_format.layout import shard_folder
 from index_format.manifest import IndexManifest
+from index_format.removed_documents import load_removed
 from index_format.tokenizer import open_tokenizer
 from shard_server.checksums import check_files, published_files
 from shard_server.config import ShardServerConfig
 from shard_server.errors import ConfigError, WrongShardError
+from shard_server.takedown_store import TakedownStore
+from shard_server.takedowns import Takedowns
+from shard_server.views import ShardView, ShardViews
 
 # A query of token 0, which every vocabulary has, that a match may start with.
 _FIRST_TOKEN = _FIRST_START = bytes(4)
 
 
-@dataclass(frozen=True, slots=True)
 class OpenShards:
-    """The shards of one index that this process serves, by number."""
+    """The shards of one index that this process serves.
 
-    index: IndexManifest
-    by_number: Mapping[int, suffix_engine.ShardIndex]
+    Attributes:
+        index: The index.
+        by_number: The shards with all their documents, for what concerns files and takedowns.
+        views: What is searched.
+        takedowns: Changes the views. Without it, the list of takedowns cannot be changed.
+    """
 
-    def shard(self, number: int, index_id: str) -> suffix_engine.ShardIndex:
-        """Returns shard ``number`` of the index that the caller means.
+    def __init__(
+        self,
+        index: IndexManifest,
+        by_number: Mapping[int, suffix_engine.ShardIndex],
+        views: ShardViews | None = None,
+        takedowns: Takedowns | None = None,
+    ):
+        """Serves ``views``; if they are not given, all documents."""
+        self.index = index
+        self.by_number = by_number
+        self.views = views or ShardViews(by_number)
+        self.takedowns = takedowns
+
+    def view(self, number: int, index_id: str) -> ShardView:
+        """Returns the present view of shard ``number`` of the index that the caller means.
 
         Raises:
             WrongShardError: the caller means another index, or the shard is not served here.
         """
+        self._check_index(index_id)
+        return self.views.view(number)
+
+    def view_named(self, number: int, index_id: str, view_id: str) -> ShardView:
+        """Returns the view of shard ``number`` that the caller's ranks are of.
+
+        Raises:
+            WrongShardError: as `view`.
+            ViewGoneError: it is not kept any more.
+        """
+        self._check_index(index_id)
+        return self.views.view_named(number, view_id)
+
+    def _check_index(self, index_id: str) -> None:
         if index_id != self.index.index_id:
             raise WrongShardError(f"index {self.index.index_id} is served here, the request is for {index_id!r}")
-        try:
-            return self.by_number[number]
-        except KeyError:
-            served = ", ".join(map(str, self.by_number))
-            raise WrongShardError(f"shard {number} is not served here, only {served}") from None
 
 
 def open_shards(config: ShardServerConfig) -> OpenShards:
     """Returns the configured shards, opened: directories are in memory, and each has answered a search.
 
+    They obey the takedowns that ``state_dir`` keeps.
+
     Raises:
         ConfigError: the index has no such shard.
+        TakedownStoreError, TakedownsFailedError: the takedowns cannot be read or obeyed.
         DamagedFileError: checksums are asked for, and one is not the published one.
         IndexFormatError: the index, a shard or the tokenizer is missing or not what its manifest says.
         EngineError: the files of a shard are not a shard.
@@ -60,9 +91,9 @@ def open_shards(config: ShardServerConfig) -> OpenShards:
     vocabulary = _vocabulary(config.index, index)
     pool = suffix_engine.ThreadPool(config.search_threads)
     shards = {}
-    for number in numbers:
+    manifests = {number: index.load_shard(config.index, number) for number in numbers}
+    for number, manifest in manifests.items():
         folder = config.index / shard_folder(number)
-        manifest = index.load_shard(config.index, number)
         shard = suffix_engine.ShardIndex.open(
             folder, token_width=manifest.token_width, pool=pool, vocabulary=vocabulary
         )
@@ -74,7 +105,12 @@ def open_shards(config: ShardServerConfig) -> OpenShards:
             )
         shard.longest_matches(_FIRST_TOKEN, _FIRST_START, b"")
         shards[number] = shard
-    return OpenShards(index, shards)
+    removed = load_removed(config.index, index, list(manifests.values()))
+    views = ShardViews(shards, dict(zip(numbers, removed, strict=True)))
+    store = TakedownStore(config.state_dir) if config.state_dir is not None else None
+    takedowns = Takedowns(config.index, index, manifests, views, store)
+    takedowns.restore()
+    return OpenShards(index, shards, views, takedowns)
 
 
 def _vocabulary(directory: Path, index: IndexManifest) -> suffix_engine.Vocabulary:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from index_format import takedown_resolution
 from index_format.document_fields import metadata_fields, sources_of, urls_of
 from index_format.manifest import FileEntry, ShardManifest
-from index_format.takedown_resolution import TakedownFinder
+from index_format.takedown_resolution import TakedownFinder, content_of
 from index_format.takedowns import (
     ContentTarget,
     DocumentTarget,
@@ -106,10 +106,12 @@ def test_a_content_finds_every_copy_and_nothing_of_its_length(
     monkeypatch.setattr(takedown_resolution, "_BLOCK_DOCUMENTS", block)
     documents: list[list[int]] = [[1, 2], [], [2, 1], [1, 2], [1, 2, 3], []]
     found = finder(tmp_path / "shard", documents, width)
-    assert [found.content(number) for number in range(6)] == [ContentTarget(sha256(d), len(d)) for d in documents]
+    assert [content_of(found.token_ids(number)) for number in range(6)] == [
+        ContentTarget(sha256(d), len(d)) for d in documents
+    ]
     for number, document in enumerate(documents):
         copies = [other for other, text in enumerate(documents) if text == document]
-        assert found.documents([found.content(number)]).tolist() == copies
+        assert found.documents([content_of(found.token_ids(number))]).tolist() == copies
     assert found.documents([ContentTarget("00" * 32, 2)]).tolist() == []
 
 

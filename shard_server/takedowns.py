@@ -1,0 +1,114 @@
+"""Obeys a list of takedowns: finds the documents, has views made without them, keeps the list for the next start."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from index_format.errors import IndexFormatError
+from index_format.layout import shard_folder
+from index_format.manifest import IndexManifest, ShardManifest
+from index_format.removed_documents import DocumentNumbers
+from index_format.takedown_resolution import TakedownFinder
+from shard_server.errors import StaleTakedownsError, StoppingError, TakedownsFailedError
+from shard_server.takedown_store import KeptTakedowns, TakedownStore
+from shard_server.views import ShardViews
+from suffix_engine import EngineError
+
+_log = logging.getLogger(__name__)
+
+
+class Takedowns:
+    """The takedowns that the shards of one process obey."""
+
+    def __init__(
+        self,
+        directory: Path,
+        index: IndexManifest,
+        shards: Mapping[int, ShardManifest],
+        views: ShardViews,
+        store: TakedownStore | None = None,
+    ):
+        """Obeys nothing yet. Without ``store`` a list is forgotten when the process ends."""
+        self._index_id = index.index_id
+        self._views = views
+        self._store = store
+        self._kept: KeptTakedowns | None = None
+        self._changing = threading.Lock()
+        self._is_stopping = False
+        self._new_finders = {
+            number: partial(TakedownFinder, directory / shard_folder(number), index.index_id, shard, self._pause)
+            for number, shard in shards.items()
+        }
+        self._finders = {number: new() for number, new in self._new_finders.items()}
+
+    def restore(self) -> None:
+        """Obeys the list that was kept, if any.
+
+        One that came when another index was served is obeyed, but counts as no list: its sender must send it again.
+
+        Raises:
+            TakedownStoreError: the list cannot be read.
+            TakedownsFailedError: the documents cannot be found.
+        """
+        kept = self._store.load() if self._store else None
+        if kept is None:
+            return
+        is_of_this_index = kept.index_id == self._index_id
+        self._obey(kept, kept.epoch if is_of_this_index else 0, lambda: None, num_threads=0)
+        self._kept = kept if is_of_this_index else None
+        _log.info("takedowns restored", extra={"epoch": kept.epoch, "takedowns": len(kept.takedowns)})
+
+    def set(self, kept: KeptTakedowns) -> None:
+        """Obeys a list in place of the one before; when it returns, the list is kept and every view obeys it.
+
+        Raises:
+            StaleTakedownsError: a later list is kept.
+            TakedownStoreError, TakedownsFailedError, EngineError: nothing changed.
+            StoppingError: the server stops; nothing changed.
+        """
+        with self._changing:
+            if self._kept is not None and kept.epoch < self._kept.epoch:
+                raise StaleTakedownsError(
+                    f"list {kept.epoch} of takedowns is older than list {self._kept.epoch}, which is kept here"
+                )
+            if kept == self._kept:
+                return
+            began = time.monotonic()
+            self._obey(kept, kept.epoch, lambda: self._store.save(kept) if self._store else None)
+            self._kept = kept
+        fields = {"epoch": kept.epoch, "takedowns": len(kept.takedowns), "seconds": round(time.monotonic() - began, 3)}
+        _log.info("takedowns in force", extra=fields)
+
+    def finder(self, number: int) -> TakedownFinder:
+        """Returns a finder of documents of a shard, for one thread."""
+        return self._new_finders[number]()
+
+    def stop(self) -> None:
+        """Breaks off what runs: it changes nothing."""
+        self._is_stopping = True
+
+    def _obey(self, kept: KeptTakedowns, epoch: int, publish: Callable[[], None], num_threads: int = 1) -> None:
+        try:
+            self._views.replace(self._documents(kept), epoch, publish, num_threads)
+        except (OSError, IndexFormatError) as error:
+            raise TakedownsFailedError(f"takedowns cannot be applied, nothing changed: {error}") from error
+        except EngineError as error:
+            _log.error("takedowns cannot be applied", extra={"epoch": kept.epoch, "reason": str(error)})
+            raise
+
+    def _documents(self, kept: KeptTakedowns) -> dict[int, DocumentNumbers]:
+        """Returns the documents of each shard that the list concerns; both index ids are of this server's corpus."""
+        own = {self._index_id, kept.index_id}
+        targets = [
+            takedown.target for takedown in kept.takedowns if not takedown.index_ids or own & {*takedown.index_ids}
+        ]
+        return {number: finder.documents(targets) for number, finder in self._finders.items()}
+
+    def _pause(self) -> None:
+        """Lets other threads go first: the search through metadata holds the interpreter's lock."""
+        if self._is_stopping:
+            raise StoppingError("the server stops, nothing changed")
+        time.sleep(0)
