@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from coordinator.access.settings import AccessSettings
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.options import RequestLimits
 from runtime.address import Address
@@ -27,7 +28,7 @@ _LIMITS = RequestLimits()
 _BESIDE_THE_QUEUE = 256
 
 
-class CoordinatorConfig(ClusterSettings):
+class CoordinatorConfig(ClusterSettings, AccessSettings):
     """What a coordinator traces against, and how much it takes on. Limits are of each replica."""
 
     cluster_file: Path = Field(description="YAML file that says which corpora are served, and where their shards are.")
@@ -152,6 +153,21 @@ class LocalConfig(CoordinatorConfig):
     """What ``python -m coordinator`` takes besides: a coordinator on one machine, with a Ray of its own."""
 
     host: str = Field(default="127.0.0.1", description="Interface to serve on.")
+    tls_cert: Path | None = Field(
+        default=None,
+        description="Certificate to serve gRPC and HTTP with over TLS, PEM, with those that lead to its CA.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="Private key of `tls_cert`, PEM, without a password. Changed files are read again."
+    )
+    tls_client_ca: Path | None = Field(
+        default=None, description="Certificates of the CAs that vouch for callers, PEM; without it they need none."
+    )
+    insecure_public: bool = Field(
+        default=False,
+        description="Whether to serve on an interface that others reach without TLS, or without `keys_file` and "
+        "`tls_client_ca`.",
+    )
     grpc_port: int = Field(default=9000, ge=1, le=65_535, description="Port to serve gRPC on.")
     http_port: int = Field(default=8000, ge=1, le=65_535, description="Port to serve HTTP on.")
     temp_dir: str | None = Field(
@@ -164,3 +180,11 @@ class LocalConfig(CoordinatorConfig):
     def of_coordinator(self) -> CoordinatorConfig:
         """Returns the settings of the Serve application."""
         return CoordinatorConfig.model_validate(self.model_dump(include=set(CoordinatorConfig.model_fields)))
+
+    @model_validator(mode="after")
+    def _front_tls_is_whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together, expected both or neither")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("tls_client_ca without tls_cert and tls_key: callers can show a certificate over TLS only")
+        return self

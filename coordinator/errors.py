@@ -3,14 +3,18 @@
 CoordinatorError
 |-- InvalidRequestError      the caller: the request cannot be answered as it is
 |   `-- RequestTooLargeError the caller: the request, or its answer, has more bytes than a message may have
+|-- UnauthenticatedError     the caller: it showed no key that is good now
+|-- PermissionDeniedError    the caller: its key is for other things
 |-- DocumentNotFoundError    the caller: no such document
 |-- GenerationGoneError      the caller: the document is of an index that is not served any more; trace again
 |-- ShardUnavailableError    nobody at once: a shard did not answer; a trace goes on without it
 |   `-- WindowMismatchError  the operator: a shard's files are not what its index says; as if it did not answer
+|-- ViewChangedError         nobody at once: documents were taken down meanwhile; the request begins once more
 |-- NoShardAnsweredError     the operator: there is nothing to trace against
 |-- IncompleteAnswerError    nobody at once: a shard did not answer, and the caller wanted all or nothing
 |-- OverloadedError          the caller: too many requests at once, come back later
-|   `-- RateLimitedError     the caller: this client asks too much, come back later
+|   |-- RateLimitedError     the caller: this client asks too much, come back later
+|   `-- BudgetSpentError     the caller: its key has been shown as much text as it may, come back later
 `-- ConfigurationError       the operator: cluster file, index and shards do not agree
 """
 
@@ -39,6 +43,14 @@ class RequestTooLargeError(InvalidRequestError):
     """A request, or the answer to it, has more bytes than one message may have."""
 
 
+class UnauthenticatedError(CoordinatorError):
+    """A request came without a key that is good now. It is not told which of the two it is."""
+
+
+class PermissionDeniedError(CoordinatorError):
+    """A request came with a key that is good, but not for this."""
+
+
 class DocumentNotFoundError(CoordinatorError):
     """There is no document with the id that was asked for."""
 
@@ -53,6 +65,10 @@ class ShardUnavailableError(CoordinatorError):
 
 class WindowMismatchError(ShardUnavailableError):
     """A shard returned a window that does not hold the tokens it was asked for."""
+
+
+class ViewChangedError(CoordinatorError):
+    """Documents were taken down, or let back in, while the request was answered. No answer mixes the two states."""
 
 
 class NoShardAnsweredError(CoordinatorError):
@@ -80,3 +96,7 @@ class RateLimitedError(OverloadedError):
 
 class ConfigurationError(CoordinatorError):
     """The cluster file, an index and the shards that answer do not agree."""
+
+
+class BudgetSpentError(OverloadedError):
+    """This key has been shown as much text of documents as it may be for now."""

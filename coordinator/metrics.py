@@ -32,6 +32,7 @@ class CoordinatorMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._of_requests()
+        self._of_access()
         self._of_admission()
         self._of_shards()
         self._of_replicas()
@@ -67,6 +68,21 @@ class CoordinatorMetrics:
             "event_loop_lag_seconds", "How much later than asked the event loop woke a timer.", (), _LAG_SECONDS
         )
 
+    def _of_access(self) -> None:
+        self._denied = self._counter(
+            "denied_total",
+            "Requests turned away for their key, by reason: missing_key, unknown_key, early_key, expired_key, or role "
+            "(it is for other things).",
+            "reason",
+        )
+        self._key_file = self._gauge(
+            "key_file_in_force", "1 if the key file is what counts, 0 if it has a fault and an older one counts."
+        )
+        self._budget_withheld = self._counter(
+            "budget_withheld_documents_total",
+            "Documents left out of traces because their key has been shown as much text as it may.",
+        )
+
     def _of_admission(self) -> None:
         self._running = self._gauge("running_requests", "Requests that have their turn.")
         self._queued = self._gauge("queued_requests", "Requests that wait for their turn.")
@@ -76,7 +92,7 @@ class CoordinatorMetrics:
         self._refused = self._counter(
             "refused_total",
             "Requests refused before any work, by reason: queue_full, deadline (the wait would take too long), expired "
-            "(it did) or rate_limit.",
+            "(it did), rate_limit, or budget (the key has been shown as much text as it may).",
             "reason",
         )
         self._limited_clients = self._gauge("rate_limit_clients", "Clients whose rate is remembered.")
@@ -165,6 +181,18 @@ class CoordinatorMetrics:
         self._in_flight.labels(method).dec()
         self._request_seconds.labels(method, code).observe(seconds)
 
+    def denied(self, reason: str) -> None:
+        """See `coordinator.access.gate.AccessObserver`."""
+        self._denied.labels(reason).inc()
+
+    def key_file_read(self, is_in_force: bool) -> None:
+        """See `coordinator.access.gate.AccessObserver`."""
+        self._key_file.set(is_in_force)
+
+    def withheld_for_budget(self, num_documents: int) -> None:
+        """A trace left out so many documents for its key's budget."""
+        self._budget_withheld.inc(num_documents)
+
     def traced(self, trace: Trace) -> None:
         """A trace was made, not taken from the cache."""
         for name, step in self._step_seconds.items():
@@ -195,7 +223,7 @@ class CoordinatorMetrics:
         self._queue_seconds.observe(seconds)
 
     def refused(self, reason: str) -> None:
-        """See `coordinator.admission.queue.QueueObserver`; ``rate_limit`` is a reason too."""
+        """See `coordinator.admission.queue.QueueObserver`; ``rate_limit`` and ``budget`` are reasons too."""
         self._refused.labels(reason).inc()
 
     def cache_asked(self, outcome: str) -> None:

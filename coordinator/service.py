@@ -6,21 +6,26 @@ The Serve application and plain gRPC and HTTP servers in tests are shells round 
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Self
 
+from coordinator.access.gate import Gate
+from coordinator.access.own_rate import own_rate_of
+from coordinator.access.shown_text import ShownText
+from coordinator.access.shown_traces import without_documents
 from coordinator.admission.queue import AdmissionQueue
 from coordinator.admission.rate_limit import CHARS_PER_TOKEN, RateLimit, estimated_tokens
 from coordinator.admission.result_cache import ResultCache, cache_key
 from coordinator.admission.single_flight import SingleFlight
 from coordinator.api import caller
-from coordinator.api.codec import decode_coverage, decode_trace, encode_trace
+from coordinator.api.codec import decode_coverage, encode_trace
 from coordinator.api.large_answers import num_chars, off_loop_if_large
 from coordinator.cluster.generation import Generation
 from coordinator.cluster.serving import Serving
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import OverloadedError, RateLimitedError
 from coordinator.loop_watch import LoopWatch
+from coordinator.made_answer import MadeAnswer
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.options import check_request, check_text
 from coordinator.readiness import CorpusReadiness, Readiness
@@ -37,36 +42,20 @@ from runtime.listener import Readiness as Probe
 _ESTIMATED_DOCUMENT_TOKENS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A trace in the forms that it is there in, one of the two at least."""
-
-    trace: Trace | None = None
-    response: pb.TraceResponse | None = None
-
-    async def as_response(self) -> pb.TraceResponse:
-        """Returns it as a message."""
-        if self.response is not None:
-            return self.response
-        assert self.trace is not None
-        return await off_loop_if_large(encode_trace, self.trace, num_chars(self.trace))
-
-    async def as_trace(self) -> Trace:
-        """Returns it as values."""
-        if self.trace is not None:
-            return self.trace
-        assert self.response is not None
-        return await off_loop_if_large(decode_trace, self.response, self.response.ByteSize())
-
-
 class Coordinator:
     """Answers requests. Belongs to one event loop.
 
     Attributes:
         metrics: What it counts.
+        gate: Says who may ask; its faces ask it before they ask here.
     """
 
-    def __init__(self, serving: Serving, config: CoordinatorConfig, metrics: CoordinatorMetrics):
+    def __init__(
+        self, serving: Serving, config: CoordinatorConfig, metrics: CoordinatorMetrics, gate: Gate | None = None
+    ):
+        """Takes a gate; without one, everybody may ask."""
+        self.gate = gate or Gate()
+        self._shown = ShownText(config, config.num_replicas, metrics)
         self._serving = serving
         self._config = config
         self._limits = config.limits
@@ -90,16 +79,20 @@ class Coordinator:
         """Returns a coordinator that is connected to the shards of its cluster file.
 
         Raises:
-            ConfigurationError: the cluster file is wrong, or all that answers of a shard is not of its index.
+            ConfigurationError: the cluster file or the key file is wrong, the audit log cannot be written, or all that
+                answers of a shard is not of its index.
             IndexFormatError: an index's manifest or tokenizer is missing or not what it should be.
         """
         metrics = metrics or CoordinatorMetrics()
+        gate = Gate(config.keys_file, config.audit_log, observer=metrics)
         serving = await Serving.open(config.cluster_file, config, limits=config.limits, observer=metrics)
-        return cls(serving, config, metrics)
+        gate.watch(config.reload_interval_s)
+        return cls(serving, config, metrics, gate)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._loop_watch.close()
+        await self.gate.close()
         await self._serving.close()
 
     async def trace(self, request: TraceRequest, timeout_ms: int = 0) -> Trace:
@@ -109,19 +102,26 @@ class Coordinator:
             OverloadedError: there is no turn for it in time, or its client asks too much.
             CoordinatorError: as `Pipeline.trace`.
         """
-        return await (await self._trace(request, timeout_ms)).as_trace()
+        return await (await self._shown_trace(request, timeout_ms)).as_trace()
 
     async def trace_response(self, request: TraceRequest, timeout_ms: int = 0) -> pb.TraceResponse:
         """Returns what `trace` does, as a message: an answer that is known already is read much faster as one."""
-        return await (await self._trace(request, timeout_ms)).as_response()
+        return await (await self._shown_trace(request, timeout_ms)).as_response()
 
     async def trace_stream(self, request: TraceRequest, timeout_ms: int = 0) -> AsyncGenerator[TraceEvent, None]:
         """Yields the trace of an answer as it comes about. Closing it stops the work. Raises as `trace` does.
 
         It keeps its turn until its last event is taken, so the events must not wait for whoever reads them.
         """
+        shown = self._shown.events(self._trace_events(request, timeout_ms), caller.current(), request.options)
+        async with aclosing(shown) as events:
+            async for event in events:
+                yield event
+
+    async def _trace_events(self, request: TraceRequest, timeout_ms: int) -> AsyncGenerator[TraceEvent, None]:
         with self._recorded("TraceStream", timeout_ms) as record:
             check_request(request, self._limits)
+            self._shown.check(caller.current())
             async with self._serving.current() as generation:
                 with self._reserved(len(request.answer), record, extra_chars=len(request.prompt)):
                     key = self._key(request, generation)
@@ -165,12 +165,15 @@ class Coordinator:
         """
         wanted = max_tokens or self._limits.max_document_tokens
         with self._recorded("GetDocument", timeout_ms) as record:
+            self._shown.check(caller.current())
             async with self._serving.current() as generation:
                 with self._reserved(CHARS_PER_TOKEN * min(wanted, _ESTIMATED_DOCUMENT_TOKENS), record):
+                    wanted = self._shown.reach(caller.current(), document, start, wanted)
                     async with self._turn("GetDocument", record):
                         record.num_tokens = 0  # until there are some
                         found = await generation.pipeline.get_document(document, start, wanted, record.left_s, index_id)
                     record.num_tokens = found.end - found.start
+                    self._shown.take_document_text(caller.current(), found)
                     return found
 
     async def describe(self, timeout_ms: int = 0) -> Description:
@@ -200,9 +203,16 @@ class Coordinator:
             return Probe(False, {"reason": "the event loop does not run"})
         return self._serving.readiness()
 
-    async def _trace(self, request: TraceRequest, timeout_ms: int) -> _Answer:
+    async def _shown_trace(self, request: TraceRequest, timeout_ms: int) -> MadeAnswer:
+        """Returns a trace, or the part of it that its caller may be shown."""
+        answer = await self._trace(request, timeout_ms)
+        left_out = self._shown.left_out(answer.documents, caller.current(), request.options)
+        return MadeAnswer(without_documents(await answer.as_trace(), left_out)) if left_out else answer
+
+    async def _trace(self, request: TraceRequest, timeout_ms: int) -> MadeAnswer:
         with self._recorded("Trace", timeout_ms) as record:
             check_request(request, self._limits)
+            self._shown.check(caller.current())
             async with self._serving.current() as generation:
                 with self._reserved(len(request.answer), record, extra_chars=len(request.prompt)):
                     key = self._key(request, generation)
@@ -243,13 +253,13 @@ class Coordinator:
 
     async def _work(
         self, request: TraceRequest, generation: Generation, key: bytes | None, record: RequestRecord
-    ) -> tuple[bytes | None, _Answer]:
+    ) -> tuple[bytes | None, MadeAnswer]:
         """Returns a new trace, and its bytes if equal requests may have it too."""
         async with self._turn("Trace", record):
             trace = await generation.pipeline.trace(request, record.left_s)
             return await self._made(trace, key, record)
 
-    async def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, _Answer]:
+    async def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, MadeAnswer]:
         """Takes note of a trace that is new, and keeps it if it is complete."""
         record.found(trace.num_tokens, trace.coverage)
         record.cached = False
@@ -258,13 +268,13 @@ class Coordinator:
             _record_steps(trace.timings)
         self.metrics.covered(trace.coverage)
         if key is None or not trace.coverage.complete:
-            return None, _Answer(trace)
+            return None, MadeAnswer(trace)
         response = await off_loop_if_large(encode_trace, trace, num_chars(trace))
         content = response.SerializeToString()
         self._cache.put(key, content)
-        return content, _Answer(trace, response)
+        return content, MadeAnswer(trace, response)
 
-    def _known(self, kept: bytes, record: RequestRecord) -> _Answer:
+    def _known(self, kept: bytes, record: RequestRecord) -> MadeAnswer:
         """Returns an earlier answer."""
         response = pb.TraceResponse.FromString(kept)
         response.trace.cached = True
@@ -272,7 +282,7 @@ class Coordinator:
         record.found(response.trace.num_tokens, coverage)
         record.cached = True
         self.metrics.covered(coverage)
-        return _Answer(response=response)
+        return MadeAnswer(response=response)
 
     @asynccontextmanager
     async def _turn(self, kind: str, record: RequestRecord) -> AsyncGenerator[None, None]:
@@ -288,8 +298,10 @@ class Coordinator:
         ``extra_chars`` is text that is never tokenized, so that the estimate stands.
         """
         extra_tokens = estimated_tokens(extra_chars) if extra_chars else 0
+        asks = caller.current()
+        own_rate = own_rate_of(asks.holder, self._config) if asks.holder else None
         try:
-            reservation = self._rate.reserve(caller.current().client_id, estimated_tokens(num_chars) + extra_tokens)
+            reservation = self._rate.reserve(asks.client_id, estimated_tokens(num_chars) + extra_tokens, own_rate)
         except RateLimitedError:
             self.metrics.refused("rate_limit")
             raise

@@ -8,6 +8,7 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
+from coordinator.access.gate import Gate
 from coordinator.api.grpc_api import GrpcApi
 from coordinator.api.grpc_service import add_coordinator_to_server
 from coordinator.api.health_api import HealthApi
@@ -17,8 +18,9 @@ from tests.running_servers import Places, coordinator
 
 @contextlib.asynccontextmanager
 async def serving(answers: Any, address: str = "127.0.0.1:0", **limits: Any) -> AsyncIterator[str]:
-    """Serves what stands where a coordinator is, and gives the address. What counts nothing is given metrics."""
+    """Serves what stands where a coordinator is, and gives the address. What has no metrics or gate is given some."""
     vars(answers).setdefault("metrics", CoordinatorMetrics())
+    vars(answers).setdefault("gate", Gate())
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 * 1024 * 1024)])
     add_coordinator_to_server(GrpcApi(answers, **limits), server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthApi(answers, look_every_s=0.01), server)

@@ -23,12 +23,21 @@ def estimated_tokens(num_chars: int) -> int:
     return num_chars // CHARS_PER_TOKEN + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much one client may ask: tokens a second, and at once after a quiet time. 0 tokens a second: no limit."""
+
+    tokens_per_s: float
+    burst_tokens: float
+
+
 @dataclass(slots=True)
 class _Bucket:
     """Tokens that a client may still ask; below zero, what it has had in advance. True at the time ``at``."""
 
     tokens: float
     at: float
+    rate: Rate
 
 
 @dataclass(slots=True)
@@ -37,11 +46,12 @@ class Reservation:
 
     _limit: "RateLimit"
     _client: str
+    _rate: Rate
     _tokens: float
 
     def settle(self, num_tokens: int) -> None:
         """Puts the estimate right: the request has cost so many tokens. The last word counts."""
-        self._limit.give_back(self._client, self._tokens - num_tokens)
+        self._limit.give_back(self._client, self._rate, self._tokens - num_tokens)
         self._tokens = num_tokens
 
 
@@ -57,8 +67,7 @@ class RateLimit:
         max_clients: int = _MAX_CLIENTS,
     ):
         """Takes the rate and the size of a bucket, in tokens of the answers that are asked about."""
-        self._tokens_per_s = tokens_per_s
-        self._burst_tokens = burst_tokens
+        self._rate = Rate(tokens_per_s, burst_tokens)
         self._clock = clock
         self._max_clients = max_clients
         # By last use, so that those at the front are the fullest of their size.
@@ -69,53 +78,56 @@ class RateLimit:
         """Clients that are remembered: those whose buckets may not be full."""
         return len(self._buckets)
 
-    def reserve(self, client: str, num_tokens: int) -> Reservation:
-        """Takes an estimate from a client's bucket.
+    def reserve(self, client: str, num_tokens: int, own_rate: Rate | None = None) -> Reservation:
+        """Takes an estimate from a client's bucket, which is of its own rate if it has one.
 
         A request larger than a whole bucket needs a full one, and leaves it in debt.
 
         Raises:
             RateLimitedError: there is not enough in it.
         """
-        if self._tokens_per_s <= 0:
-            return Reservation(self, client, 0)
-        bucket = self._refilled(client)
-        missing = min(num_tokens, self._burst_tokens) - bucket.tokens
+        rate = own_rate or self._rate
+        if rate.tokens_per_s <= 0:
+            return Reservation(self, client, rate, 0)
+        bucket = self._refilled(client, rate)
+        missing = min(num_tokens, rate.burst_tokens) - bucket.tokens
         if missing > 0:
-            retry_s = missing / self._tokens_per_s
+            retry_s = missing / rate.tokens_per_s
             raise RateLimitedError(
                 f"this client has asked for more tokens than it may for now; come back in {retry_s:.1f} s",
                 retry_s,
             )
         bucket.tokens -= num_tokens
-        return Reservation(self, client, num_tokens)
+        return Reservation(self, client, rate, num_tokens)
 
-    def give_back(self, client: str, num_tokens: float) -> None:
+    def give_back(self, client: str, rate: Rate, num_tokens: float) -> None:
         """Returns tokens to a client's bucket; takes them, if below zero."""
-        if self._tokens_per_s > 0:
-            bucket = self._refilled(client)
-            bucket.tokens = min(bucket.tokens + num_tokens, self._burst_tokens)
+        if rate.tokens_per_s > 0:
+            bucket = self._refilled(client, rate)
+            bucket.tokens = min(bucket.tokens + num_tokens, rate.burst_tokens)
 
-    def _refilled(self, client: str) -> _Bucket:
+    def _refilled(self, client: str, rate: Rate) -> _Bucket:
         now = self._clock()
         bucket = self._buckets.get(client)
         if bucket is None:
             self._forget(now)
-            bucket = self._buckets[client] = _Bucket(self._burst_tokens, now)
+            bucket = self._buckets[client] = _Bucket(rate.burst_tokens, now, rate)
         else:
             self._buckets.move_to_end(client)
-            bucket.tokens, bucket.at = self._level(bucket, now), now
+            bucket.tokens, bucket.at, bucket.rate = min(_level(bucket, now), rate.burst_tokens), now, rate
         return bucket
-
-    def _level(self, bucket: _Bucket, now: float) -> float:
-        return min(bucket.tokens + (now - bucket.at) * self._tokens_per_s, self._burst_tokens)
 
     def _forget(self, now: float) -> None:
         """Drops buckets that are full again, which a new one equals; and the longest unused when there are too many."""
         for _ in range(_FORGOTTEN_AT_ONCE):
             if not self._buckets:
                 return
-            oldest = next(iter(self._buckets))
-            if len(self._buckets) < self._max_clients and self._level(self._buckets[oldest], now) < self._burst_tokens:
+            oldest = next(iter(self._buckets.values()))
+            if len(self._buckets) < self._max_clients and _level(oldest, now) < oldest.rate.burst_tokens:
                 return
-            del self._buckets[oldest]
+            self._buckets.popitem(last=False)
+
+
+def _level(bucket: _Bucket, now: float) -> float:
+    rate = bucket.rate
+    return min(bucket.tokens + (now - bucket.at) * rate.tokens_per_s, rate.burst_tokens)

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from coordinator.access.keyring import KeyHolder, Refusal
 from runtime import request_id
 
 # The name of the header, and of the gRPC metadata.
@@ -21,12 +22,17 @@ class Caller:
 
     Attributes:
         request_id: Names the request in logs, errors and answers.
-        client_id: Names the client whose rate the request counts for; empty if it gave no name, or none that can be
-            used (1 to 128 letters, digits and ``._:@/=-``): all such clients are one.
+        client_id: Names the client whose rate the request counts for. Where keys are needed, the id of the key's
+            holder; else what it calls itself, empty if it gave no name, or none that can be used (1 to 128 letters,
+            digits and ``._:@/=-``): all such clients are one.
+        holder: Whose key the request came with; None without a good one.
+        refusal: Why its key is not good, where keys are needed.
     """
 
     request_id: str
     client_id: str = ""
+    holder: KeyHolder | None = None
+    refusal: Refusal | None = None
 
 
 _NOBODY = Caller("")
@@ -34,7 +40,7 @@ _current: ContextVar[Caller] = ContextVar("headwater_caller", default=_NOBODY)
 
 
 def caller_of(metadata: Iterable[tuple[str, Any]]) -> Caller:
-    """Returns the caller that metadata or headers name; a request without a usable id gets a new one."""
+    """Returns the caller as it names itself in metadata or headers; without a usable id, a request gets a new one."""
     found = {key.lower(): value for key, value in metadata if isinstance(value, str)}
     client_id = found.get(CLIENT_ID_KEY, "")
     return Caller(

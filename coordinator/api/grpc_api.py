@@ -21,7 +21,7 @@ class GrpcApi:
 
     def __init__(self, coordinator: Coordinator, max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES):
         self._coordinator = coordinator
-        self._of_every_call = (max_request_bytes, coordinator.metrics)
+        self._of_every_call = (max_request_bytes, coordinator.metrics, coordinator.gate)
 
     async def Trace(self, request: pb.TraceRequest, context: RpcContext) -> pb.TraceResponse:
         """See protos/coordinator/v1."""

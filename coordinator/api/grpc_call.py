@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from coordinator.access.gate import Gate
 from coordinator.api import rich_status
-from coordinator.api.caller import Caller, caller_of, serving
+from coordinator.api.caller import Caller, serving
 from coordinator.api.grpc_service import Malformed
 from coordinator.api.message_size import check_answer_size, check_request_size
 from coordinator.api.run_ahead import run_ahead
@@ -52,14 +53,16 @@ async def answer(
     context: RpcContext,
     max_request_bytes: int,
     metrics: CoordinatorMetrics,
+    gate: Gate,
 ) -> _ResponseT:
     """Returns what ``work`` makes of a request, or the status of its error and ``empty``.
 
     Under Serve an error must be set on the context and returned from: its details are lost if it is raised.
     """
-    caller = caller_of(context.invocation_metadata() or ())
+    caller = gate.identify(context.invocation_metadata() or ())
     try:
         with _one_call(method, caller, context, metrics):
+            await gate.permit(caller, method)
             _check_message(request, max_request_bytes)
             response = await work(request)
             check_answer_size(response)
@@ -77,12 +80,14 @@ async def answer_stream(
     context: RpcContext,
     max_request_bytes: int,
     metrics: CoordinatorMetrics,
+    gate: Gate,
 ) -> AsyncGenerator[_ResponseT, None]:
     """Yields what ``work`` makes of a request; if it fails, at the start or in the middle, ends with its status."""
-    caller = caller_of(context.invocation_metadata() or ())
+    caller = gate.identify(context.invocation_metadata() or ())
 
     async def responses() -> AsyncGenerator[_ResponseT, None]:
         with _one_call(method, caller, context, metrics):
+            await gate.permit(caller, method)
             _check_message(request, max_request_bytes)
             async with aclosing(work(request)) as made:
                 async for response in made:

@@ -48,6 +48,7 @@ def create_api(
     api.add_middleware(
         RequestEdge,
         metrics=lambda: coordinator().metrics,
+        gate=lambda: coordinator().gate,
         echoes_request_id=echoes_request_id,
         reader_timeout_s=reader_timeout_s,
     )

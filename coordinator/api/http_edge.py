@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coordinator.api.caller import caller_of, serving
+from coordinator.access.gate import Gate
+from coordinator.api.caller import serving
 from coordinator.api.http_events import TRACE_STREAM
-from coordinator.api.http_problems import problem_of, respond
+from coordinator.api.http_problems import blank_problem, problem_of, respond
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.request_record import end_record, recorded_by_face
 from runtime import telemetry
@@ -26,11 +28,16 @@ _METHODS = {
     TRACE_STREAM: "TraceStream",
     "/v1/count": "Count",
     "/v1/describe": "Describe",
+    "/v1/takedowns/lift": "LiftTakedowns",
+    "/v1/takedowns/preview": "PreviewTakedown",
 }
+_TAKEDOWNS = "/v1/takedowns"
 _DOCUMENTS = "/v1/documents/"
 
 # Asked all the time by machines; an otel_span of each would tell nothing.
 _PROBES = ("/healthz", "/readyz")
+# What is asked without a key: whether this lives, and how to ask.
+_PUBLIC = (*_PROBES, "/openapi.json")
 
 
 class RequestEdge:
@@ -44,11 +51,13 @@ class RequestEdge:
         self,
         app: ASGIApp,
         metrics: Callable[[], CoordinatorMetrics],
+        gate: Callable[[], Gate],
         echoes_request_id: bool,
         reader_timeout_s: float = READER_TIMEOUT_S,
     ):
         self._app = app
         self._metrics = metrics
+        self._gate = gate
         self._echoes_request_id = echoes_request_id
         self._reader_timeout_s = reader_timeout_s
 
@@ -58,9 +67,11 @@ class RequestEdge:
             await self._app(scope, receive, send)
             return
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        caller = caller_of(headers)
-        path = scope["path"]
-        method = "GetDocument" if path.startswith(_DOCUMENTS) else _METHODS.get(path)
+        gate = self._gate()
+        caller = gate.identify(headers)
+        # As routes see it: a server that puts the application below a path says so.
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        method = method_of(scope["method"], path)
         started = has_reader = False
 
         async def send_with_id(message: Message) -> None:
@@ -88,7 +99,13 @@ class RequestEdge:
             recorded_by_face(method, self._metrics()) if method else nullcontext(),
         ):
             try:
-                await self._app(scope, receive, send_with_id)
+                # Before the body is looked at: who may not ask is not read.
+                if path not in _PUBLIC:
+                    await gate.permit(caller, method)
+                if method or path in _PUBLIC or not gate.needs_keys:
+                    await self._app(scope, receive, send_with_id)
+                else:  # whatever a route may think of it: what has no role is open to nobody
+                    await respond(blank_problem(HTTPStatus.NOT_FOUND))(scope, receive, send_with_id)
             except Exception as error:
                 if started and not has_reader and isinstance(error, TimeoutError):
                     _log.info("answer given up, its reader takes nothing", extra={"method": method})
@@ -96,6 +113,15 @@ class RequestEdge:
                 if started:  # the client sees the answer end too early
                     raise
                 await respond(problem_of(error))(scope, receive, send_with_id)
+
+
+def method_of(verb: str, path: str) -> str | None:
+    """Returns what a request asks for, as the gRPC services call it; None of what is no path of theirs."""
+    if path.startswith(_DOCUMENTS):
+        return "GetDocument"
+    if path == _TAKEDOWNS:
+        return "ListTakedowns" if verb in ("GET", "HEAD") else "AddTakedowns"
+    return _METHODS.get(path)
 
 
 def _attributes(scope: Scope, status: int) -> dict[str, str | int | float | bool]:

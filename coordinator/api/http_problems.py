@@ -58,6 +58,8 @@ def respond(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None
     headers = dict(headers or {})
     if (retry_after_s := problem.get("retry_after_s")) is not None:
         headers["retry-after"] = str(max(1, math.ceil(retry_after_s)))  # the header knows whole seconds only
+    if problem["status"] == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = 'Bearer realm="headwater"'
     return Response(json.dumps(problem), problem["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
@@ -92,16 +94,18 @@ def add_error_handlers(api: FastAPI) -> None:
         if status is FAULTS[RequestTooLargeError].http_status:
             return respond(problem_of(RequestTooLargeError(str(error.detail))))
         end_record(_CODES.get(status, grpc.StatusCode.UNKNOWN).name)
-        return respond(
-            {
-                "type": "about:blank",
-                "title": status.phrase,
-                "status": status.value,
-                "detail": str(error.detail),
-                "request_id": caller.current().request_id,
-            },
-            error.headers,
-        )
+        return respond(blank_problem(status, str(error.detail)), error.headers)
+
+
+def blank_problem(status: HTTPStatus, detail: str = "") -> dict[str, Any]:
+    """Returns the problem of what no error of ours stands for: an unknown path, a wrong method."""
+    return {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail or status.phrase,
+        "request_id": caller.current().request_id,
+    }
 
 
 def _not_as_described(detail: str) -> dict[str, Any]:

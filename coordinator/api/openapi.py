@@ -52,6 +52,8 @@ _STREAM = ("/v1/trace/stream", "post")
 
 _OF_EVERY_CALL = (
     HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -116,6 +118,7 @@ def _complete(page: dict[str, Any]) -> None:
         schemas.pop(unused, None)
     schemas.update(_response_schemas(), Problem=dict(PROBLEM_SCHEMA))
     components["headers"] = _HEADERS
+    components["securitySchemes"] = {_SCHEME: _BEARER}
     for path, operations in page["paths"].items():
         for method, operation in operations.items():
             _complete_operation(path, method, operation)
@@ -130,6 +133,8 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
         responses["503"] = {"description": "Not ready; the reason says why", "content": schema}
     if not path.startswith("/v1/"):
         return
+    # Two choices: without keys_file, a server asks for none.
+    operation["security"] = [{_SCHEME: []}, {}]
     operation["parameters"] = [*operation.get("parameters", []), *_PARAMETERS]
     responses["200"] = _answer(path, method)
     statuses = {*_OF_EVERY_CALL}
@@ -161,6 +166,8 @@ def _answer(path: str, method: str) -> dict[str, Any]:
 
 def _problem(status: HTTPStatus) -> dict[str, Any]:
     headers = _id_header()
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = {"$ref": "#/components/headers/Challenge"}
     if status in _WITH_RETRY:
         headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
     content = {PROBLEM_MEDIA_TYPE: {"schema": _reference("Problem")}}
@@ -209,12 +216,20 @@ _HEADERS = {
         "description": "When to come back, in seconds from now.",
         "schema": {"type": "integer", "minimum": 1},
     },
+    "Challenge": {"description": "How to show a key: Bearer.", "schema": {"type": "string"}},
+}
+_SCHEME = "key"
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, where the server needs one. Reading documents needs a key with the role read-document, "
+    "takedowns one with the role admin, everything else one with the role trace.",
 }
 _PARAMETERS = [
     {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
     for name, description in (
         (METADATA_KEY, "Names the request in logs and is sent back: 1 to 128 letters, digits and ._:=- characters."),
-        (CLIENT_ID_KEY, "Names the client that the request counts for, if its rate is limited."),
+        (CLIENT_ID_KEY, "Names the client that the request counts for, if its rate is limited and no key names it."),
         ("traceparent", "Continues a distributed trace (W3C trace context)."),
     )
 ]

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import grpc
 
 from coordinator.errors import (
+    BudgetSpentError,
     ConfigurationError,
     CoordinatorError,
     DocumentNotFoundError,
@@ -15,9 +16,12 @@ from coordinator.errors import (
     InvalidRequestError,
     NoShardAnsweredError,
     OverloadedError,
+    PermissionDeniedError,
     RateLimitedError,
     RequestTooLargeError,
     ShardUnavailableError,
+    UnauthenticatedError,
+    ViewChangedError,
     WindowMismatchError,
 )
 
@@ -67,6 +71,12 @@ FAULTS: Mapping[type[CoordinatorError], Fault] = {
         "request-too-large",
         "The request, or the answer to it, is too large",
     ),
+    UnauthenticatedError: Fault(
+        grpc.StatusCode.UNAUTHENTICATED, HTTPStatus.UNAUTHORIZED, "unauthenticated", "A valid API key is needed"
+    ),
+    PermissionDeniedError: Fault(
+        grpc.StatusCode.PERMISSION_DENIED, HTTPStatus.FORBIDDEN, "permission-denied", "The key is not for this"
+    ),
     DocumentNotFoundError: Fault(
         grpc.StatusCode.NOT_FOUND, HTTPStatus.NOT_FOUND, "document-not-found", "There is no such document"
     ),
@@ -88,6 +98,13 @@ FAULTS: Mapping[type[CoordinatorError], Fault] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
         "window-mismatch",
         "The shard that holds this is damaged",
+        _UNAVAILABLE_RETRY_S,
+    ),
+    ViewChangedError: Fault(
+        grpc.StatusCode.UNAVAILABLE,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "takedowns-changed",
+        "Documents were taken down while the request was answered",
         _UNAVAILABLE_RETRY_S,
     ),
     NoShardAnsweredError: Fault(
@@ -112,6 +129,12 @@ FAULTS: Mapping[type[CoordinatorError], Fault] = {
         HTTPStatus.TOO_MANY_REQUESTS,
         "rate-limited",
         "This client has asked for more than its share",
+    ),
+    BudgetSpentError: Fault(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "budget-spent",
+        "This key has been shown as much text as it may",
     ),
     ConfigurationError: Fault(
         grpc.StatusCode.FAILED_PRECONDITION,

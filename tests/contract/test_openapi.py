@@ -68,7 +68,13 @@ def test_it_has_the_shape_of_openapi_3_1() -> None:
 
 def test_every_reference_leads_somewhere_and_every_part_is_used() -> None:
     parts = {f"#/components/{kind}/{name}" for kind, of_kind in DESCRIBED["components"].items() for name in of_kind}
-    assert set(_references(DESCRIBED)) == parts
+    schemes = {f"#/components/securitySchemes/{name}" for name in ("key",)}  # which are named, not referred to
+    assert set(_references(DESCRIBED)) | schemes == parts
+
+
+def test_every_call_takes_a_key_and_no_probe_does() -> None:
+    for path, _, operation in operations():
+        assert operation.get("security") == ([{"key": []}, {}] if path.startswith("/v1/") else None)
 
 
 def test_every_field_is_explained() -> None:
@@ -83,7 +89,7 @@ def test_every_field_is_explained() -> None:
 
 
 def test_it_declares_the_problems_that_are_sent_and_no_others() -> None:
-    every_call, a_body = {"200", "400", "429", "500", "503"}, {"408", "413"}
+    every_call, a_body = {"200", "400", "401", "403", "429", "500", "503"}, {"408", "413"}
     assert {(path, method): set(operation["responses"]) for path, method, operation in operations()} == {
         ("/v1/trace", "post"): every_call | a_body,
         ("/v1/trace/stream", "post"): every_call | a_body,
@@ -98,6 +104,7 @@ def test_it_declares_the_problems_that_are_sent_and_no_others() -> None:
         for status, response in operation["responses"].items():
             if path.startswith("/v1/"):
                 assert "X-Request-Id" in response["headers"]
+                assert ("WWW-Authenticate" in response["headers"]) == (status == "401")
                 assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
                 assert status == "200" or response["content"] == problem
     assert {str(fault.http_status.value) for fault in FAULTS.values()} <= every_call | a_body | {"404", "409"}

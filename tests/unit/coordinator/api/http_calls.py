@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from coordinator.access.gate import Gate
 from coordinator.api import caller
 from coordinator.api.http_api import create_api
 from coordinator.metrics import CoordinatorMetrics
@@ -26,6 +27,7 @@ class Recorder:
         self.callers: list[caller.Caller] = []
         self.ready = True
         self.metrics = CoordinatorMetrics()
+        self.gate = Gate()
 
     async def _reply(self, *asked: Any) -> Any:
         self.asked = list(asked)

@@ -9,6 +9,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from coordinator.access.gate import Gate
 from coordinator.api import caller, message_size
 from coordinator.api.caller import Caller
 from coordinator.api.grpc_api import GrpcApi
@@ -29,6 +30,7 @@ class Coordinator:
     def __init__(self, error: Exception | None = None):
         self.error = error
         self.metrics = CoordinatorMetrics()
+        self.gate = Gate()
         self.callers: list[Caller] = []
 
     async def count(self, *_asked: Any) -> Count:

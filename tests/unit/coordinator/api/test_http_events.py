@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coordinator.access.gate import Gate
 from coordinator.api.caller import Caller
 from coordinator.api.http_api import create_api
 from coordinator.api.json_codec import from_json, to_json
@@ -83,6 +84,7 @@ class Endless:
     def __init__(self) -> None:
         self.ended_by: type[BaseException] | None = None
         self.metrics = CoordinatorMetrics()
+        self.gate = Gate()
 
     async def trace_stream(self, *_asked: Any) -> AsyncGenerator[TraceEvent, None]:
         try:
