@@ -19,6 +19,7 @@ use crate::longest_matches::{LongestMatch, Query};
 use crate::reads::{Of, ReadCounts};
 use crate::shard::Shard;
 use crate::sidecar::Sidecars;
+use crate::surviving_match::Survivor;
 use crate::token::Token;
 
 /// How far ahead of its use a cache line is asked for.
@@ -97,6 +98,27 @@ impl<'a, T: Token> BlindSearch<'a, T> {
             starts: query.reaches().iter().map(start).collect(),
             reads: ReadCounts::default(),
         }
+    }
+
+    /// Returns the intervals of matches that were found before, each with a rank that begins with it; ascending by start, those
+    /// that an earlier one hides left out. And the reads they took.
+    pub(crate) fn intervals_of(
+        mut self,
+        matches: impl Iterator<Item = (Range<u32>, Survivor)>,
+    ) -> (Vec<LongestMatch>, ReadCounts) {
+        self.starts = matches
+            .map(|(span, found)| Start {
+                reach: (span.start, span.end),
+                lower: span.end,
+                upper: span.end,
+                proven: found.rank,
+                candidate: found.rank,
+                page: found.page,
+                is_unbounded: false,
+            })
+            .collect();
+        let matches = self.intervals();
+        (matches, self.reads)
     }
 
     /// Returns the matches that are maximal in the shard, and the reads they took.
@@ -295,7 +317,6 @@ impl<'a, T: Token> BlindSearch<'a, T> {
 
     /// Returns the ranks of some blocks.
     pub(crate) fn ranks(&self, first_block: usize, end_block: usize) -> Range<usize> {
-        let per_block = ranks_per_block(T::WIDTH);
-        first_block * per_block..self.shard.text.len().min(end_block * per_block)
+        self.shard.ranks_of_blocks(first_block, end_block)
     }
 }

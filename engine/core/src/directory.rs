@@ -107,6 +107,24 @@ impl Directory {
         Some((before.saturating_sub(1), self.last_block_within(key) + 1))
     }
 
+    /// Returns the blocks, `first..end`, that may hold a suffix of the shard, given its first bytes up to and with a separator if
+    /// there is one; at least `max_key_bytes` of them if it has as many.
+    pub(crate) fn blocks_of_suffix(&self, suffix: &[u8]) -> (usize, usize) {
+        let block = self.block_at(suffix);
+        if let Some(blocks) = self.is_cut_off_in(block, suffix) {
+            return blocks;
+        }
+        if !self.key_is(block, suffix) {
+            return (block, block + 1);
+        }
+        // Equal suffixes may fill blocks: those with this key, and the end of the block before.
+        let is_before = |block: usize| self.at_most(block, suffix) && !self.key_is(block, suffix);
+        (
+            self.count(u64::MAX, head(suffix), is_before).saturating_sub(1),
+            block + 1,
+        )
+    }
+
     /// Returns how many of the first bytes of `query` the first suffix of a block is known to share.
     pub(crate) fn shared(&self, block: usize, query: &[u8]) -> usize {
         let length = usize::from(self.lengths[block]).min(query.len());

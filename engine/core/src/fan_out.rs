@@ -260,6 +260,11 @@ impl<T: Token> Ranks<'_, T> {
         (child, next)
     }
 
+    /// Returns the lowest LCP that is stored for some of these ranks; 255 if there are none.
+    pub(crate) fn lowest_lcp(self, ranks: Range<usize>) -> usize {
+        lowest(&self.lcps[ranks.start - self.first_rank..ranks.end - self.first_rank]).into()
+    }
+
     /// Returns the first rank of the run of suffixes that share `length` tokens with that at `rank`; `None` if it begins
     /// before these.
     pub(crate) fn run_start(self, rank: usize, length: usize) -> Option<usize> {

@@ -198,7 +198,7 @@ impl ShardIndex {
         });
         if let Some(withheld) = &self.withheld {
             for (count, token_id) in counts.iter_mut().zip(token_ids) {
-                *count -= withheld.token_counts.get(token_id).copied().unwrap_or(0);
+                *count -= withheld.token_counts.get(*token_id);
             }
         }
         Ok(counts)

@@ -4,13 +4,13 @@
 //! is the number of surviving suffixes before it. The files stay as they are; the view holds the *removed ranks*, those of
 //! all suffixes of the documents left out, as an Elias-Fano code.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::address::to_usize;
 use crate::elias_fano::EliasFano;
 use crate::error::EngineError;
 use crate::interval::Interval;
+use crate::token_counts::TokenCounts;
 
 /// What a view leaves out.
 #[derive(Debug, Default)]
@@ -20,14 +20,13 @@ pub(crate) struct Withheld {
     /// The ranks of all their suffixes, that of the separator before each included; ascending.
     pub(crate) ranks: EliasFano,
     /// How often each token id, the separator included, is among their tokens.
-    pub(crate) token_counts: HashMap<u32, u64>,
+    pub(crate) token_counts: TokenCounts,
 }
 
 impl Withheld {
-    /// RAM held, in bytes; that of the token counts about.
+    /// RAM held, in bytes, about.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let entry = size_of::<(u32, u64)>() + 1;
-        self.documents.memory_bytes() + self.ranks.memory_bytes() + entry * self.token_counts.capacity()
+        self.documents.memory_bytes() + self.ranks.memory_bytes() + self.token_counts.memory_bytes()
     }
 
     /// Positions left out.
@@ -74,10 +73,77 @@ impl Withheld {
         net + low
     }
 
-    /// Returns the nearest surviving ranks before a rank and from it on, in a shard of `num_ranks`.
-    pub(crate) fn nearest_survivors(&self, rank: usize, num_ranks: usize) -> [Option<usize>; 2] {
-        let before = rank - self.ranks.count_below(rank);
-        let after = (before < num_ranks - self.ranks.len()).then(|| self.raw(before));
-        [before.checked_sub(1).map(|net| self.raw(net)), after]
+    /// Returns the last surviving rank before one.
+    ///
+    /// Cost: a few look-ups in RAM, the logarithm of how many removed ranks are skipped.
+    pub(crate) fn survivor_before(&self, rank: usize) -> Option<usize> {
+        let before = self.ranks.count_below(rank);
+        let are_removed = |skipped: usize| self.ranks.get(before - skipped) == rank - skipped;
+        rank.checked_sub(1 + last_true(before, are_removed))
+    }
+
+    /// Returns the first surviving rank of `rank..end`.
+    ///
+    /// Cost: as of `survivor_before`.
+    pub(crate) fn survivor_from(&self, rank: usize, end: usize) -> Option<usize> {
+        let before = self.ranks.count_below(rank);
+        let are_removed = |skipped: usize| self.ranks.get(before + skipped - 1) == rank + skipped - 1;
+        let found = rank + last_true(self.ranks.len() - before, are_removed);
+        (found < end).then_some(found)
+    }
+}
+
+/// Returns the last number of `1..=limit` for which `holds`, which is true up to some number and false from there on; 0 if
+/// there is none.
+fn last_true(limit: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut step) = (0, 1);
+    while low + step <= limit && holds(low + step) {
+        low += step;
+        step *= 2;
+    }
+    let mut high = limit.min(low + step - 1);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ranks_are_those_of_a_list_without_the_removed(removed in prop::collection::vec(any::<bool>(), 1..300)) {
+            let ranks: Vec<usize> = (0..removed.len()).filter(|&rank| removed[rank]).collect();
+            let survivors: Vec<usize> = (0..removed.len()).filter(|&rank| !removed[rank]).collect();
+            let withheld = Withheld {
+                ranks: EliasFano::new(ranks.iter().copied(), ranks.len(), removed.len()),
+                ..Withheld::default()
+            };
+            for (net, &raw) in survivors.iter().enumerate() {
+                prop_assert_eq!(withheld.raw(net), raw);
+            }
+            for rank in 0..=removed.len() {
+                let split = survivors.partition_point(|&other| other < rank);
+                let before = split.checked_sub(1).map(|last| survivors[last]);
+                prop_assert_eq!(withheld.survivor_before(rank), before);
+                for end in rank..=removed.len() {
+                    let from = survivors.get(split).copied().filter(|&other| other < end);
+                    prop_assert_eq!(withheld.survivor_from(rank, end), from);
+                    let raw = Interval { start: rank as u64, end: end as u64 };
+                    let inside = survivors.partition_point(|&other| other < end) - split;
+                    let (net, gone) = withheld.net(raw);
+                    prop_assert_eq!((net.start, net.count()), (split as u64, inside as u64));
+                    prop_assert_eq!(gone, (end - rank - inside) as u64);
+                }
+            }
+        }
     }
 }
