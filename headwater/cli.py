@@ -15,6 +15,7 @@ _COMMANDS = {
     "count": ("headwater.count_command", "count", "Count how often a text occurs in an index."),
     "index": ("headwater.index_command", "index", "Build, change, check, move and describe indexes."),
     "serve": ("headwater.serve_command", "serve", "Serve an index: shard servers and a coordinator."),
+    "keys": ("headwater.keys_command", "keys", "Make API keys, and check the file that holds their hashes."),
     "demo": ("headwater.demo", "demo", "Build a small index and trace an answer through a real cluster."),
 }
 
