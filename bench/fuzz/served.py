@@ -16,13 +16,13 @@ from shard_server.shards import open_shards
 class AsgiClient:
     """Sends requests to an ASGI application."""
 
-    def __init__(self, application: Any, held: tuple[Any, ...]):
+    def __init__(self, application: Any, held: tuple[Any, ...] = ()):
         """``held`` is what must live as long."""
         self._application = application
         self._held = held
 
-    async def status_of(self, line: bytes, body: bytes) -> int:
-        """Returns the status of the answer to ``METHOD PATH?QUERY`` with a body of JSON, once all of it is there."""
+    async def answer(self, line: bytes, body: bytes) -> tuple[int, bytes]:
+        """Returns status and body of the answer to ``METHOD PATH?QUERY`` with a body of JSON."""
         method, _, target = line.partition(b" ")
         raw_path, _, query = target.partition(b"?")
         scope = {
@@ -39,19 +39,20 @@ class AsgiClient:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }
-        status = 0
+        status, content = 0, b""
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> dict[str, Any]:
             return unread.pop() if unread else {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, content
             if message["type"] == "http.response.start":
                 status = message["status"]
+            content += message.get("body", b"")
 
         await self._application(scope, receive, send)
-        return status
+        return status, content
 
 
 async def served_coordinator(index: Path, folder: Path) -> AsgiClient:
