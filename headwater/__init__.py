@@ -75,18 +75,25 @@ _HOMES = {
 }
 
 
-def open(index: str | PathLike[str] | Mapping[str, str | PathLike[str]]) -> "EmbeddedIndex":
+def open(
+    index: str | PathLike[str] | Mapping[str, str | PathLike[str]],
+    *,
+    takedowns: str | PathLike[str] | None = None,
+) -> "EmbeddedIndex":
     """Opens an index directory to be searched in this process. Close it, or use it as a context manager.
 
     Several indexes with one tokenizer are opened together as corpora, by name: ``open({"pre": DIR, "post": DIR})``.
+    Documents that were removed from an index, or that the file ``takedowns`` concerns, are not found, counted or shown.
+    A directory that is opened without a name obeys the takedowns of every corpus.
 
     Raises:
         IndexFormatError: there is no finished index, or its files are not as published.
         EngineError: the files of a shard contradict one another.
+        coordinator.errors.ConfigurationError: the takedowns cannot be read.
     """
     from headwater.embedded import EmbeddedIndex
 
-    return EmbeddedIndex(index)
+    return EmbeddedIndex(index, takedowns=takedowns)
 
 
 def connect(

@@ -20,11 +20,14 @@ from coordinator.pipeline import Pipeline
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
 from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
 from coordinator.streaming import events_of
+from coordinator.takedown_list import NO_TAKEDOWNS
 from coordinator.values import DocumentId
 from headwater.embedded_shard import EmbeddedShard
+from headwater.embedded_takedowns import left_out, read_takedowns, takedowns_by_corpus, without
 from index_format.errors import ManifestError
 from index_format.layout import shard_folder
 from index_format.manifest import IndexManifest
+from index_format.takedowns import Takedown
 from index_format.tokenizer import Tokenizer, open_tokenizer
 
 _T = TypeVar("_T")
@@ -40,15 +43,20 @@ class EmbeddedIndex:
     A call runs the pipeline in the caller's thread, on an event loop that no other call uses meanwhile.
     """
 
-    def __init__(self, index: str | PathLike[str] | Mapping[str, str | PathLike[str]]):
+    def __init__(
+        self,
+        index: str | PathLike[str] | Mapping[str, str | PathLike[str]],
+        *,
+        takedowns: str | PathLike[str] | None = None,
+    ):
         """Opens every shard of an index directory, or of several by corpus name (see `headwater.open`).
 
         Raises:
             IndexFormatError: there is no finished index, or a file, size or the tokenizer is not as
                 published.
             EngineError: the files of a shard contradict one another.
-            ConfigurationError: no corpus is named, or two have different tokenizers.
-        Cost: O(documents) a shard; no text is read.
+            ConfigurationError: no corpus is named, two have different tokenizers, or the takedowns cannot be read.
+        Cost: O(documents) a shard; no text is read. Takedowns by url, domain or source read all metadata.
         """
         directories = index if isinstance(index, Mapping) else {DEFAULT_NAME: index}
         if not directories:
@@ -59,12 +67,15 @@ class EmbeddedIndex:
         ]
         check_corpora(corpora)
         tokenizer = open_tokenizer(paths[0], corpora[0].index)
+        listed = NO_TAKEDOWNS if takedowns is None else read_takedowns(Path(takedowns))
+        by_path = dict(zip(directories, paths, strict=True))
+        obeyed = takedowns_by_corpus(listed, by_path, is_named=isinstance(index, Mapping))
         num_shards = sum(corpus.index.num_shards for corpus in corpora)
         self._executor = ThreadPoolExecutor(
             max_workers=min(32, max(4, num_shards)), thread_name_prefix="headwater-shard"
         )
         executor = self._executor if num_shards > 1 else None
-        shards = _open_shards(corpora, paths, tokenizer, executor)
+        shards = _open_shards(corpora, paths, obeyed, tokenizer, executor)
         self._pipeline = Pipeline(tokenizer, shards, corpora, RequestLimits(), owns_loop=True)
         self._idle_loops: deque[asyncio.AbstractEventLoop] = deque()
         self._closed = False
@@ -220,7 +231,11 @@ def _away_from_event_loops(call: Callable[[], _T]) -> _T:
 
 
 def _open_shards(
-    corpora: Sequence[Corpus], paths: Sequence[Path], tokenizer: Tokenizer, executor: ThreadPoolExecutor | None
+    corpora: Sequence[Corpus],
+    paths: Sequence[Path],
+    takedowns: Sequence[list[Takedown]],
+    tokenizer: Tokenizer,
+    executor: ThreadPoolExecutor | None,
 ) -> list[EmbeddedShard]:
     pieces = tokenizer.vocabulary
     vocabulary = suffix_engine.Vocabulary(
@@ -231,8 +246,9 @@ def _open_shards(
     )
     pool = suffix_engine.ThreadPool()
     shards = []
-    for corpus, directory in zip(corpora, paths, strict=True):
-        for shard in corpus.index.load_shards(directory):
+    for corpus, directory, obeyed in zip(corpora, paths, takedowns, strict=True):
+        manifests = corpus.index.load_shards(directory)
+        for shard, documents in zip(manifests, left_out(directory, corpus.index, manifests, obeyed), strict=True):
             folder = directory / shard_folder(shard.shard)
             engine = suffix_engine.ShardIndex.open(
                 folder, token_width=shard.token_width, pool=pool, vocabulary=vocabulary
@@ -243,5 +259,6 @@ def _open_shards(
                     f"{folder}: files hold {found[0]} tokens in {found[1]} documents, "
                     f"the manifest says {shard.num_tokens} in {shard.num_documents}"
                 )
-            shards.append(EmbeddedShard(corpus, shard.shard, engine, executor))
+            view, view_id = without(engine, documents)
+            shards.append(EmbeddedShard(corpus, shard.shard, view, executor, view_id))
     return shards

@@ -29,13 +29,22 @@ from coordinator.values import (
 _T = TypeVar("_T")
 
 
+class _WithdrawnError(Exception):
+    """The document that was asked for is one that the shard leaves out."""
+
+
 class EmbeddedShard:
     """One opened shard. Implements `coordinator.ports.ShardPort`."""
 
     def __init__(
-        self, corpus: Corpus, number: int, engine: suffix_engine.ShardIndex, executor: Executor | None
+        self,
+        corpus: Corpus,
+        number: int,
+        engine: suffix_engine.ShardIndex,
+        executor: Executor | None,
+        view_id: str = "",
     ) -> None:
-        """Serves ``engine`` as shard ``number`` of a corpus.
+        """Serves ``engine`` as shard ``number`` of a corpus; ``view_id`` names the documents that it leaves out.
 
         Its calls run on ``executor``, so that those of several shards go on together.
 
@@ -46,6 +55,7 @@ class EmbeddedShard:
         self._corpus = corpus
         self._engine = engine
         self._executor = executor
+        self._view_id = view_id
 
     @property
     def shard(self) -> ShardId:
@@ -60,7 +70,7 @@ class EmbeddedShard:
             format_version=self._corpus.index.format_version,
             token_width=self._engine.token_width,
             tokenizer_sha256=self._corpus.index.tokenizer_sha256,
-            num_tokens=self._engine.num_tokens,
+            num_tokens=self._engine.num_tokens + self._engine.withheld_tokens,
             num_documents=self._engine.num_documents,
         )
 
@@ -80,6 +90,8 @@ class EmbeddedShard:
             )
         try:
             found = await self._call(lambda: self._engine.document(number, start, max_tokens), deadline_s)
+        except _WithdrawnError:
+            raise DocumentNotFoundError(f"document {self._shard}:{number} was withdrawn") from None
         except InvalidRequestError as error:
             raise DocumentNotFoundError(f"document {self._shard}:{number}: {error}") from error
         return document_text(
@@ -107,6 +119,8 @@ class EmbeddedShard:
             if future is not None:
                 future.cancel()
             raise ShardUnavailableError(f"no answer within {deadline_s:.1f} s") from None
+        except suffix_engine.DocumentWithheldError:
+            raise _WithdrawnError from None
         except suffix_engine.InvalidQueryError as error:
             raise InvalidRequestError(str(error)) from error
         except suffix_engine.EngineError as error:
@@ -124,6 +138,9 @@ class EmbeddedShard:
             unigram_counts=np.frombuffer(found.unigram_counts, dtype="<u8"),
             num_tokens=self._engine.num_tokens,
             reads=_read_counts(found.reads),
+            withheld=np.frombuffer(found.withheld, dtype="<u8") if self._view_id else None,
+            withheld_elsewhere=found.withheld_elsewhere if self._view_id else 0,
+            view_id=self._view_id,
         )
 
     def _windows(self, windows: WindowQuery) -> ShardWindows:

@@ -159,8 +159,9 @@ def remove_command(
 ) -> None:
     """Mark documents of an index as removed.
 
-    Searches still find them until 'headwater index compact' has made an index without them. --where looks for path,
-    linenum, or the name of a field of the metadata (metadata.NAME for one called path or linenum).
+    Whoever opens the index from then on does not find them; servers that have it open do, until they are started again.
+    'headwater index compact' makes an index without them. --where looks for path, linenum, or the name of a field of
+    the metadata (metadata.NAME for one called path or linenum).
 
     Example: headwater index remove my-index --where source=example.com
     """
@@ -253,7 +254,10 @@ def _print_removal(directory: Path, report: RemovalReport, *, undo: bool, as_jso
         f"generation {report.generation}"
     )
     if report.removed_documents:
-        click.echo("  Searches still find them until 'headwater index compact' has made an index without them.")
+        click.echo(
+            "  Searches do not find them from the next opening on (start servers again, or use 'headwater takedown');\n"
+            "  'headwater index compact' makes an index without them."
+        )
 
 
 def _print_rewrite(directory: Path, report: RewriteReport, *, as_json: bool) -> None:

@@ -126,7 +126,7 @@ def _changes(manifest: IndexManifest) -> list[tuple[str, str]]:
     """Returns what has changed since an index was built; nothing if nothing has."""
     rows = [("generation", str(manifest.generation))] if manifest.generation else []
     if manifest.removed_documents:
-        still = "searches still find them until 'headwater index compact'"
+        still = "searches do not find them, 'headwater index compact' frees their room"
         rows.append(("removed", f"{plural(manifest.removed_documents, 'document')}; {still}"))
     return rows
 

@@ -31,6 +31,12 @@ _FLAGS = (
         metavar="[NAME=]DIR",
         help="Index to search in this process, with no server. Repeat with names to search several as corpora.",
     ),
+    click.option(
+        "--takedowns",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Takedown file that a search with --index obeys; a coordinator has its own.",
+    ),
     click.option("--connect", metavar="HOST:PORT", help="Coordinator to ask, as 'headwater serve' starts one."),
     click.option(
         "--corpus",
@@ -59,18 +65,22 @@ class Target:
     corpora: tuple[str, ...]
     require_complete: bool
     connection: Connection = field(default_factory=Connection)
+    takedowns: Path | None = None
 
     def open(self) -> TracedIndex:
         """Opens the directories, or connects to the coordinator."""
         if self.address is None:
-            return headwater.open(self.directories)
+            # Of one directory the name is no corpus of the takedowns, unless it was given.
+            is_unnamed = list(self.directories) == [DEFAULT_NAME]
+            index = self.directories[DEFAULT_NAME] if is_unnamed else self.directories
+            return headwater.open(index, takedowns=self.takedowns)
         from headwater.remote import connect  # loads gRPC
 
         return connect(self.address, self.connection)
 
 
 def target_options(command: _F) -> _F:
-    """Adds ``--index``, ``--connect``, ``--corpus``, ``--require-complete`` and how to connect to a command."""
+    """Adds ``--index``, ``--takedowns``, ``--connect``, ``--corpus``, ``--require-complete`` and how to connect."""
     command = connection_options(command)
     for flag in reversed(_FLAGS):
         command = flag(command)
@@ -85,18 +95,20 @@ def to_target(flags: dict[str, Any]) -> Target:
             the address has no host and port.
     """
     indexes, address = flags.pop("indexes"), flags.pop("connect")
-    corpora, require_complete = flags.pop("corpora"), flags.pop("require_complete")
+    corpora, require_complete, takedowns = (flags.pop(name) for name in ("corpora", "require_complete", "takedowns"))
     if indexes and address is not None:
         raise click.UsageError("Give --index DIR or --connect HOST:PORT, not both.")
     if not indexes and address is None:
         raise click.UsageError("Give either --index DIR or --connect HOST:PORT.")
+    if takedowns is not None and address is not None:
+        raise click.UsageError("--takedowns goes with --index; a coordinator obeys its own takedown_file.")
     if address is not None:
         try:
             checked_address(address)
         except InvalidRequestError as error:
             raise click.UsageError(f"--connect: {visible(str(error))}") from error
     connection = to_connection(flags, is_used=address is not None)
-    return Target(_by_corpus(indexes), address, corpora, require_complete, connection)
+    return Target(_by_corpus(indexes), address, corpora, require_complete, connection, takedowns)
 
 
 def _by_corpus(indexes: Sequence[str]) -> dict[str, Path]:

@@ -40,8 +40,8 @@ def remove_documents(
 ) -> RemovalReport:
     """Marks the documents that are named as removed, in a new generation of the index's manifest.
 
-    Nothing else changes: searches find them until `compact` writes an index without them. A reader sees the old
-    manifest or the new one, each with its own list.
+    Nothing else changes: whoever opens the index from then on leaves them out. A reader sees the old manifest or the
+    new one, each with its own list.
 
     Args:
         directory: An index.

@@ -51,8 +51,8 @@ def test_an_index_lives_through_every_change(index: Path, tmp_path: Path) -> Non
     assert f"{len(NEW)} documents in 1 new shard" in added
     removed = run("remove", index, "--where", "number=3", "--document", "default:0:0")
     assert "3 documents marked as removed, of 3 named" in removed
-    assert "still find them until 'headwater index compact'" in removed
-    assert "removed     3 documents; searches still find them" in run("info", index)
+    assert "Searches do not find them from the next opening on" in removed
+    assert "removed     3 documents; searches do not find them" in run("info", index)
     undone = run("remove", index, "--undo", "--document", "0:0")
     assert "1 document no longer marked as removed, of 1 named" in undone
     assert "2 of 30 documents, generation 3" in undone

@@ -58,3 +58,9 @@ def test_coordinator_corpora_and_completeness_are_passed_on() -> None:
 def test_target_that_cannot_be_is_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(click.UsageError, match=message):
         parsed(*arguments)
+
+
+def test_takedowns_go_with_directories_only() -> None:
+    assert parsed("--index", "a", "--takedowns", "file.json").takedowns == Path("file.json")
+    with pytest.raises(click.UsageError, match="a coordinator obeys its own takedown_file"):
+        parsed("--connect", "127.0.0.1:9000", "--takedowns", "file.json")
