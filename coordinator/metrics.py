@@ -18,7 +18,7 @@ _STEP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 _CALL_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 _LAG_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 _SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999999, 1.0)
-_STATES: tuple[ReplicaState, ...] = ("usable", "ejected", "not_serving", "mismatched", "unreachable")
+_STATES: tuple[ReplicaState, ...] = ("usable", "ejected", "not_serving", "mismatched", "behind", "unreachable")
 _READ_FILES = ("table", "fan_out", "text", "documents")
 _STEPS = tuple(field.name.removesuffix("_ms") for field in fields(Timings) if field.name != "total_ms")
 
@@ -153,6 +153,12 @@ class CoordinatorMetrics:
         self._index = self._gauge(
             "index_info", "1, with the index that each corpus is answered from.", "corpus", "index_id"
         )
+        self._takedown_epoch = self._gauge(
+            "takedown_epoch", "Number of the list of takedowns that is in force; 0: none."
+        )
+        self._withheld = self._gauge(
+            "withheld_documents", "Documents of a shard that are taken down.", "corpus", "shard"
+        )
         self._reloads = self._counter(
             "reloads_total",
             "Changes of the cluster file or an index that were found, by outcome: applied, waiting (its servers cannot "
@@ -278,6 +284,14 @@ class CoordinatorMetrics:
         self._searchable.clear()
         for corpus, index_id in index_ids.items():
             self._index.labels(corpus, index_id).set(1)
+
+    def takedowns_changed(self, epoch: int) -> None:
+        """Shows the number of the list."""
+        self._takedown_epoch.set(epoch)
+
+    def withheld_changed(self, shard: ShardId, num_documents: int) -> None:
+        """Shows how many are taken down."""
+        self._withheld.labels(shard.corpus, str(shard.number)).set(num_documents)
 
     def _read(self, reads: ReadCounts) -> None:
         for file, counter in self._reads.items():

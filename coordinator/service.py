@@ -20,7 +20,7 @@ from coordinator.admission.single_flight import SingleFlight
 from coordinator.api import caller
 from coordinator.api.codec import decode_coverage, encode_trace
 from coordinator.api.large_answers import num_chars, off_loop_if_large
-from coordinator.cluster.generation import Generation
+from coordinator.cluster.generation import Generation, GenerationKey
 from coordinator.cluster.serving import Serving
 from coordinator.config import CoordinatorConfig
 from coordinator.errors import OverloadedError, RateLimitedError
@@ -62,6 +62,7 @@ class Coordinator:
         self.metrics = metrics
         self._queue = AdmissionQueue(config.max_running_requests, config.max_queued_requests, metrics)
         self._cache = ResultCache(config.result_cache_bytes, metrics)
+        self._kept_for: GenerationKey = ()
         self._flights = SingleFlight()
         # Each replica sees its share of a client's requests.
         self._rate = RateLimit(
@@ -135,7 +136,7 @@ class Coordinator:
                     told: list[TraceEvent] = []
                     async with (
                         self._turn("Trace", record),
-                        aclosing(generation.pipeline.stream(request, record.left_s)) as made,
+                        aclosing(self._serving.stream_on(generation, request, lambda: record.left_s)) as made,
                     ):
                         async for event in made:
                             told.append(event)
@@ -151,7 +152,11 @@ class Coordinator:
             async with self._serving.current() as generation:
                 with self._reserved(len(request.text), record):
                     async with self._turn("Count", record):
-                        count = await generation.pipeline.count(request, record.left_s)
+                        count = await self._serving.on(
+                            generation,
+                            lambda pipeline: pipeline.count(request, record.left_s),
+                            lambda: record.left_s,
+                        )
                     record.found(count.num_tokens, count.coverage)
                     self.metrics.covered(count.coverage)
                     return count
@@ -171,7 +176,11 @@ class Coordinator:
                     wanted = self._shown.reach(caller.current(), document, start, wanted)
                     async with self._turn("GetDocument", record):
                         record.num_tokens = 0  # until there are some
-                        found = await generation.pipeline.get_document(document, start, wanted, record.left_s, index_id)
+                        found = await self._serving.on(
+                            generation,
+                            lambda pipeline: pipeline.get_document(document, start, wanted, record.left_s, index_id),
+                            lambda: record.left_s,
+                        )
                     record.num_tokens = found.end - found.start
                     self._shown.take_document_text(caller.current(), found)
                     return found
@@ -226,6 +235,9 @@ class Coordinator:
 
     def _key(self, request: TraceRequest, generation: Generation) -> bytes | None:
         """Returns what an answer is kept under; None if none is kept."""
+        if generation.key != self._kept_for:  # nothing of what was taken down stays in memory
+            self._kept_for = generation.key
+            self._cache.clear()
         return cache_key(generation.key, request) if self._cache.is_on else None
 
     def _kept(self, key: bytes | None) -> bytes | None:
@@ -256,7 +268,9 @@ class Coordinator:
     ) -> tuple[bytes | None, MadeAnswer]:
         """Returns a new trace, and its bytes if equal requests may have it too."""
         async with self._turn("Trace", record):
-            trace = await generation.pipeline.trace(request, record.left_s)
+            trace = await self._serving.on(
+                generation, lambda pipeline: pipeline.trace(request, record.left_s), lambda: record.left_s
+            )
             return await self._made(trace, key, record)
 
     async def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, MadeAnswer]:

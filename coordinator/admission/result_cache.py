@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 
 from coordinator.requests import TraceRequest
 
-GenerationKey: TypeAlias = Sequence[tuple[str, str, str]]
-"""Name, stage and index id of each corpus that is served."""
+GenerationKey: TypeAlias = Sequence[tuple[str, str, str, str]]
+"""Name, stage and index id of each corpus that is served, and what of it is taken down."""
 
 # A few huge answers must not push all others out.
 _LARGEST_SHARE = 8
@@ -51,6 +51,13 @@ class ResultCache:
         if found is not None:
             self._entries.move_to_end(key)
         return found
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        num_evicted = len(self._entries)
+        self._entries.clear()
+        self._size_bytes = 0
+        self._observer.cache_changed(0, num_evicted)
 
     def put(self, key: bytes, content: bytes) -> None:
         """Keeps ``content``, unless it is so large that it would push out much else."""

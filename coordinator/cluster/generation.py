@@ -4,6 +4,7 @@ Every request is answered from one generation, so an answer never mixes two cont
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -14,14 +15,15 @@ from coordinator.cluster.server_link import ServerLink
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.shard_client import ShardClient
 from coordinator.cluster.snapshot import ClusterSnapshot
+from coordinator.cluster.takedown_push import ClusterOrders
 from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
 from coordinator.values import ShardId
 
-# One entry a corpus: name, stage, index id. All that an answer can depend on besides the request.
-GenerationKey = tuple[tuple[str, str, str], ...]
+# One entry a corpus: name, stage, index id, what is taken down. All that an answer can depend on besides the request.
+GenerationKey = tuple[tuple[str, str, str, str], ...]
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Generation:
 
     Attributes:
         snapshot: What the files said.
+        orders: What is taken down.
         pipeline: Answers requests.
         replica_sets: The shards, in the order of the corpora and their numbers.
     """
@@ -43,9 +46,11 @@ class Generation:
         limits: RequestLimits,
         observer: ClusterObserver,
         now: Callable[[], float],
+        orders: ClusterOrders | None = None,
     ):
-        """Begins to connect; see `wait_until_searchable`."""
+        """Begins to connect; see `wait_until_searchable`. Without orders, servers may obey whichever takedowns."""
         self.snapshot = snapshot
+        self.orders = orders
         self._pool = pool
         self._observer = observer
         self._links: dict[str, ServerLink] = {}
@@ -61,7 +66,8 @@ class Generation:
                     (link, ShardClient(corpus, number, link.address, link.channel))
                     for link in map(self._link, snapshot.addresses[ShardId(corpus.name, number)])
                 ]
-                sets.append(ReplicaSet(corpus, number, servers, settings, observer, now, self._on_change))
+                told = None if orders is None else orders.by_address
+                sets.append(ReplicaSet(corpus, number, servers, settings, observer, now, self._on_change, told))
         self.replica_sets = tuple(sets)
         self.pipeline = Pipeline(snapshot.tokenizer, self.replica_sets, snapshot.corpora, limits)
 
@@ -73,7 +79,8 @@ class Generation:
     @property
     def key(self) -> GenerationKey:
         """What tells the answers of this generation from those of another."""
-        return tuple((corpus.name, corpus.stage, corpus.index.index_id) for corpus in self.corpora)
+        taken_down = "" if self.orders is None else self.orders.key
+        return tuple((corpus.name, corpus.stage, corpus.index.index_id, taken_down) for corpus in self.corpora)
 
     def share_searchable(self) -> float:
         """Returns the share of the tokens whose shard has a replica to ask: 0 to 1."""
@@ -105,6 +112,24 @@ class Generation:
         except TimeoutError:
             lost = ", ".join(map(str, self.lost_shards()))
             _log.warning("shards cannot be searched yet", extra={"shards": lost})
+
+    async def wait_until_obeyed(self, timeout_s: float, *, by_all: bool = False) -> None:
+        """Waits until no shard misses because its servers do not obey the takedowns yet, or for ``timeout_s`` seconds.
+
+        Servers that cannot be reached, or have said that they do not obey, are not waited for. With ``by_all`` every
+        other server is, also of shards that can be searched.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._is_coming(by_all):
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    async def wait_until_left(self, timeout_s: float) -> None:
+        """Waits until no request uses it, or for ``timeout_s`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._unused.wait()
 
     def check(self) -> None:
         """Checks whether a shard is held in another form by every server of it that answers, and logs each that is.
@@ -140,6 +165,8 @@ class Generation:
                     if (shard.shard, replica.address) not in ours:
                         self._observer.replica_removed(shard.shard, replica.address)
         self._observer.generation_changed({corpus.name: corpus.index.index_id for corpus in self.corpora})
+        if self.orders is not None:
+            self._observer.takedowns_changed(self.orders.takedowns.epoch)
         for shard in self.replica_sets:
             shard.speak()
 
@@ -176,12 +203,19 @@ class Generation:
 
     def _link(self, address: str) -> ServerLink:
         if address not in self._links:
-            self._links[address] = self._pool.acquire(address)
+            link = self._links[address] = self._pool.acquire(address)
+            if self.orders is not None:
+                link.order(self.orders.by_address[address])
         return self._links[address]
 
     def _on_change(self) -> None:
         self._changed.set()
         self._listener()
+
+    def _is_coming(self, by_all: bool) -> bool:
+        if by_all:
+            return any(replica.is_coming for shard in self.replica_sets for replica in shard.replicas)
+        return any(shard.is_coming for shard in self.replica_sets)
 
     def _is_settled(self) -> bool:
         if any(link.state.kind == "connecting" for link in self._links.values()):

@@ -8,7 +8,11 @@ from coordinator.values import ShardDescription, ShardId
 
 
 class HeldShard(NamedTuple):
-    """A shard as its server describes it. The server does not know under which name its index is served."""
+    """A shard as its server describes it. The server does not know under which name its index is served.
+
+    Of its documents ``withheld_documents`` are taken down, which ``view_id`` names; ``takedown_epoch`` is the number of
+    the list of takedowns that the server obeys, 0 if it has none.
+    """
 
     number: int
     index_id: str
@@ -17,6 +21,9 @@ class HeldShard(NamedTuple):
     tokenizer_sha256: str
     num_tokens: int
     num_documents: int
+    view_id: str = ""
+    withheld_documents: int = 0
+    takedown_epoch: int = 0
 
     def described(self, corpus: str, replicas: int, usable_replicas: int) -> ShardDescription:
         """Returns the description of the shard as one of ``corpus``."""

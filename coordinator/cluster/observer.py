@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from coordinator.values import ShardId
 
-Rpc = Literal["LongestMatches", "GetWindows", "GetDocument"]
+Rpc = Literal["LongestMatches", "GetWindows", "GetDocument", "FindDocuments"]
 
 # How a hedge went: a second try was sent; it answered first; it was due, and the budget did not allow it.
 HedgeOutcome = Literal["sent", "won", "refused"]
@@ -18,8 +18,9 @@ HedgeOutcome = Literal["sent", "won", "refused"]
 #   ejected      connected, but its calls failed: left out for a while
 #   not_serving  connected, and says itself that it is not to be asked: starting, draining or damaged
 #   mismatched   connected, but holds another index, or not this shard
+#   behind       connected, but does not obey the takedowns that are in force
 #   unreachable  not connected
-ReplicaState = Literal["usable", "ejected", "not_serving", "mismatched", "unreachable"]
+ReplicaState = Literal["usable", "ejected", "not_serving", "mismatched", "behind", "unreachable"]
 
 # How an attempt to reload went:
 #   applied    another generation answers from now on
@@ -65,6 +66,12 @@ class ClusterObserver(Protocol):
     def generation_changed(self, index_ids: dict[str, str]) -> None:
         """Requests are answered from these indexes from now on: index id by name of corpus. Told at the start too."""
 
+    def takedowns_changed(self, epoch: int) -> None:
+        """Requests are answered without the documents of this list of takedowns from now on."""
+
+    def withheld_changed(self, shard: ShardId, num_documents: int) -> None:
+        """So many documents of a shard are taken down."""
+
 
 class NoObserver:
     """A `ClusterObserver` that does nothing."""
@@ -94,4 +101,10 @@ class NoObserver:
         """Does nothing."""
 
     def generation_changed(self, index_ids: dict[str, str]) -> None:
+        """Does nothing."""
+
+    def takedowns_changed(self, epoch: int) -> None:
+        """Does nothing."""
+
+    def withheld_changed(self, shard: ShardId, num_documents: int) -> None:
         """Does nothing."""

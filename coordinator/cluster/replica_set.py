@@ -11,11 +11,13 @@ from coordinator.cluster.outlier import EjectionRules
 from coordinator.cluster.replica import Client, Link, Replica
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.shard_call import MOST_REASONS, ShardCall
-from coordinator.cluster.shard_client import split_windows
+from coordinator.cluster.shard_client import AnotherViewError, split_windows
+from coordinator.cluster.takedown_push import Orders
 from coordinator.corpus import Corpus
 from coordinator.errors import ShardUnavailableError
 from coordinator.read_counts import NO_READS
 from coordinator.results import DocumentText
+from coordinator.takedown_search import DocumentQuery, FoundDocuments
 from coordinator.values import Query, ShardDescription, ShardId, ShardMatches, ShardWindows, WindowQuery
 
 _T = TypeVar("_T")
@@ -26,6 +28,8 @@ _ANOTHER_INDEX = "FAILED_PRECONDITION"
 # A full server is not a broken one: to leave it out would only fill the others.
 _FULL = "RESOURCE_EXHAUSTED"
 
+# What only a person waits for is sent once.
+_NEVER_S = 1e9
 # A timer may fire a moment before its time.
 _TIMER_S = 0.001
 
@@ -43,6 +47,7 @@ class ReplicaSet:
         retries: What may be sent to another replica because one failed.
         lost_at: When the last replica that could be asked was lost.
         grace_s: How long after that calls wait for one.
+        has_orders: Whether it is said which documents are taken down.
     """
 
     def __init__(
@@ -54,14 +59,22 @@ class ReplicaSet:
         observer: ClusterObserver,
         now: Callable[[], float],
         on_change: Callable[[], None] = lambda: None,
+        orders: Mapping[str, Orders] | None = None,
     ):
-        """Takes a link and a client for each replica; ``on_change`` is called after a replica has changed."""
+        """Takes a link and a client for each replica, and the takedowns that each has to obey, by address.
+
+        Without orders each may obey whichever it likes. ``on_change`` is called after a replica has changed.
+        """
         rules = EjectionRules(
             settings.ejection_failures, settings.ejection_base_ms / 1000, settings.ejection_most_ms / 1000
         )
         hedge_rules = HedgeRules(settings.hedge_start_ms / 1000, settings.hedge_floor_ms / 1000)
         self.shard = ShardId(corpus.name, number)
-        self.replicas = tuple(Replica(corpus, number, link, client, rules) for link, client in servers)
+        self.replicas = tuple(
+            Replica(corpus, number, link, client, rules, orders[link.address] if orders is not None else None)
+            for link, client in servers
+        )
+        self.has_orders = orders is not None
         self.observer = observer
         self.now = now
         self.hedges = CallBudget(settings.hedge_percent / 100, settings.hedge_burst)
@@ -99,7 +112,9 @@ class ReplicaSet:
 
     async def longest_matches(self, query: Query, deadline_s: float) -> ShardMatches:
         """See `ShardPort.longest_matches`."""
-        return await self._call("LongestMatches", lambda one, left_s: one.longest_matches(query, left_s), deadline_s)
+        return await self._call(
+            "LongestMatches", lambda one, left_s: one.longest_matches(query, left_s), deadline_s, self._check_view
+        )
 
     async def get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         """See `ShardPort.get_windows`. Large requests are cut into parts, each a call of its own."""
@@ -126,14 +141,35 @@ class ReplicaSet:
     async def _get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         return await self._call("GetWindows", lambda one, left_s: one.get_windows(windows, left_s), deadline_s)
 
-    async def _call(self, rpc: Rpc, send: Callable[[Client, float], Awaitable[_T]], deadline_s: float) -> _T:
+    async def find_documents(self, query: DocumentQuery, deadline_s: float) -> FoundDocuments:
+        """Returns the documents that a takedown concerns, or near copies of one.
+
+        Raises:
+            ShardUnavailableError: the shard does not answer before the deadline.
+        """
+        return await self._call("FindDocuments", lambda one, left_s: one.find_documents(query, left_s), deadline_s)
+
+    async def _call(
+        self,
+        rpc: Rpc,
+        send: Callable[[Client, float], Awaitable[_T]],
+        deadline_s: float,
+        check: Callable[[Replica, _T], None] = lambda _replica, _answer: None,
+    ) -> _T:
         self.hedges.earn()
         self.retries.earn()
-        return await ShardCall(self, rpc, send, deadline_s).run()
+        return await ShardCall(self, rpc, send, deadline_s, check).run()
+
+    def _check_view(self, replica: Replica, found: ShardMatches) -> None:
+        """Checks that an answer is of this generation: its server may go over to other takedowns at any moment."""
+        if self.has_orders and found.view_id != replica.view_id:
+            raise AnotherViewError(f"found view_id {found.view_id!r}, expected {replica.view_id!r}")
 
     # What a call asks.
 
-    def pick(self, tried: Mapping[Replica, int], *, usable_only: bool = False) -> Replica | None:
+    def pick(
+        self, tried: Mapping[Replica, int], *, usable_only: bool = False, any_view: bool = False
+    ) -> Replica | None:
         """Returns the replica to ask next: of the usable ones whose server has the fewest calls in flight; in turn.
 
         If no usable one is left, one that is connected all the same: ejected, draining or back on trial.
@@ -141,6 +177,7 @@ class ReplicaSet:
         Args:
             tried: Replicas that are not to be asked again over the connection of this number.
             usable_only: Returns None in that last case.
+            any_view: Takes one last that has gone over to other takedowns: it may know the view before for a while.
         """
         now = self.now()
         self._turn += 1
@@ -148,7 +185,8 @@ class ReplicaSet:
         chosen = None
         num_replicas = len(self.replicas)
         for place, replica in enumerate(self.replicas):
-            if not replica.is_connected or tried.get(replica) == replica.connection:
+            can_be_asked = replica.holds_shard if any_view else replica.is_connected
+            if not can_be_asked or tried.get(replica) == replica.connection:
                 continue
             is_usable = replica.is_usable(now)
             is_tried_out = is_usable and bool(replica.attempts) and replica.outlier.is_on_probation(now)
@@ -163,13 +201,24 @@ class ReplicaSet:
         """Returns how many replicas could be asked besides."""
         return sum(one.is_connected and tried.get(one) != one.connection for one in self.replicas)
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a server has gone over to later takedowns than those of this generation."""
+        return any(replica.is_ahead for replica in self.replicas)
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether it cannot be searched, and a server of it may obey in a moment."""
+        return not self.is_searchable and any(replica.is_coming for replica in self.replicas)
+
     def hedge_delay(self, rpc: Rpc) -> float:
         """Returns how long a call is waited for alone, in seconds."""
-        return self._delays[rpc].seconds
+        return self._delays[rpc].seconds if rpc in self._delays else _NEVER_S
 
     def succeeded(self, replica: Replica, rpc: Rpc, seconds: float) -> None:
         """Takes note of a good answer."""
-        self._delays[rpc].add(seconds)
+        if rpc in self._delays:
+            self._delays[rpc].add(seconds)
         replica.outlier.succeeded()
 
     def failed(self, replica: Replica, connection: int, status: str) -> None:
@@ -269,6 +318,8 @@ class ReplicaSet:
                 continue
             is_first = replica not in self._told
             self._told[replica] = state
+            if replica.is_connected and replica.held is not None:
+                self.observer.withheld_changed(self.shard, replica.held.withheld_documents)
             self.observer.replica_changed(self.shard, replica.address, state)
             if state == "usable":
                 _log.info("replica usable", extra={"shard": str(self.shard), "address": replica.address})

@@ -5,6 +5,7 @@ stream breaks, the server is out until it says otherwise. Keepalive pings break 
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from coordinator.cluster.server_channel import open_channel
 from coordinator.cluster.server_credentials import ServerCredentials
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.shard_client import reason_of
+from coordinator.cluster.takedown_push import PUSH_S, Orders, PushFailedError, push
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 
 SERVICE = shard_pb2.DESCRIPTOR.services_by_name["ShardService"].full_name
@@ -31,6 +33,7 @@ _ANSWER_S = 2.0
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
 _LOOK_AGAIN_S = 0.5
+_LONGEST_PUSH_PAUSE_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,8 @@ class LinkState:
         held: What it said it holds; kept while it is not serving, and empty when it is not connected.
         connection: Number of the connection; another one may be to another process.
         description: Number of the answer that ``held`` is from.
+        obeys: Which takedowns it has said over this connection that it obeys: the digest of `Orders`.
+        takedown_problem: Why it does not obey those that it was sent last; empty if it does, or is not heard of yet.
     """
 
     kind: Literal["connecting", "serving", "not_serving", "unreachable"] = "connecting"
@@ -52,6 +57,8 @@ class LinkState:
     held: tuple[HeldShard, ...] = ()
     connection: int = 0
     description: int = 0
+    obeys: str = ""
+    takedown_problem: str = ""
 
 
 class _NotDescribedError(Exception):
@@ -76,6 +83,8 @@ class ServerLink:
         self._random = random.Random(address)  # noqa: S311 - spreads reconnects, no secret
         self._watching: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._orders: Orders | None = None
+        self._pushing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begins to watch the server."""
@@ -83,7 +92,7 @@ class ServerLink:
 
     async def close(self) -> None:
         """Stops watching and closes the channel; calls over it fail."""
-        tasks = [task for task in (self._watching, self._looking) if task is not None]
+        tasks = [task for task in (self._watching, self._looking, self._pushing) if task is not None]
         self._watching = None
         for task in tasks:
             task.cancel()
@@ -123,6 +132,13 @@ class ServerLink:
         """Asks the server soon what it holds: a call has shown that it is not what it said."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_again(), name=f"describe {self.address}")
+
+    def order(self, orders: Orders) -> None:
+        """Has the server obey takedowns, now and after every new connection, unless later ones were ordered."""
+        if self._orders is None or orders.epoch >= self._orders.epoch:
+            self._orders = orders
+            self.state = replace(self.state, takedown_problem="")
+            self._push_soon()
 
     @property
     def _is_connected(self) -> bool:
@@ -170,17 +186,23 @@ class ServerLink:
 
     async def _turn(self, status: int, is_new: bool) -> None:
         if is_new:
-            self.state = replace(self.state, connection=self.state.connection + 1)
+            # Maybe to another process: what was said over the one before holds no more.
+            self.state = replace(self.state, connection=self.state.connection + 1, obeys="", takedown_problem="")
         is_serving = status == health_pb2.HealthCheckResponse.SERVING
         state = self.state
         # Of a server that does not serve too, once: one that drains is better than none.
         if is_serving or not state.held:
             state = replace(state, held=await self._describe(), description=state.description + 1)
+        if is_new:
+            # A server that has kept the list says so at once; then no call has to wait for it.
+            with contextlib.suppress(PushFailedError):
+                state = await self._pushed(state, _ANSWER_S)
         if is_serving:
             self._become(replace(state, kind="serving", reason=""))
         else:
             name = health_pb2.HealthCheckResponse.ServingStatus.Name(status)
             self._become(replace(state, kind="not_serving", reason=f"the server says {name}"))
+        self._push_soon()
 
     async def _describe(self) -> tuple[HeldShard, ...]:
         response = await self._shards.Describe(shard_pb2.DescribeRequest(), timeout=_ANSWER_S)
@@ -202,6 +224,49 @@ class ServerLink:
                 continue  # until then no call goes there, so nobody else would find out
             if self.state.connection == connection and self._is_connected:
                 self._become(replace(self.state, held=held, description=self.state.description + 1))
+                return
+
+    async def _pushed(self, state: LinkState, timeout_s: float) -> LinkState:
+        """Returns ``state`` with the server's answer to its orders, if it has any that it does not obey yet."""
+        orders = self._orders
+        if orders is None or not orders.epoch or state.obeys == orders.digest:
+            return state
+        held = await push(self._shards, orders, timeout_s)
+        return replace(state, held=held, description=state.description + 1, obeys=orders.digest, takedown_problem="")
+
+    def _push_soon(self) -> None:
+        if self._pushing is None or self._pushing.done():
+            self._pushing = asyncio.create_task(self._push(), name=f"takedowns to {self.address}")
+
+    async def _push(self) -> None:
+        """Sends the orders until the server obeys, is lost, or does not need any."""
+        pause_s = _FIRST_PAUSE_S
+        while self._is_connected and (orders := self._orders) is not None:
+            connection = self.state.connection
+            try:
+                answered = await self._pushed(self.state, PUSH_S)
+            except PushFailedError as error:
+                if self.state.connection == connection and self._orders is orders:
+                    self._become(replace(self.state, takedown_problem=str(error)))
+                    _log.error(
+                        "shard server does not obey takedowns",
+                        extra={"address": self.address, "epoch": orders.epoch, "reason": str(error)},
+                    )
+                pause_s = min(2 * pause_s, _LONGEST_PUSH_PAUSE_S)
+                await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.0))
+                continue
+            if self.state.connection == connection and self._is_connected and answered.obeys != self.state.obeys:
+                # Of what has changed meanwhile only the rest holds.
+                self._become(
+                    replace(
+                        self.state,
+                        held=answered.held,
+                        description=self.state.description + 1,
+                        obeys=answered.obeys,
+                        takedown_problem="",
+                    )
+                )
+            if self._orders is orders and self.state.connection == connection:
                 return
 
     def _become(self, state: LinkState) -> None:

@@ -3,28 +3,41 @@
 The cluster file and the manifests that it names are looked at again and again. When they say something else, a new
 generation is connected beside the old one and takes over in one step, as soon as it can search as much as the old one
 can at that moment: as large a share of the tokens, or the same shards. Requests that have begun end on the old one.
+
+Takedowns are part of a generation, too. When their list changes, one that differs in nothing else takes over as soon as
+the servers obey, or have had their time; those that do not are left out. A request that meets a server which has gone
+over already begins again on the new one, so that no answer is of two lists.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from coordinator.cluster.generation import Generation
 from coordinator.cluster.link_pool import LinkPool
 from coordinator.cluster.observer import ClusterObserver, NoObserver, ReloadOutcome
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.snapshot import ClusterSnapshot, read_cluster
-from coordinator.errors import ConfigurationError
+from coordinator.cluster.takedown_push import ClusterOrders
+from coordinator.cluster.takedown_watch import TakedownWatch
+from coordinator.errors import ConfigurationError, ViewChangedError
 from coordinator.options import RequestLimits
+from coordinator.pipeline import Pipeline
+from coordinator.requests import TraceRequest
+from coordinator.results import TraceEvent
 from coordinator.values import ShardId
 from index_format.errors import IndexFormatError
 from runtime.listener import Readiness
 
 # Changes of replicas that come together are looked at together.
 _GATHER_S = 0.02
+# Between looks at the takedown file, which cost a `stat`.
+_TAKEDOWN_LOOK_S = 0.5
+_MORE_TRIES = 2
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +58,9 @@ class Serving:
         self._turn = asyncio.Lock()  # of `reload`: two at once would each connect a generation, and one be forgotten
         self._reported: tuple[ReloadOutcome, str] | None = None
         self._reloading: asyncio.Task[None] | None = None
+        self._takedowns: TakedownWatch | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[Generation] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -66,7 +82,9 @@ class Serving:
         """
         serving = cls(cluster_file, settings, limits or RequestLimits(), observer or NoObserver())
         snapshot = await asyncio.to_thread(read_cluster, cluster_file)
-        generation = serving._connect(snapshot)
+        if settings.takedown_file is not None:
+            serving._takedowns = await asyncio.to_thread(TakedownWatch, settings.takedown_file)
+        generation = await serving._connect(snapshot)
         try:
             await generation.wait_until_searchable(settings.connect_timeout_ms / 1000)
             generation.check()
@@ -77,6 +95,8 @@ class Serving:
         generation.begin()
         if settings.reload_interval_s:
             serving._reloading = asyncio.create_task(serving._reload_forever(), name="reload")
+        if serving._takedowns is not None:
+            serving._following = asyncio.create_task(serving._follow_forever(), name="follow takedowns")
         return serving
 
     @contextlib.asynccontextmanager
@@ -88,6 +108,45 @@ class Serving:
             yield generation
         finally:
             generation.leave()
+
+    async def on(
+        self, generation: Generation, work: Callable[[Pipeline], Awaitable[_T]], left_s: Callable[[], float]
+    ) -> _T:
+        """Returns what ``work`` makes with the pipeline of a generation.
+
+        If other documents are taken down meanwhile, it begins again on the generation that answers then, as long as
+        ``left_s`` says that there is time.
+        """
+        with contextlib.suppress(ViewChangedError):
+            return await work(generation.pipeline)
+        for tries_left in reversed(range(_MORE_TRIES)):
+            await self._wait_for_takedowns(left_s())
+            async with self.current() as latest:
+                try:
+                    return await work(latest.pipeline)
+                except ViewChangedError:
+                    if not tries_left:
+                        raise
+        raise AssertionError("the last try returns or raises")
+
+    async def stream_on(
+        self, generation: Generation, request: TraceRequest, left_s: Callable[[], float]
+    ) -> AsyncGenerator[TraceEvent, None]:
+        """Yields the events of a trace. It begins again as in `on`, as long as there was no event."""
+        was_told = False
+        async with contextlib.AsyncExitStack() as entered:
+            for tries_left in reversed(range(_MORE_TRIES + 1)):
+                try:
+                    async with contextlib.aclosing(generation.pipeline.stream(request, left_s())) as events:
+                        async for event in events:
+                            was_told = True
+                            yield event
+                    return
+                except ViewChangedError:
+                    if was_told or not tries_left:
+                        raise
+                await self._wait_for_takedowns(left_s())
+                generation = await entered.enter_async_context(self.current())
 
     def share_searchable(self) -> float:
         """Returns the share of the tokens whose shard has a replica to ask. For any thread."""
@@ -117,7 +176,8 @@ class Serving:
 
     async def close(self) -> None:
         """Ends reloading and closes every connection; calls that run fail."""
-        tasks = [*self._retiring, *([self._reloading] if self._reloading is not None else [])]
+        running = (self._reloading, self._following, self._looking)
+        tasks = [*self._retiring, *(task for task in running if task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -151,9 +211,65 @@ class Serving:
         assert self._current is not None, "open() sets it"
         return self._current
 
-    def _connect(self, snapshot: ClusterSnapshot) -> Generation:
+    @property
+    def takedowns(self) -> TakedownWatch:
+        """The takedowns in force.
+
+        Raises:
+            ConfigurationError: there is no takedown file.
+        """
+        if self._takedowns is None:
+            raise ConfigurationError("nothing can be taken down here: the coordinator has no takedown_file; set it")
+        return self._takedowns
+
+    async def follow_takedowns(self) -> Generation:
+        """Looks at the takedown file and has what it says take effect; returns the generation that answers then.
+
+        It has taken effect when this returns, but for requests that have begun before: they may end on the generation
+        before. Stays at it when its caller goes away.
+        """
+        return await asyncio.shield(asyncio.create_task(self._follow()))
+
+    async def _follow(self) -> Generation:
+        async with self._turn:
+            if self._takedowns is not None and await self._takedowns.has_changed():
+                await self._renew()
+            return self._answering
+
+    async def _renew(self) -> None:
+        old = self._answering
+        await self._drop_next()
+        successor = await self._connect(old.snapshot)
+        try:
+            await successor.wait_until_obeyed(self._settings.takedown_timeout_ms / 1000)
+        except BaseException:
+            await successor.close()
+            raise
+        self._take_over(successor)
+        self._changed.set()  # a change of the cluster file that waited begins again, with these takedowns
+
+    async def _wait_for_takedowns(self, timeout_s: float) -> None:
+        """Waits until a list that servers have gone over to is that of the generation that answers."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._follow(), name="look at the takedown file")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await asyncio.shield(self._looking)
+
+    async def _follow_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_TAKEDOWN_LOOK_S)
+            try:
+                await self._follow()
+            except Exception:  # the edge of this task: without it nothing would ever be taken down again
+                _log.exception("following takedowns failed")
+
+    async def _connect(self, snapshot: ClusterSnapshot) -> Generation:
+        orders = None
+        if self._takedowns is not None:
+            orders = await asyncio.to_thread(ClusterOrders.of, self._takedowns.takedowns, snapshot.addresses)
         now = asyncio.get_running_loop().time
-        return Generation(snapshot, self._pool, self._settings, self._limits, self._observer, now)
+        return Generation(snapshot, self._pool, self._settings, self._limits, self._observer, now, orders)
 
     async def _reload_forever(self) -> None:
         while True:
@@ -170,7 +286,7 @@ class Serving:
     async def _prepare_next(self) -> None:
         try:
             snapshot = await asyncio.to_thread(read_cluster, self._cluster_file, self._answering.snapshot.tokenizer)
-            self._next = self._connect(snapshot)
+            self._next = await self._connect(snapshot)
         except (ConfigurationError, IndexFormatError) as error:
             self._report("refused", str(error))
             return
@@ -187,11 +303,15 @@ class Serving:
             names = ", ".join(map(str, lost))
             self._report("waiting", f"the new generation cannot search as much as the old one, without shards {names}")
             return
-        self._current, self._next = candidate, None
+        self._next = None
+        self._take_over(candidate)
+        self._report("applied", "")
+
+    def _take_over(self, candidate: Generation) -> None:
+        old, self._current = self._answering, candidate
         for generation in (old, candidate):
             generation.listen(_nothing)
         candidate.begin(old)
-        self._report("applied", "")
         task = asyncio.create_task(self._retire(old), name="retire a generation")
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)

@@ -92,6 +92,18 @@ class ClusterSettings(BaseModel):
     ejection_most_ms: int = Field(
         default=30_000, ge=1, le=3_600_000, description="Most time that a replica is left out, in ms."
     )
+    takedown_file: Path | None = Field(
+        default=None,
+        description="JSON file with the documents that are taken down: the admin calls and `headwater takedown` write "
+        "it. One for all coordinators of a cluster. Absent: nothing can be taken down.",
+    )
+    takedown_timeout_ms: int = Field(
+        default=10_000,
+        ge=1,
+        le=600_000,
+        description="Time that shard servers have to obey a changed list of takedowns, in ms; then they are left out "
+        "until they do.",
+    )
     reload_interval_s: float = Field(
         default=2.0,
         ge=0,

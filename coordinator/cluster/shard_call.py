@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from coordinator.cluster.observer import Rpc
 from coordinator.cluster.replica import Client, Replica
-from coordinator.cluster.shard_client import TryFailedError
-from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError
+from coordinator.cluster.shard_client import AnotherViewError, TryFailedError
+from coordinator.errors import ConfigurationError, DocumentNotFoundError, ShardUnavailableError, ViewChangedError
 from runtime import telemetry
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _MOST_LATER_TRIES = 2
 _MARGIN_S = 0.02
 _MARGIN_SHARE = 0.02
 MOST_REASONS = 4
+# Calls that say themselves of which view they are, or do not mind.
+_OF_ANY_VIEW: tuple[Rpc, ...] = ("GetWindows", "FindDocuments")
 
 
 class Attempt:
@@ -45,12 +47,23 @@ class ShardCall(Generic[_T]):
     """One call; `run` it once."""
 
     def __init__(
-        self, replicas: "ReplicaSet", rpc: Rpc, send: Callable[[Client, float], Awaitable[_T]], deadline_s: float
+        self,
+        replicas: "ReplicaSet",
+        rpc: Rpc,
+        send: Callable[[Client, float], Awaitable[_T]],
+        deadline_s: float,
+        check: Callable[[Replica, _T], None] = lambda _replica, _answer: None,
     ):
-        """Takes what to send: ``send(client, timeout_s)``, which must raise `TryFailedError` for a fault."""
+        """Takes what to send, ``send(client, timeout_s)``, and what must hold of the answer.
+
+        Both must raise `TryFailedError` for a fault.
+        """
         self._set = replicas
         self._rpc: Rpc = rpc
         self._send = send
+        self._check = check
+        self._any_view = rpc in _OF_ANY_VIEW
+        self._met_another_view = False
         self._now = replicas.now
         self._deadline_s = deadline_s
         margin_s = min(_MARGIN_S, _MARGIN_SHARE * deadline_s)
@@ -69,6 +82,7 @@ class ShardCall(Generic[_T]):
 
         Raises:
             ShardUnavailableError: no replica answered before the deadline.
+            ViewChangedError: other documents are taken down by now than in this generation.
         """
         try:
             while True:
@@ -105,7 +119,9 @@ class ShardCall(Generic[_T]):
 
     async def _begin_any(self) -> None:
         """Begins a try, after a short wait if the shard has lost its last replica just now."""
-        while (replica := self._set.pick(self._tried)) is None and not self._gave_up:
+        while (replica := self._pick()) is None and not self._gave_up:
+            if self._has_moved_on():
+                break
             lost_at = max(self._set.lost_at, self._cut_at)
             grace_s = min(lost_at + self._set.grace_s, self._until) - self._now()
             if grace_s <= 0:
@@ -114,8 +130,15 @@ class ShardCall(Generic[_T]):
         if replica is not None and self._left_s() > 0 and self._tried and not self._gave_up:
             self._gave_up = not self._may_retry("UNAVAILABLE")
         if replica is None or self._left_s() <= 0 or self._gave_up:
-            raise ShardUnavailableError(self._why())
+            raise ViewChangedError(self._why()) if self._has_moved_on() else ShardUnavailableError(self._why())
         self._begin(replica, is_hedge=False)
+
+    def _pick(self) -> Replica | None:
+        return self._set.pick(self._tried, any_view=self._any_view)
+
+    def _has_moved_on(self) -> bool:
+        """Returns whether servers have gone over to other takedowns: then this generation is about to be replaced."""
+        return self._met_another_view or (self._set.is_ahead and not self._any_view)
 
     def _begin(self, replica: Replica, *, is_hedge: bool) -> None:
         started = self._now()
@@ -133,7 +156,7 @@ class ShardCall(Generic[_T]):
     async def _try(self, replica: Replica, timeout_s: float, is_hedge: bool) -> object:
         try:
             if not telemetry.is_on():
-                return await self._send(replica.client, timeout_s)
+                return await self._checked(replica, timeout_s)
             shard = self._set.shard
             attributes: dict[str, str | int | bool] = {
                 "corpus": shard.corpus,
@@ -143,9 +166,14 @@ class ShardCall(Generic[_T]):
                 "hedge": is_hedge,
             }
             with telemetry.otel_span(self._rpc, kind="client", attributes=attributes):
-                return await self._send(replica.client, timeout_s)
+                return await self._checked(replica, timeout_s)
         except TryFailedError as error:
             return error
+
+    async def _checked(self, replica: Replica, timeout_s: float) -> _T:
+        answer = await self._send(replica.client, timeout_s)
+        self._check(replica, answer)
+        return answer
 
     def _finished(self, attempt: Attempt) -> None:
         """Whatever the end: the books are kept, and an error that nobody waits for any more is taken."""
@@ -181,13 +209,17 @@ class ShardCall(Generic[_T]):
         self._reasons[replica.address] = (
             failure.reason if failure.status == "DEADLINE_EXCEEDED" else f"{failure.status}: {failure.reason}"
         )
-        if failure.status == "UNAVAILABLE":
+        if isinstance(failure, AnotherViewError):
+            self._met_another_view = True
+            replica.link.look_again()
+        elif failure.status == "UNAVAILABLE":
             self._cut_at = self._now()  # the link may hear of it a moment later
         # A caller that leaves little time makes no server an outlier.
         waited_s = self._now() - attempt.started
-        if failure.status != "DEADLINE_EXCEEDED" or waited_s >= 2 * self._set.hedge_delay(self._rpc):
+        is_slow = failure.status != "DEADLINE_EXCEEDED" or waited_s >= 2 * self._set.hedge_delay(self._rpc)
+        if is_slow and not isinstance(failure, AnotherViewError):
             self._set.failed(replica, attempt.connection, failure.status)
-        untried = self._set.pick(self._tried)
+        untried = self._pick()
         if untried is None or self._left_s() <= 0:
             return
         if self._may_retry(failure.status):

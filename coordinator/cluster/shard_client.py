@@ -13,7 +13,9 @@ from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, WindowMismatchError
 from coordinator.results import DocumentText
 from coordinator.steps.retrieve import check_windows
+from coordinator.takedown_search import DocumentQuery, FoundDocuments
 from coordinator.values import Query, ShardId, ShardMatches, ShardWindows, WindowQuery
+from index_format.takedowns import ANOTHER_VIEW
 from protos.shard.v1 import shard_pb2_grpc
 
 _T = TypeVar("_T")
@@ -35,6 +37,13 @@ class TryFailedError(Exception):
         super().__init__(f"{status}: {reason}")
         self.status = status
         self.reason = reason
+
+
+class AnotherViewError(TryFailedError):
+    """A server is well, and answers without other documents than the question is about."""
+
+    def __init__(self, reason: str):
+        super().__init__("FAILED_PRECONDITION", reason)
 
 
 class ShardClient:
@@ -74,6 +83,12 @@ class ShardClient:
         response = await self._call(self._stub.GetDocument, request, timeout_s)
         return _decoded(lambda: shard_codec.decode_document(self._shard, self._corpus.stage, number, response))
 
+    async def find_documents(self, query: DocumentQuery, timeout_s: float) -> FoundDocuments:
+        """Returns the documents that a takedown concerns, or near copies of one."""
+        request = shard_codec.encode_document_query(self._shard, self._index_id, query)
+        response = await self._call(self._stub.FindDocuments, request, timeout_s)
+        return _decoded(lambda: shard_codec.decode_found(response))
+
     async def _call(self, method: Callable[..., Awaitable[Any]], request: object, timeout_s: float) -> Any:
         try:
             response = await method(request, timeout=timeout_s, metadata=call_metadata())
@@ -102,6 +117,8 @@ class ShardClient:
                 f"{self._address}: shard {self._shard} refused a request that the coordinator holds valid; "
                 f"are both of one version, with limits that agree? ({details})"
             )
+        if status is grpc.StatusCode.FAILED_PRECONDITION and details.startswith(ANOTHER_VIEW):
+            return AnotherViewError(details)
         return TryFailedError(status.name, details)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from coordinator.errors import ConfigurationError
 from coordinator.read_counts import ReadCounts
 from coordinator.results import DocumentText
 from coordinator.steps.metadata import document_text
+from coordinator.takedown_search import DocumentQuery, FoundDocument, FoundDocuments
 from coordinator.values import (
     DocumentId,
     Query,
@@ -21,6 +23,8 @@ from coordinator.values import (
     Window,
     WindowQuery,
 )
+from index_format.errors import TakedownError
+from index_format.takedowns import ContentTarget, DocumentTarget, DomainTarget, SourceTarget, Takedown, UrlTarget
 from protos.shard.v1 import shard_pb2
 
 
@@ -139,7 +143,7 @@ def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2
     )
 
 
-def decode_held(response: shard_pb2.DescribeResponse) -> tuple[HeldShard, ...]:
+def decode_held(response: shard_pb2.DescribeResponse | shard_pb2.SetTakedownsResponse) -> tuple[HeldShard, ...]:
     """Returns what a server says of each shard that it holds."""
     return tuple(
         HeldShard(
@@ -150,9 +154,78 @@ def decode_held(response: shard_pb2.DescribeResponse) -> tuple[HeldShard, ...]:
             tokenizer_sha256=shard.tokenizer_sha256,
             num_tokens=shard.num_tokens,
             num_documents=shard.num_documents,
+            view_id=shard.view_id,
+            withheld_documents=shard.withheld_documents,
+            takedown_epoch=shard.takedown_epoch,
         )
         for shard in response.shards
     )
+
+
+def encode_takedowns(epoch: int, takedowns: Iterable[Takedown]) -> shard_pb2.SetTakedownsRequest:
+    """Returns the request that has a server obey a list of takedowns."""
+    return shard_pb2.SetTakedownsRequest(epoch=epoch, takedowns=map(encode_takedown, takedowns))
+
+
+def encode_takedown(takedown: Takedown) -> shard_pb2.Takedown:
+    """Returns the message of a takedown."""
+    message = shard_pb2.Takedown(id=takedown.id, index_ids=takedown.index_ids)
+    match takedown.target:
+        case DocumentTarget(index_id, shard, number, content):
+            message.document.index_id = index_id
+            message.document.shard = shard
+            message.document.number = number
+            if content is not None:
+                message.document.content.CopyFrom(_encode_content(content))
+        case UrlTarget(url):
+            message.url = url
+        case DomainTarget(domain):
+            message.domain = domain
+        case SourceTarget(source):
+            message.source = source
+        case ContentTarget() as content:
+            message.content.CopyFrom(_encode_content(content))
+    return message
+
+
+def encode_document_query(shard: ShardId, index_id: str, query: DocumentQuery) -> shard_pb2.FindDocumentsRequest:
+    """Returns the request for documents of ``shard``."""
+    return shard_pb2.FindDocumentsRequest(
+        shard=shard.number,
+        index_id=index_id,
+        takedown=encode_takedown(query.takedown),
+        max_documents=query.max_documents,
+        min_copied_share=query.min_copied_share,
+        copied_token_ids=query.copied_token_ids,
+        max_token_ids=query.max_token_ids,
+    )
+
+
+def decode_found(response: shard_pb2.FindDocumentsResponse) -> FoundDocuments:
+    """Returns the documents of a response.
+
+    Raises:
+        ConfigurationError: the content of one is none.
+    """
+    try:
+        documents = tuple(
+            FoundDocument(
+                number=found.number,
+                num_tokens=found.num_tokens,
+                metadata=found.metadata,
+                content=ContentTarget(found.content.sha256, found.content.num_tokens),
+                copied_share=found.copied_share,
+                token_ids=found.token_ids,
+            )
+            for found in response.documents
+        )
+    except TakedownError as error:
+        raise ConfigurationError(f"a shard server answered no content of a document ({error})") from None
+    return FoundDocuments(documents, response.num_documents)
+
+
+def _encode_content(content: ContentTarget) -> shard_pb2.ContentTarget:
+    return shard_pb2.ContentTarget(sha256=content.sha256, num_tokens=content.num_tokens)
 
 
 def _array(name: str, content: bytes, kind: str, length: int | None = None) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from operator import itemgetter
 from typing import NamedTuple
 
-from coordinator.errors import InvalidRequestError, WindowMismatchError
+from coordinator.errors import InvalidRequestError, ShardUnavailableError, ViewChangedError, WindowMismatchError
 from coordinator.options import RequestLimits
 from coordinator.ports import ShardPort
 from coordinator.read_counts import NO_READS
@@ -76,11 +76,14 @@ async def retrieve_each(
     options: TraceOptions,
     deadline_s: float,
     views: Mapping[ShardId, str],
+    *,
+    may_begin_again: bool = False,
 ) -> AsyncGenerator[tuple[Sequence[Drawn], Retrieved], None]:
     """Yields, for each shard that holds drawn occurrences, which were asked for and what it answered, as they come.
 
     Those of a shard that does not answer, or not with the windows that were asked for, are left out. ``views`` are
-    those of the answers that the drawn ranks are of.
+    those of the answers that the drawn ranks are of. If one is gone, that is `ViewChangedError` with
+    ``may_begin_again``, otherwise its shard has not answered.
     """
     token_ids = tuple(query.token_ids.tolist())
     texts = [token_ids[span.start : span.end] for span in spans]
@@ -95,7 +98,12 @@ async def retrieve_each(
             snippet_tokens=options.snippet_tokens,
             view_id=views[shard.shard],
         )
-        found = await shard.get_windows(wanted, deadline_s)
+        try:
+            found = await shard.get_windows(wanted, deadline_s)
+        except ViewChangedError as error:
+            if may_begin_again:
+                raise
+            raise ShardUnavailableError(str(error)) from None
         check_windows(wanted, found)
         return found
 

@@ -47,7 +47,7 @@ async def answer(served: Serving) -> Trace:
 
 
 def index_id(served: Serving) -> str:
-    ((_, _, found),) = served._answering.key
+    ((_, _, found, _),) = served._answering.key
     return found
 
 

@@ -109,12 +109,18 @@ class FakeServing:
     """Says which generation answers."""
 
     pipeline: FakePipeline
-    key: tuple[tuple[str, str, str], ...] = (("pre", "s", "1f"),)
+    key: tuple[tuple[str, str, str, str], ...] = (("pre", "s", "1f", ""),)
     lost: dict[ShardId, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def current(self) -> AsyncIterator[Any]:
         yield SimpleNamespace(pipeline=self.pipeline, key=self.key)
+
+    on = Serving.on
+    stream_on = Serving.stream_on
+
+    async def _wait_for_takedowns(self, timeout_s: float) -> None:
+        raise AssertionError("not of this test")
 
     def readiness(self) -> Readiness:
         return Readiness(True)

@@ -49,7 +49,7 @@ def test_a_stream_fills_the_cache_too() -> None:
 def test_another_generation_is_asked_anew() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.coordinator.trace(REQUEST)
-        bench.serving.key = (("pre", "s", "2a"),)
+        bench.serving.key = (("pre", "s", "2a", ""),)
         assert not (await bench.coordinator.trace(REQUEST)).cached
         assert len(bench.pipeline.asked) == 2
 
