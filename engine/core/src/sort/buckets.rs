@@ -1,61 +1,70 @@
-//! The positions of a part, dealt out by the first bytes of their suffixes.
+//! The suffixes of a part, dealt out into buckets by how they begin, some buckets at a time.
+//!
+//! In each pass over the text the suffixes that begin in some range are picked out, with their keys. So the text is read from end to
+//! end, which is quick whatever its size: a look at it out of order costs more than anything else in sorting.
 
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use zerocopy::FromBytes;
 
-use super::part_text::PartText;
+use super::item::{Item, byte, first_difference, is_cut_off, item, key_of, load_keys, position_of};
+use super::part_text::{LONG_KEY_BYTES, PartText, long_holds_separator};
 use super::symbols::FirstDeal;
 use crate::huge_buffer::HugeBuffer;
 use crate::token::{Token, holds_separator};
 
-/// Bytes that positions are dealt out by at a time, and the buckets that makes.
-const DEALT_BYTES: usize = 2;
-const BUCKETS: usize = 1 << (8 * DEALT_BYTES);
+/// Share of a part that one pass takes: its items are as large as the positions of all.
+const PASSES: usize = 4;
 
-/// Positions in a bucket that are dealt out again.
+/// Items in a bucket that are dealt out again.
 const LARGE: usize = 1 << 16;
 
-/// Positions that a bucket may hold when it is sorted, whatever their share of the part.
+/// Items that a bucket may hold when it is sorted, whatever their share of the part.
 const MOST_IN_A_BUCKET: usize = 1 << 19;
 
-/// Positions that one task sorts, at least, unless they are the last.
-const TASK_POSITIONS: usize = 1 << 15;
+/// Items that one task sorts, at least, unless they are the last.
+const TASK_ITEMS: usize = 1 << 15;
 
-/// How often a bucket is dealt out again, at most.
-const MOST_LEVELS: usize = 16;
+/// Bytes that large buckets are dealt out by, at most.
+const MOST_DEPTH: usize = 96;
 
-/// Positions whose suffixes agree in some bytes.
+/// Suffixes that begin alike.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     pub(crate) places: Range<usize>,
-    /// Bytes they agree in, whole tokens without a separator; `None` if that is all up to a separator.
+    /// Bytes before the keys, in which they agree: whole tokens without a separator; `None` if they agree up to a separator.
     pub(crate) depth: Option<usize>,
 }
 
-/// All positions to sort, by bucket.
-pub(crate) struct Buckets {
-    positions: HugeBuffer<u32>,
-    all: Vec<Bucket>,
+/// All suffixes to sort, and the buckets of the pass that was loaded last.
+pub(crate) struct Buckets<T> {
+    plan: FirstDeal<T>,
+    shares: Vec<Vec<Range<usize>>>,
+    /// Of each share, where its next suffix of each bucket goes, counted over all buckets.
+    next: Vec<Vec<u32>>,
+    ends: Vec<u32>,
+    /// Symbols of each pass.
+    passes: Vec<Range<usize>>,
+    /// Two words an item.
+    items: HugeBuffer<u64>,
+    loaded: Vec<Bucket>,
     /// Of each task, its buckets.
     tasks: Vec<Range<usize>>,
 }
 
-impl Buckets {
-    /// Deals out the positions in `kept`, on the current thread pool. Those in a bucket whose suffixes are equal ascend. Returns
-    /// `None` if too many suffixes begin alike: comparing them would take too long, and too much memory.
-    pub(crate) fn deal<T: Token>(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Option<Self>> {
-        let num_positions = kept.iter().map(ExactSizeIterator::len).sum();
-        let mut positions = HugeBuffer::<u32>::zeroed(num_positions)?;
+impl<T: Token> Buckets<T> {
+    /// Plans the buckets of the positions in `kept`, on the current thread pool. Returns `None` if too many suffixes begin alike:
+    /// comparing them would take too long, and too much memory.
+    pub(crate) fn plan(text: &PartText<T>, kept: &[Range<usize>]) -> io::Result<Option<Self>> {
         let shares = shares(kept, rayon::current_num_threads());
         let (plan, most) = FirstDeal::plan(text, &shares);
         if most > most_alike(text.len()) {
             return Ok(None);
         }
-        let mut counts: Vec<Vec<u32>> = shares
+        let mut next: Vec<Vec<u32>> = shares
             .par_iter()
             .map(|share| {
                 let mut counts = vec![0; plan.num_buckets()];
@@ -65,145 +74,142 @@ impl Buckets {
                 counts
             })
             .collect();
-        let ends = to_starts(&mut counts);
-        let slots = <[AtomicU32]>::mut_from_bytes(bytemuck::cast_slice_mut(positions.as_mut_slice()))
-            .map_err(|_| io::Error::other("a buffer is not aligned"))?;
-        let slots = &*slots;
-        shares.par_iter().zip(counts).for_each(|(share, mut next)| {
-            for range in share {
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    reason = "a part has fewer than 2^32 positions"
-                )]
-                plan.for_each(text, range.clone(), |position, bucket| {
-                    let to = &mut next[bucket];
-                    slots[*to as usize].store(position as u32, Ordering::Relaxed);
-                    *to += 1;
-                });
-            }
-        });
-        let buckets = split(positions.as_mut_slice(), 0, &ends, |positions, first| {
-            let level = Level::<T>::after(plan.digits(text, positions));
-            level.buckets_of(positions, text, first, 0)
-        });
-        // Each suffix of a bucket takes 32 bytes while it is sorted: a byte a token, over all threads.
-        let most_in_a_bucket = MOST_IN_A_BUCKET.max(text.len() / (32 * rayon::current_num_threads()));
-        if buckets
-            .iter()
-            .any(|bucket| bucket.depth.is_some() && bucket.places.len() > most_in_a_bucket)
-        {
-            return Ok(None);
-        }
-        let tasks = tasks(&buckets);
+        let ends = to_starts(&mut next);
+        let passes = plan.passes(&ends, text.len().div_ceil(PASSES));
+        let items_of = |pass: &Range<usize>| places(&ends, plan.buckets(pass)).len();
+        let items = HugeBuffer::zeroed(2 * passes.iter().map(items_of).max().unwrap_or(0))?;
         Ok(Some(Self {
-            positions,
-            all: buckets,
-            tasks,
+            plan,
+            shares,
+            next,
+            ends,
+            passes,
+            items,
+            loaded: Vec::new(),
+            tasks: Vec::new(),
         }))
     }
 
-    /// Tasks that sort all of it in order, one after another.
+    pub(crate) fn num_passes(&self) -> usize {
+        self.passes.len()
+    }
+
+    /// Picks the suffixes of a pass out of the text, on the current thread pool; each pass once, in order. Returns `false` if too
+    /// many of them begin alike.
+    pub(crate) fn load(&mut self, text: &PartText<T>, pass: usize) -> io::Result<bool> {
+        let symbols = self.passes[pass].clone();
+        let buckets = self.plan.buckets(&symbols);
+        let all = places(&self.ends, buckets.clone());
+        let words = &mut self.items.as_mut_slice()[..2 * all.len()];
+        let slots = <[AtomicU64]>::mut_from_bytes(bytemuck::cast_slice_mut(words))
+            .map_err(|_| io::Error::other("a buffer is not aligned"))?;
+        let (plan, slots) = (&self.plan, &*slots);
+        self.shares
+            .par_iter()
+            .zip(&mut self.next)
+            .for_each(|(share, next)| {
+                for range in share {
+                    plan.pick(text, range.clone(), &symbols, |position, bucket, depth| {
+                        let item = item(text, position, depth);
+                        let to = &mut next[bucket];
+                        let place = 2 * (*to as usize - all.start);
+                        *to += 1;
+                        #[allow(clippy::cast_possible_truncation, reason = "halves")]
+                        for (slot, word) in slots[place..place + 2]
+                            .iter()
+                            .zip([item as u64, (item >> 64) as u64])
+                        {
+                            slot.store(word, Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+        let items: &mut [Item] = bytemuck::cast_slice_mut(words);
+        let ends: Vec<usize> = self.ends[buckets]
+            .iter()
+            .map(|&end| end as usize - all.start)
+            .collect();
+        self.loaded = split(items, 0, &ends, |items, first| {
+            let depth = plan.depth(text, items[0]);
+            let known = text.key(position_of(items[0]) as usize, 0);
+            if depth > 0 && holds_separator::<T>(known >> (64 - 8 * depth) << (64 - 8 * depth)) {
+                return vec![Bucket {
+                    places: first..first + items.len(),
+                    depth: None,
+                }];
+            }
+            buckets_of(items, text, first, depth)
+        });
+        // Each item of a bucket takes 32 bytes while it is sorted: a byte a token, over all threads.
+        let most_in_a_bucket = MOST_IN_A_BUCKET.max(text.len() / (32 * rayon::current_num_threads()));
+        self.tasks = tasks(&self.loaded);
+        Ok(self
+            .loaded
+            .iter()
+            .all(|bucket| bucket.depth.is_none() || bucket.places.len() <= most_in_a_bucket))
+    }
+
+    /// Tasks that sort what is loaded in order, one after another.
     pub(crate) fn num_tasks(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Returns the buckets of a task, in order, each with its positions.
-    pub(crate) fn task(&self, task: usize) -> impl Iterator<Item = (&[u32], Option<usize>)> {
-        let buckets = &self.all[self.tasks[task].clone()];
+    /// Returns the buckets of a task, in order, each with its items and the depth of their keys.
+    pub(crate) fn task(&self, task: usize) -> impl Iterator<Item = (&[Item], Option<usize>)> {
+        let items: &[Item] = bytemuck::cast_slice(self.items.as_slice());
+        let buckets = &self.loaded[self.tasks[task].clone()];
         buckets
             .iter()
-            .map(|bucket| (&self.positions.as_slice()[bucket.places.clone()], bucket.depth))
+            .map(|bucket| (&items[bucket.places.clone()], bucket.depth))
     }
 }
 
-/// Which two bytes of a suffix decide.
-#[derive(Clone, Copy)]
-struct Level<T> {
-    number: usize,
-    token: std::marker::PhantomData<T>,
+fn places(ends: &[u32], buckets: Range<usize>) -> Range<usize> {
+    let end_before = |bucket: usize| bucket.checked_sub(1).map_or(0, |before| ends[before] as usize);
+    end_before(buckets.start)..end_before(buckets.end)
 }
 
-impl<T: Token> Level<T> {
-    /// The level behind this many times two bytes.
-    fn after(number: usize) -> Self {
-        Self {
-            number,
-            token: std::marker::PhantomData,
-        }
+/// Returns the buckets of items whose keys are at `depth`: a large one is dealt out again.
+fn buckets_of<T: Token>(items: &mut [Item], text: &PartText<T>, first: usize, depth: usize) -> Vec<Bucket> {
+    let places = first..first + items.len();
+    if items.len() <= LARGE || depth > MOST_DEPTH {
+        return vec![Bucket {
+            places,
+            depth: Some(depth),
+        }];
     }
-
-    fn next(self) -> Self {
-        Self {
-            number: self.number + 1,
-            ..self
-        }
+    if let Some(shift) = first_difference(items) {
+        let ends = deal_in_place(items, shift);
+        return split(items, first, &ends, |items, first| {
+            buckets_of(items, text, first, depth)
+        });
     }
-
-    /// Whole tokens before the two bytes, in bytes.
-    fn depth(self) -> usize {
-        self.number * DEALT_BYTES / T::WIDTH * T::WIDTH
+    if long_holds_separator::<T>(key_of(items[0])) {
+        items.sort_unstable();
+        return vec![Bucket { places, depth: None }];
     }
-
-    /// Returns the two bytes of the suffix at a position, in order.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "two bytes")]
-    fn digit(self, text: &PartText<T>, position: usize) -> u16 {
-        let depth = self.depth();
-        let shift = 48 - 8 * (self.number * DEALT_BYTES - depth);
-        (text.key(position, depth) >> shift) as u16
+    let next = depth + LONG_KEY_BYTES;
+    if items.iter().any(|&item| is_cut_off(text, item, next)) {
+        return vec![Bucket {
+            places,
+            depth: Some(depth),
+        }];
     }
-
-    /// Returns the buckets of positions whose suffixes agree in the two bytes of all levels before this one, those from `known`
-    /// bytes on being new: a large one is dealt out again.
-    fn buckets_of(
-        self,
-        positions: &mut [u32],
-        text: &PartText<T>,
-        first: usize,
-        known: usize,
-    ) -> Vec<Bucket> {
-        let depth = self.depth();
-        let ends_in_separator = depth > known && {
-            let word = text.key(positions[0] as usize, known);
-            let unknown = 64 - 8 * (depth - known);
-            holds_separator::<T>(word >> unknown << unknown)
-        };
-        if ends_in_separator {
-            positions.sort_unstable();
-        }
-        let is_cut_off = |&position: &u32| position as usize * T::WIDTH + depth > text.len() * T::WIDTH;
-        if ends_in_separator
-            || positions.len() <= LARGE
-            || self.number >= MOST_LEVELS
-            || positions.iter().any(is_cut_off)
-        {
-            let places = first..first + positions.len();
-            let depth = (!ends_in_separator).then_some(depth);
-            return vec![Bucket { places, depth }];
-        }
-        // The text is looked at once: it costs more than anything else here.
-        let digits = positions
-            .iter()
-            .map(|&position| self.digit(text, position as usize));
-        let ends = deal_in_place(positions, digits.collect());
-        split(positions, first, &ends, |positions, first| {
-            self.next().buckets_of(positions, text, first, depth)
-        })
-    }
+    load_keys(text, items, next);
+    buckets_of(items, text, first, next)
 }
 
-/// Returns the buckets of positions that were dealt out, from place `first` on.
+/// Returns the buckets of items that were dealt out, from place `first` on.
 fn split(
-    positions: &mut [u32],
+    items: &mut [Item],
     first: usize,
-    ends: &[u32],
-    buckets_of: impl Fn(&mut [u32], usize) -> Vec<Bucket> + Sync,
+    ends: &[usize],
+    buckets_of: impl Fn(&mut [Item], usize) -> Vec<Bucket> + Sync,
 ) -> Vec<Bucket> {
-    let mut rest = positions;
+    let mut rest = items;
     let mut from = 0;
-    let mut parts: Vec<(usize, &mut [u32])> = Vec::new();
+    let mut parts: Vec<(usize, &mut [Item])> = Vec::new();
     for &end in ends {
-        let end = end as usize;
         if end > from {
             let (part, left) = rest.split_at_mut(end - from);
             parts.push((first + from, part));
@@ -218,31 +224,31 @@ fn split(
     buckets.concat()
 }
 
-/// Brings positions into the order of their digits, not of one another, and returns where those with each digit end.
-///
-/// In place: all threads deal at once, and the digits alone are up to two bytes for each token in a large bucket.
-fn deal_in_place(positions: &mut [u32], mut digits: Vec<u16>) -> Vec<u32> {
-    let mut counts = vec![vec![0; BUCKETS]];
-    for &digit in &digits {
-        counts[0][usize::from(digit)] += 1;
+/// Brings items into the order of their bytes at `shift`, not of one another, and returns where those with each byte end.
+fn deal_in_place(items: &mut [Item], shift: u32) -> [usize; 256] {
+    let mut ends = [0; 256];
+    for &item in &*items {
+        ends[byte(item, shift)] += 1;
     }
-    let ends = to_starts(&mut counts);
-    let [next] = &mut counts[..] else {
-        unreachable!("there is one share");
-    };
+    let mut next = [0; 256];
+    let mut sum = 0;
+    for (next, end) in next.iter_mut().zip(&mut ends) {
+        *next = sum;
+        sum += *end;
+        *end = sum;
+    }
     for (bucket, &end) in ends.iter().enumerate() {
         while next[bucket] < end {
-            let at = next[bucket] as usize;
-            let to = &mut next[usize::from(digits[at])];
-            positions.swap(at, *to as usize);
-            digits.swap(at, *to as usize);
+            let at = next[bucket];
+            let to = &mut next[byte(items[at], shift)];
+            items.swap(at, *to);
             *to += 1;
         }
     }
     ends
 }
 
-/// Returns how many suffixes of a part may begin with the same two bytes.
+/// Returns how many suffixes of a part may begin with the same symbol.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "a part has fewer than 2^32 positions"
@@ -251,7 +257,7 @@ fn most_alike(num_tokens: usize) -> u32 {
     (num_tokens / 8).max(1 << 21) as u32
 }
 
-/// Turns the counts of each share into where its first position of each bucket goes, and returns the end of each bucket.
+/// Turns the counts of each share into where its first suffix of each bucket goes, and returns the end of each bucket.
 fn to_starts(counts: &mut [Vec<u32>]) -> Vec<u32> {
     let mut sum = 0;
     let num_buckets = counts.first().map_or(0, Vec::len);
@@ -295,7 +301,7 @@ fn tasks(buckets: &[Bucket]) -> Vec<Range<usize>> {
     let mut size = 0;
     for (number, bucket) in buckets.iter().enumerate() {
         size += bucket.places.len();
-        if size >= TASK_POSITIONS {
+        if size >= TASK_ITEMS {
             tasks.push(first..number + 1);
             first = number + 1;
             size = 0;

@@ -8,6 +8,7 @@ mod buckets;
 mod copies;
 mod in_order;
 mod induced;
+mod item;
 mod merge;
 mod output;
 mod part_text;

@@ -102,17 +102,6 @@ impl<T: Token> PartText<T> {
         &self.bytes.as_slice()[..num_tokens * T::WIDTH]
     }
 
-    /// Brings the long keys of some suffixes into the caches: a loop that does nothing else has more of them under way at once.
-    pub(crate) fn touch(&self, positions: &[u32], depth: usize) {
-        let first = &self.bytes.as_slice()[depth..];
-        let last = &first[2 * LONG_KEY_BYTES - 1..];
-        let any = positions.iter().fold(0, |any, &position| {
-            let at = position as usize * T::WIDTH;
-            any | first[at] | last[at]
-        });
-        std::hint::black_box(any);
-    }
-
     /// Returns the tokens at some positions, of which at most eight are behind the text: a separator, if the part does not end the
     /// text, and zeros.
     pub(crate) fn padded_tokens(&self, positions: Range<usize>) -> &[T] {

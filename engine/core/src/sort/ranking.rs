@@ -10,13 +10,20 @@ use super::suffix_order::SuffixOrder;
 use crate::token::Token;
 
 /// An order of the suffixes of a part that is found task by task.
-pub(super) trait Ranking<T>: Sync {
+pub(super) trait Ranking<T>: Send + Sync {
     /// What a thread keeps from task to task.
     type State<'a>
     where
         Self: 'a,
         T: 'a;
 
+    /// Passes over the text; each is loaded before its tasks are done.
+    fn num_passes(&self) -> usize;
+
+    /// Gets ready for a pass, on the current thread pool. Returns `false` if sorting would take too long.
+    fn load(&mut self, text: &PartText<T>, pass: usize) -> std::io::Result<bool>;
+
+    /// Tasks of the pass that was loaded.
     fn num_tasks(&self) -> usize;
 
     fn state<'a>(&'a self, text: &'a PartText<T>) -> Self::State<'a>;
@@ -31,17 +38,17 @@ pub(super) trait Ranking<T>: Sync {
 }
 
 /// The order found by comparing suffixes.
-pub(super) struct Compared {
+pub(super) struct Compared<T> {
     copies: Copies,
-    buckets: Buckets,
+    buckets: Buckets<T>,
     patience: Patience,
 }
 
-impl Compared {
+impl<T: Token> Compared<T> {
     /// Returns `None` if comparing would take too long.
-    pub(super) fn new<T: Token>(text: &PartText<T>) -> std::io::Result<Option<Self>> {
+    pub(super) fn new(text: &PartText<T>) -> std::io::Result<Option<Self>> {
         let (copies, kept) = Copies::find(text);
-        let buckets = Buckets::deal(text, &kept)?;
+        let buckets = Buckets::plan(text, &kept)?;
         Ok(buckets.map(|buckets| Self {
             copies,
             buckets,
@@ -50,8 +57,16 @@ impl Compared {
     }
 }
 
-impl<T: Token> Ranking<T> for Compared {
+impl<T: Token> Ranking<T> for Compared<T> {
     type State<'a> = SuffixOrder<'a, T>;
+
+    fn num_passes(&self) -> usize {
+        self.buckets.num_passes()
+    }
+
+    fn load(&mut self, text: &PartText<T>, pass: usize) -> std::io::Result<bool> {
+        self.buckets.load(text, pass)
+    }
 
     fn num_tasks(&self) -> usize {
         self.buckets.num_tasks()
@@ -67,7 +82,9 @@ impl<T: Token> Ranking<T> for Compared {
         text: &'a PartText<T>,
         task: usize,
     ) -> Option<Ranked<T>> {
-        order.sort(self.buckets.task(task));
+        for (items, depth) in self.buckets.task(task) {
+            order.sort(items, depth);
+        }
         let mut ranked = order.take()?;
         ranked.mend_at_end(text);
         Some(ranked)
@@ -79,6 +96,14 @@ impl<T: Token> Ranking<T> for Induced {
         = Passages<T>
     where
         T: 'a;
+
+    fn num_passes(&self) -> usize {
+        1
+    }
+
+    fn load(&mut self, _: &PartText<T>, _: usize) -> std::io::Result<bool> {
+        Ok(true)
+    }
 
     fn num_tasks(&self) -> usize {
         self.num_tasks()

@@ -13,6 +13,7 @@ use super::merge::Merge;
 use super::output::{flush_folder, remove_if_present};
 use super::part_text::PartText;
 use super::passages::Passages;
+use super::ranked::Ranked;
 use super::ranking::{Compared, Ranking};
 use super::run_file::{Records, RunFile, RunHeader, RunWriter};
 use super::suffix_text::{SuffixText, TextFile};
@@ -142,17 +143,17 @@ impl<T: Token> Source<T> {
             total: range.end - range.start,
         };
         let text = self.read(&range, pool)?;
-        if let Some(compared) = pool.install(|| Compared::new(&text)).map_err(self.io_error())? {
-            match self.write(part, &range, &text, &compared, pool, accelerate, &mut told) {
+        if let Some(mut compared) = pool.install(|| Compared::new(&text)).map_err(self.io_error())? {
+            match self.write(part, &range, &text, &mut compared, pool, accelerate, &mut told) {
                 Err(Ended::OutOfPatience) => {}
                 Err(Ended::Failed(error)) => return Err(error),
                 Ok(()) => return Ok(()),
             }
         }
         told.done = 0;
-        let induced = pool.install(|| Induced::sort(text)).map_err(self.io_error())?;
+        let mut induced = pool.install(|| Induced::sort(text)).map_err(self.io_error())?;
         let text = self.read(&range, pool)?;
-        match self.write(part, &range, &text, &induced, pool, accelerate, &mut told) {
+        match self.write(part, &range, &text, &mut induced, pool, accelerate, &mut told) {
             Err(Ended::Failed(error)) => Err(error),
             Err(Ended::OutOfPatience) => unreachable!("libsais takes its time whatever the text"),
             Ok(()) => Ok(()),
@@ -176,52 +177,69 @@ impl<T: Token> Source<T> {
         part: Part,
         range: &Range<u64>,
         text: &PartText<T>,
-        ranking: &R,
+        ranking: &mut R,
         pool: &ThreadPool,
         accelerate: bool,
         told: &mut Told<impl FnMut(u64, u64) -> bool>,
     ) -> Result<(), Ended> {
-        let threads = pool.current_num_threads();
         if part.num_parts == 1 {
             let mut files = TableFiles::create(self.files.clone(), text, accelerate)?;
-            in_order(
-                ranking.num_tasks(),
-                threads,
-                || ranking.state(text),
-                |state, task| {
-                    ranking
-                        .ranked(state, text, task)
-                        .map(|ranked| Packed::from_ranked(&ranked, text.len()))
-                },
+            self.rank(
+                text,
+                ranking,
+                pool,
+                |ranked| Packed::from_ranked(&ranked, text.len()),
                 |packed| {
-                    let packed = packed.ok_or(Ended::OutOfPatience)?;
                     let num_ranks = packed.len();
                     files.append(packed)?;
-                    told.add(num_ranks).map_err(Ended::from)
+                    told.add(num_ranks)
                 },
             )?;
             return Ok(files.publish()?);
         }
         let mut run = RunWriter::create(self.run_path(part), self.header(range)?)?;
         let mut last = None;
-        in_order(
-            ranking.num_tasks(),
-            threads,
-            || ranking.state(text),
-            |state, task| {
-                ranking
-                    .ranked(state, text, task)
-                    .map(|ranked| Records::new(ranked, text))
-            },
-            |records| {
-                let mut records = records.ok_or(Ended::OutOfPatience)?;
+        self.rank(
+            text,
+            ranking,
+            pool,
+            |ranked| Records::new(ranked, text),
+            |mut records| {
                 records.join(text, last);
                 last = records.positions.last().copied().or(last);
                 run.append(&records)?;
-                told.add(records.len()).map_err(Ended::from)
+                told.add(records.len())
             },
         )?;
         Ok(run.publish()?)
+    }
+
+    /// Gives what `prepare` makes of the ranks of each task to `append`, in order.
+    fn rank<R: Ranking<T>, P: Send>(
+        &self,
+        text: &PartText<T>,
+        ranking: &mut R,
+        pool: &ThreadPool,
+        prepare: impl Fn(Ranked<T>) -> P + Sync,
+        mut append: impl FnMut(P) -> Result<(), EngineError>,
+    ) -> Result<(), Ended> {
+        for pass in 0..ranking.num_passes() {
+            if !pool
+                .install(|| ranking.load(text, pass))
+                .map_err(self.io_error())?
+            {
+                return Err(Ended::OutOfPatience);
+            }
+            let ranking = &*ranking;
+            in_order(
+                ranking.num_tasks(),
+                pool.current_num_threads(),
+                || ranking.state(text),
+                |state, task| ranking.ranked(state, text, task).map(&prepare),
+                |prepared| append(prepared.ok_or(Ended::OutOfPatience)?).map_err(Ended::from),
+            )?;
+        }
+        Ok(())
     }
 
     pub(super) fn merge(

@@ -1,8 +1,8 @@
-//! Sorting some suffixes of a part: by eight bytes at a time, as strings are, with the LCPs for free.
+//! Sorting some suffixes of a part: by twelve bytes at a time, as strings are, with the LCPs for free.
 //!
-//! A bucket is dealt out by the bytes of its first keys into chunks that fit into a cache. In a chunk, suffixes that agree in a
-//! key are a *group*, and go on with the next eight bytes; those that agree up to a separator are equal, and stay in the order of
-//! their positions. A pair is compared word for word, and so is a group that has agreed for long: its members are compared with
+//! A bucket comes with its first keys, and is dealt out by their bytes into chunks that fit into a cache. In a chunk, suffixes that
+//! agree in a key are a *group*, and go on with the next twelve bytes; those that agree up to a separator are equal, and stay in
+//! the order of their positions. A pair is compared word for word, and so is a group that has agreed for long: its members are compared with
 //! the first of them, up to where the first of them leaves. All groups of a chunk go on together, level by level, so that their
 //! keys, which lie all over the text, are loaded side by side instead of one after another.
 
@@ -11,13 +11,11 @@ use std::ops::Range;
 
 use super::copies::Copies;
 use super::induced::Patience;
+use super::item::{Item, byte, first_difference, is_cut_off, key_of, load_keys, position_of};
 use super::part_text::{Agreed, LONG_KEY_BYTES, PartText, long_holds_separator};
 use super::passages::Passages;
 use super::ranked::{Entry, Ranked};
 use crate::token::Token;
-
-/// A key and a position: numbers that order by the key, then by the position.
-type Item = u128;
 
 /// Items of a chunk, at most: they, and what they need of the text, stay in the cache nearest to the core.
 const CHUNK_ITEMS: usize = 512;
@@ -25,14 +23,8 @@ const CHUNK_ITEMS: usize = 512;
 /// Items that are sorted by comparing them.
 const SORTED_ITEMS: usize = 64;
 
-/// Items whose keys are loaded before any of them is sorted.
-const LOADED_ITEMS: usize = 4096;
-
 /// Bytes after which the members of a group are compared with one another instead of by keys.
 const LONG_BYTES: usize = 32;
-
-/// Where a key ends in an item.
-const LAST_SHIFT: u32 = 32;
 
 /// Sorts buckets of suffixes, one after another, each behind the one before.
 pub(crate) struct SuffixOrder<'a, T> {
@@ -67,21 +59,6 @@ struct Group {
     depth: usize,
 }
 
-/// Returns the item of the suffix at a position, with its key at `depth` bytes.
-#[inline]
-fn item<T: Token>(text: &PartText<T>, position: u32, depth: usize) -> Item {
-    text.long_key(position as usize, depth) | u128::from(position)
-}
-
-fn key_of(item: Item) -> u128 {
-    item >> LAST_SHIFT << LAST_SHIFT
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "the lower bits, a position")]
-fn position_of(item: Item) -> u32 {
-    item as u32
-}
-
 impl<'a, T: Token> SuffixOrder<'a, T> {
     pub(crate) fn new(text: &'a PartText<T>, copies: &'a Copies, patience: &'a Patience) -> Self {
         Self {
@@ -103,52 +80,24 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
         }
     }
 
-    /// Sorts buckets of suffixes, each behind the one before, and all behind those that were sorted before. Those of a bucket agree
-    /// in so many bytes, whole tokens without a separator; or in all up to a separator, and are at ascending positions then.
-    pub(crate) fn sort<'b>(&mut self, buckets: impl Iterator<Item = (&'b [u32], Option<usize>)>) {
-        let mut waiting: Vec<(&[u32], Option<usize>)> = Vec::new();
-        let mut num_items = 0;
-        for bucket in buckets {
-            waiting.push(bucket);
-            num_items += bucket.0.len();
-            if num_items >= LOADED_ITEMS {
-                self.sort_loaded(&mut waiting);
-                num_items = 0;
+    /// Sorts suffixes behind all that were sorted before. They agree in `depth` bytes, whole tokens without a separator, behind which
+    /// their keys are; or in all up to a separator, and are at ascending positions then.
+    pub(crate) fn sort(&mut self, items: &[Item], depth: Option<usize>) {
+        let rank = self.ranked.len();
+        self.ranked.reserve(items.len());
+        if let Some(depth) = depth {
+            let (mut sorted, mut scratch) = (mem::take(&mut self.items), mem::take(&mut self.scratch));
+            sorted.clear();
+            sorted.extend_from_slice(items);
+            if scratch.len() < items.len() {
+                scratch.resize(items.len(), 0);
             }
+            self.deal(&mut sorted, &mut scratch[..items.len()], depth, &mut None);
+            (self.items, self.scratch) = (sorted, scratch);
+        } else {
+            self.put_equal(items.iter().copied().map(position_of), Entry::unknown());
         }
-        self.sort_loaded(&mut waiting);
-    }
-
-    fn sort_loaded(&mut self, buckets: &mut Vec<(&[u32], Option<usize>)>) {
-        let (mut items, mut scratch) = (mem::take(&mut self.items), mem::take(&mut self.scratch));
-        for (positions, depth) in &*buckets {
-            if let Some(depth) = depth {
-                self.text.touch(positions, *depth);
-            }
-        }
-        for &(positions, depth) in &*buckets {
-            if let Some(depth) = depth {
-                items.extend(positions.iter().map(|&position| item(self.text, position, depth)));
-            }
-        }
-        if scratch.len() < items.len() {
-            scratch.resize(items.len(), 0);
-        }
-        let mut first = 0;
-        for (positions, depth) in buckets.drain(..) {
-            let rank = self.ranked.len();
-            self.ranked.reserve(positions.len());
-            if let Some(depth) = depth {
-                let places = first..first + positions.len();
-                first = places.end;
-                self.deal(&mut items[places.clone()], &mut scratch[places], depth, &mut None);
-            } else {
-                self.put_equal(positions.iter().copied(), Entry::unknown());
-            }
-            self.ranked.join(self.text, rank);
-        }
-        items.clear();
-        (self.items, self.scratch) = (items, scratch);
+        self.ranked.join(self.text, rank);
     }
 
     /// Returns what was sorted since the last call; `None` if too much of the text was looked at for it.
@@ -160,13 +109,12 @@ impl<'a, T: Token> SuffixOrder<'a, T> {
     /// Sorts items of a bucket: deals them out by the first byte in which their keys differ until few are left together, and puts
     /// them chunk by chunk. `before` is the key that was put last.
     fn deal(&mut self, items: &mut [Item], scratch: &mut [Item], depth: usize, before: &mut Option<u128>) {
-        let differing = items.iter().fold(0, |bits, item| bits | (item ^ items[0])) >> LAST_SHIFT;
-        if items.len() <= SORTED_ITEMS || differing == 0 {
+        let shift = first_difference(items);
+        let (Some(shift), true) = (shift, items.len() > SORTED_ITEMS) else {
             items.sort_unstable();
             self.put_chunk(items, depth, before);
             return;
-        }
-        let shift = LAST_SHIFT + differing.ilog2().saturating_sub(7);
+        };
         let ends = deal_out(items, scratch, shift);
         let mut chunk = 0..0;
         let mut first = 0;
@@ -395,25 +343,11 @@ impl<T: Token> ChunkOrder<T> {
     }
 }
 
-/// Gives suffixes their keys at `depth`; those that end with the text before have zeros.
-fn load_keys<T: Token>(text: &PartText<T>, items: &mut [Item], depth: usize) {
-    for one in items {
-        *one = item(text, position_of(*one), depth);
-    }
-}
-
-/// Whether the text ends within the first `depth` bytes of a suffix.
-fn is_cut_off<T: Token>(text: &PartText<T>, item: Item, depth: usize) -> bool {
-    position_of(item) as usize * T::WIDTH + depth > text.len() * T::WIDTH
-}
-
 /// Deals items out by the byte of their keys at `shift`, and returns where those with each byte end.
 fn deal_out(items: &[Item], dealt: &mut [Item], shift: u32) -> [usize; 256] {
-    #[allow(clippy::cast_possible_truncation, reason = "one byte")]
-    let byte = |item: Item| usize::from((item >> shift) as u8);
     let mut counts = [0usize; 256];
     for &item in items {
-        counts[byte(item)] += 1;
+        counts[byte(item, shift)] += 1;
     }
     let mut next = [0usize; 256];
     let mut sum = 0;
@@ -422,7 +356,7 @@ fn deal_out(items: &[Item], dealt: &mut [Item], shift: u32) -> [usize; 256] {
         sum += count;
     }
     for &item in items {
-        let to = &mut next[byte(item)];
+        let to = &mut next[byte(item, shift)];
         dealt[*to] = item;
         *to += 1;
     }

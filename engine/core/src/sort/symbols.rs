@@ -1,5 +1,4 @@
-//! The first two symbols of suffixes: what positions are dealt out by while the text is read from end to end, which costs no look
-//! at it out of order.
+//! The first two symbols of suffixes: what they are dealt out by while the text is read from end to end.
 //!
 //! A symbol is a token, or two tokens of a byte. Suffixes that begin with a symbol that many begin with are told apart by the next
 //! symbol, too: by its *class*, some symbols that follow one another in order, cut so that each class is about as frequent.
@@ -8,6 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::item::{Item, position_of};
 use super::part_text::PartText;
 use crate::token::{Token, holds_separator};
 
@@ -22,6 +22,9 @@ const MOST_CLASS_BITS: u32 = 14;
 
 /// How finely frequencies are told apart: a symbol's share of this many.
 const ALL: u64 = 1 << 24;
+
+/// Positions that are looked at before those that were picked are dealt with.
+const PICKED: usize = 1 << 10;
 
 /// Bits of a four-byte token above its lower two bytes that a symbol has, at most.
 const MOST_EXTRA_BITS: u32 = 4;
@@ -92,9 +95,9 @@ impl<T: Token> Symbols<T> {
         self.of(tokens[0], tokens[1])
     }
 
-    /// Bytes, two at a time, that suffixes with the same symbol agree in.
-    fn digits(&self) -> usize {
-        if self.is_whole { T::WIDTH.div_ceil(2) } else { 1 }
+    /// Bytes that suffixes with the same symbol agree in, whole tokens.
+    fn bytes(&self) -> usize {
+        if self.is_whole { Self::TOKENS * T::WIDTH } else { 0 }
     }
 }
 
@@ -216,18 +219,85 @@ impl<T: Token> FirstDeal<T> {
         }
     }
 
-    /// Returns how many times two bytes the suffixes of a bucket agree in, at ascending `positions`.
-    pub(super) fn digits(&self, text: &PartText<T>, positions: &[u32]) -> usize {
-        let digits = self.symbols.digits();
-        let (first, last) = (positions[0] as usize, positions[positions.len() - 1] as usize);
-        let Classes { shift, .. } = self.first[self.symbols.at(text, first)];
-        let next = self.symbols.at(text, first + Symbols::<T>::TOKENS);
-        let is_cut_off = last + 2 * Symbols::<T>::TOKENS > text.len();
-        if shift <= u32::from(self.own_bits[next]) && self.symbols.is_whole && !is_cut_off {
-            2 * digits
-        } else {
-            digits
+    /// Calls `pick` with every position in a range, in order, whose suffix begins with one of these symbols: with its bucket, and the
+    /// bytes that the suffixes of the bucket agree in.
+    #[inline]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a part has fewer than 2^32 positions"
+    )]
+    pub(super) fn pick(
+        &self,
+        text: &PartText<T>,
+        range: Range<usize>,
+        symbols: &Range<usize>,
+        mut pick: impl FnMut(u32, usize, usize),
+    ) {
+        let to_next = Symbols::<T>::TOKENS;
+        let mut picked = [0u16; PICKED];
+        for start in range.clone().step_by(PICKED) {
+            let end = range.end.min(start + PICKED);
+            let tokens = text.padded_tokens(start..end + to_next + 1);
+            // Without a branch that nobody could foresee.
+            let mut num_picked = 0;
+            for (at, tokens) in tokens[..=end - start].windows(2).enumerate() {
+                picked[num_picked] = at as u16;
+                let symbol = self.symbols.of(tokens[0], tokens[1]);
+                num_picked += usize::from(symbol.wrapping_sub(symbols.start) < symbols.len());
+            }
+            for &at in &picked[..num_picked] {
+                let at = usize::from(at);
+                let classes = self.first[self.symbols.of(tokens[at], tokens[at + 1])];
+                let next = self.symbols.of(tokens[at + to_next], tokens[at + to_next + 1]);
+                let bucket = classes.bucket + (self.quantiles[next] >> classes.shift);
+                pick((start + at) as u32, bucket as usize, self.depth_of(classes, next));
+            }
         }
+    }
+
+    /// Returns the bytes that the suffixes of an item's bucket agree in, whole tokens: where their keys are.
+    pub(super) fn depth(&self, text: &PartText<T>, item: Item) -> usize {
+        let position = position_of(item) as usize;
+        let classes = self.first[self.symbols.at(text, position)];
+        self.depth_of(classes, self.symbols.at(text, position + Symbols::<T>::TOKENS))
+    }
+
+    #[inline]
+    fn depth_of(&self, classes: Classes, next: usize) -> usize {
+        let bytes = self.symbols.bytes();
+        if classes.shift <= u32::from(self.own_bits[next]) {
+            2 * bytes
+        } else {
+            bytes
+        }
+    }
+
+    /// Returns the buckets of some symbols.
+    pub(super) fn buckets(&self, symbols: &Range<usize>) -> Range<usize> {
+        let first = |symbol: usize| {
+            self.first
+                .get(symbol)
+                .map_or(self.num_buckets, |classes| classes.bucket as usize)
+        };
+        first(symbols.start)..first(symbols.end)
+    }
+
+    /// Cuts the symbols into ranges with which at most `most` suffixes begin each, or a single symbol; `ends` are those of the buckets.
+    pub(super) fn passes(&self, ends: &[u32], most: usize) -> Vec<Range<usize>> {
+        let mut passes = Vec::new();
+        let (mut first, mut before) = (0, 0);
+        let mut last_end = 0;
+        for symbol in 0..self.first.len() {
+            let end = self.buckets(&(symbol..symbol + 1)).end;
+            let end = ends[end - 1] as usize;
+            if end - before > most && last_end > before {
+                passes.push(first..symbol);
+                (first, before) = (symbol, last_end);
+            }
+            last_end = end;
+        }
+        passes.push(first..self.first.len());
+        passes
     }
 }
 
