@@ -5,14 +5,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 import headwater
-from coordinator.api.json_codec import to_json
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from coordinator.takedown_list import KeptTakedown, TakedownList
@@ -20,10 +18,8 @@ from headwater.embedded import EmbeddedIndex
 from index_format.manifest import IndexManifest
 from index_format.takedown_resolution import content_of
 from index_format.takedowns import DocumentTarget
+from tests.takedown_oracle import kept_ids, shown
 from tests.tiny_index import write_index
-
-# What a trace says of the files and of the run, which differ, and of what was left out.
-_NOT_SHOWN = {"coverage", "timings", "stats", "cached", "withheld", "withheld_count", "linenum"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +30,8 @@ class Case:
     withheld: list[set[int]]
 
     def kept(self) -> dict[str, str]:
-        """Returns the new id of each document that is kept: shards of which nothing is left are gone."""
-        ids = {}
-        places = [number for number, texts in enumerate(self.shards) if len(texts) > len(self.withheld[number])]
-        for place, shard in enumerate(places):
-            numbers = [number for number in range(len(self.shards[shard])) if number not in self.withheld[shard]]
-            ids.update({f"default:{shard}:{old}": f"default:{place}:{new}" for new, old in enumerate(numbers)})
-        return ids
+        """Returns the new id of each document that is kept."""
+        return kept_ids([len(texts) for texts in self.shards], self.withheld)
 
     def kept_texts(self) -> list[list[str]]:
         """Returns the texts of the shards that are left."""
@@ -66,15 +57,6 @@ def takedown_file(path: Path, index: Path, case: Case) -> Path:
             kept.append(KeptTakedown(f"t-{shard}-{number}", target, corpora))
     path.write_bytes(TakedownList(1, tuple(kept)).to_json())
     return path
-
-
-def shown(value: Any, ids: Mapping[str, str]) -> Any:
-    """Returns what is shown of a trace, with the ids of ``ids``."""
-    if isinstance(value, dict):
-        return {key: shown(inner, ids) for key, inner in value.items() if key not in _NOT_SHOWN}
-    if isinstance(value, list):
-        return [shown(inner, ids) for inner in value]
-    return ids.get(value, value) if isinstance(value, str) else value
 
 
 def same_of_any_order(trace: Trace) -> list[tuple[int, int, int]]:
@@ -139,7 +121,7 @@ def check_traces(left: EmbeddedIndex, right: EmbeddedIndex, answer: str, options
     assert same_of_any_order(found) == same_of_any_order(expected)
     assert found.num_maximal_spans == expected.num_maximal_spans
     if not ends_differ(case):
-        assert shown(to_json(found), case.kept()) == shown(to_json(expected), {})
+        assert shown(found, case.kept(), ["linenum"]) == shown(expected, leave_out=["linenum"])
     withheld = {f"default:{shard}:{number}" for shard, numbers in enumerate(case.withheld) for number in numbers}
     assert withheld.isdisjoint(str(document.id) for document in found.documents)
 
