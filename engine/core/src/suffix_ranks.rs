@@ -106,7 +106,13 @@ impl<T: Token> Shard<T> {
     fn look_up(&self, sidecars: &Sidecars<T>, positions: Range<usize>, end: usize) -> Option<Vec<usize>> {
         let Sidecars { fan_out, directory } = sidecars;
         let suffix = |position: usize| {
-            let end = end.min(position + SATURATED);
+            // The separator before the document is a suffix of its own.
+            let length = if self.text.token(position).is_separator() {
+                1
+            } else {
+                SATURATED
+            };
+            let end = end.min(position + length);
             bytemuck::cast_slice::<u8, T>(self.text.bytes(position, end))
         };
         let places: Vec<Place> = positions
@@ -172,36 +178,110 @@ impl<T: Token> Shard<T> {
     /// Returns the rank of a position if it is among some ranks where its suffix belongs.
     fn search_position(&self, position: usize, ranks: Range<usize>) -> Option<usize> {
         let text = &self.text;
-        let by_position = |other: usize| match text.agreement(other, position, text.len()) {
-            Agreement::ToSeparator => other.cmp(&position),
-            Agreement::Until(agreed) => self.key(other + agreed).cmp(&self.key(position + agreed)),
-        };
+        let by_position =
+            |other: usize, known: usize| match text.agreement(other + known, position + known, text.len()) {
+                Agreement::ToSeparator => (other.cmp(&position), known),
+                Agreement::Until(agreed) => {
+                    let agreed = known + agreed;
+                    (self.key(other + agreed).cmp(&self.key(position + agreed)), agreed)
+                }
+            };
         let end = text.len();
-        let by_bytes = |other: usize| text.bytes(other, end).cmp(text.bytes(position, end));
+        let by_bytes = |other: usize, known: usize| {
+            let bytes = |at: usize| text.bytes(at + known, end);
+            (bytes(other).cmp(bytes(position)), known)
+        };
         self.bisect(position, ranks.clone(), by_position)
             .or_else(|| self.bisect(position, ranks, by_bytes))
     }
 
+    /// Returns the rank of a position if it is among some ranks. `order` compares the suffix of another position with its own,
+    /// given how many tokens are known to agree, and returns how many do, or fewer.
     fn bisect(
         &self,
         position: usize,
         ranks: Range<usize>,
-        order: impl Fn(usize) -> Ordering,
+        order: impl Fn(usize, usize) -> (Ordering, usize),
     ) -> Option<usize> {
         let (mut low, mut high) = (ranks.start, ranks.end);
+        let (mut lcp_low, mut lcp_high) = (0, 0);
         while low < high {
             let middle = low.midpoint(high);
-            if order(self.table.position(middle)).is_lt() {
+            let other = self.table.position(middle);
+            if other == position {
+                return Some(middle);
+            }
+            let (order, agreed) = order(other, lcp_low.min(lcp_high));
+            if order.is_lt() {
                 low = middle + 1;
+                lcp_low = agreed;
             } else {
                 high = middle;
+                lcp_high = agreed;
             }
         }
-        (low < ranks.end && self.table.position(low) == position).then_some(low)
+        None
     }
 
     /// Returns what orders a position by its token; the end of the text sorts before every token.
     fn key(&self, position: usize) -> Option<T> {
         (position < self.text.len()).then(|| self.text.token(position).sort_key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accelerate::accelerate_shard;
+    use crate::files::ShardFiles;
+    use crate::sort::sort_shard;
+
+    /// Documents with copies of one another, empty ones, and runs that no LCP or key holds.
+    fn documents() -> Vec<Vec<u32>> {
+        let noise = |seed: u32, length: u32| -> Vec<u32> {
+            (0..length).map(|at| (at * at * 31 + seed * at) % 7 % 5).collect()
+        };
+        let mut documents: Vec<Vec<u32>> = (0..40).map(|seed| noise(seed, seed * 9)).collect();
+        documents.extend([noise(1, 700), noise(1, 700), vec![3; 900], vec![3; 300]]);
+        let tails = (0..60).map(|seed| [noise(seed, 20), noise(5, 400)].concat());
+        documents.extend(tails);
+        documents.extend(vec![vec![]; 1500]);
+        documents.push(noise(9, 50));
+        documents
+    }
+
+    fn check<T: Token>() {
+        let folder = std::env::temp_dir().join(format!("suffix-ranks-{}-{}", std::process::id(), T::WIDTH));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (mut text, mut offsets) = (Vec::new(), Vec::new());
+        for document in documents() {
+            offsets.extend(((text.len() * T::WIDTH) as u64).to_le_bytes());
+            text.push(T::separator());
+            text.extend(document.iter().map(|&id| T::from_id(id).expect("a small id")));
+        }
+        std::fs::write(folder.join("tokenized.0"), bytemuck::cast_slice::<T, u8>(&text)).expect("a text");
+        std::fs::write(folder.join("offset.0"), offsets).expect("offsets");
+        sort_shard(&folder, T::WIDTH_KIND, 1).expect("sorts");
+        for is_accelerated in [false, true] {
+            if is_accelerated {
+                accelerate_shard(&folder, 0, T::WIDTH_KIND, 1, &mut |_, _| true).expect("accelerates");
+            }
+            let shard = Shard::<T>::open(ShardFiles::new(&folder, 0)).expect("opens");
+            assert_eq!(shard.sidecars.is_some(), is_accelerated);
+            let all: Vec<usize> = (0..shard.documents.len()).collect();
+            for documents in [&all[..], &all[3..4], &all[40..90], &all[100..103], &all[1601..]] {
+                let pass = shard.ranks_by_pass(documents).expect("the table holds them");
+                let searched = shard.ranks_by_search(documents);
+                assert_eq!(searched, Some(pass.iter().collect()), "width {}", T::WIDTH);
+            }
+        }
+        std::fs::remove_dir_all(&folder).expect("the folder is there");
+    }
+
+    #[test]
+    fn searches_find_what_a_pass_does_and_leave_nothing_to_it() {
+        check::<u8>();
+        check::<u16>();
+        check::<u32>();
     }
 }
