@@ -4,7 +4,7 @@ The Serve application and plain gRPC and HTTP servers in tests are shells round 
 """
 
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import fields
 from typing import Self
@@ -33,6 +33,8 @@ from coordinator.request_record import RequestRecord, recorded
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.results import Count, Description, DocumentText, SpansFound, Timings, Trace, TraceEvent
 from coordinator.streaming import events_of, trace_of
+from coordinator.takedown_admin import TakedownAdmin
+from coordinator.takedowns import Takedown, TakedownPreview, TakedownsAdded, TakedownsLifted, TakedownsListed
 from coordinator.values import DocumentId
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime import telemetry
@@ -57,6 +59,7 @@ class Coordinator:
         self.gate = gate or Gate()
         self._shown = ShownText(config, config.num_replicas, metrics)
         self._serving = serving
+        self._takedowns = TakedownAdmin(serving)
         self._config = config
         self._limits = config.limits
         self.metrics = metrics
@@ -184,6 +187,28 @@ class Coordinator:
                     record.num_tokens = found.end - found.start
                     self._shown.take_document_text(caller.current(), found)
                     return found
+
+    async def add_takedowns(self, takedowns: Sequence[Takedown], timeout_ms: int = 0) -> TakedownsAdded:
+        """Takes documents down. When it returns, no answer shows them; raises as `TakedownAdmin.add` does."""
+        with self._recorded("AddTakedowns", timeout_ms) as record:
+            return await self._takedowns.add(takedowns, lambda: record.left_s)
+
+    async def lift_takedowns(self, ids: Sequence[str], timeout_ms: int = 0) -> TakedownsLifted:
+        """Ends takedowns. Raises as `TakedownAdmin.lift` does."""
+        with self._recorded("LiftTakedowns", timeout_ms) as record:
+            return await self._takedowns.lift(ids, lambda: record.left_s)
+
+    async def list_takedowns(self, timeout_ms: int = 0) -> TakedownsListed:
+        """Returns the takedowns in force. Raises as `TakedownAdmin.list` does."""
+        with self._recorded("ListTakedowns", timeout_ms):
+            return await self._takedowns.list()
+
+    async def preview_takedown(
+        self, takedown: Takedown, max_documents: int, min_copied_share: float = 0.0, timeout_ms: int = 0
+    ) -> TakedownPreview:
+        """Returns what a takedown would concern. Raises as `TakedownAdmin.preview` does."""
+        with self._recorded("PreviewTakedown", timeout_ms) as record:
+            return await self._takedowns.preview(takedown, max_documents, min_copied_share, lambda: record.left_s)
 
     async def describe(self, timeout_ms: int = 0) -> Description:
         """Returns what is served. Takes no turn: operators ask when nothing else gets through."""
