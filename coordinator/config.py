@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from coordinator.access.settings import AccessSettings
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.options import RequestLimits
+from coordinator.redaction.settings import RedactionSettings
 from runtime.address import Address
 
 ENVIRONMENT_PREFIX = "HEADWATER_COORDINATOR_"
@@ -28,7 +29,7 @@ _LIMITS = RequestLimits()
 _BESIDE_THE_QUEUE = 256
 
 
-class CoordinatorConfig(ClusterSettings, AccessSettings):
+class CoordinatorConfig(ClusterSettings, AccessSettings, RedactionSettings):
     """What a coordinator traces against, and how much it takes on. Limits are of each replica."""
 
     cluster_file: Path = Field(description="YAML file that says which corpora are served, and where their shards are.")

@@ -4,6 +4,7 @@ from asyncio import to_thread
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
 from coordinator.corpus import Corpus, check_corpora, chosen_corpora
@@ -15,6 +16,9 @@ from coordinator.errors import (
 )
 from coordinator.options import RequestLimits, check_document_range, check_request, check_text
 from coordinator.ports import ShardPort
+from coordinator.redaction.display import Display, Shown, gathered_shown
+from coordinator.redaction.pages import shown_page
+from coordinator.redaction.personal import PersonalTexts, refuse_personal
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.results import (
     CorpusDescription,
@@ -77,11 +81,13 @@ class Pipeline:
         corpora: Sequence[Corpus],
         limits: RequestLimits | None = None,
         *,
+        display: Display | None = None,
         owns_loop: bool = False,
     ):
         """Takes the corpora's one tokenizer, a port for each of their shards, and the corpora themselves.
 
-        With ``owns_loop`` each request runs on an event loop of its own, so that it may block it.
+        ``display`` decides what is shown of documents; without one, personal data in them is redacted. With
+        ``owns_loop`` each request runs on an event loop of its own, so that it may block it.
 
         Raises:
             ConfigurationError: two corpora have the same name or different tokenizers.
@@ -92,6 +98,7 @@ class Pipeline:
         self._corpora = {corpus.name: corpus for corpus in corpora}
         self._stages = {corpus.name: corpus.stage for corpus in corpora}
         self.limits = limits or RequestLimits()
+        self._display = display or Display()
         self._owns_loop = owns_loop
         bm25.prepare()
 
@@ -102,8 +109,9 @@ class Pipeline:
             InvalidRequestError: the request is empty, too long, has an option out of range or names no corpus of ours.
             NoShardAnsweredError: no shard answered.
             IncompleteAnswerError: a shard did not, and the request requires all of them.
+            ViewChangedError: documents were taken down meanwhile; another generation answers.
         """
-        async with aclosing(self._steps(request, deadline_s)) as steps:
+        async with aclosing(self._steps(request, deadline_s, may_begin_again=True)) as steps:
             async for step in steps:
                 if isinstance(step, Trace):
                     return step
@@ -114,7 +122,7 @@ class Pipeline:
 
         When the iteration is ended early, the calls to the shards are cancelled. Raises as `trace` does.
         """
-        async with aclosing(self._steps(request, deadline_s)) as steps:
+        async with aclosing(self._steps(request, deadline_s, may_begin_again=False)) as steps:
             async for step in steps:
                 if isinstance(step, _Searched):
                     found = assemble_spans(step.query, step.spans)
@@ -127,15 +135,16 @@ class Pipeline:
                     )
                 elif isinstance(step, Trace):
                     yield ranking_of(step)
-                else:
-                    yield DocumentsFound(assemble_documents(step, self._stages))
+                elif allowed := step.allowed:
+                    yield DocumentsFound(assemble_documents(allowed, self._stages, step.redacted))
 
     async def _steps(
-        self, request: TraceRequest, deadline_s: float
-    ) -> AsyncGenerator[_Searched | tuple[Occurrence, ...] | Trace, None]:
+        self, request: TraceRequest, deadline_s: float, *, may_begin_again: bool
+    ) -> AsyncGenerator[_Searched | Shown | Trace, None]:
         """Yields what is known as soon as it is: after the search, after each shard's windows, and at the end."""
         check_request(request, self.limits)
         corpora, shards = self._chosen(request.corpora)
+        personal = await self._refused_if_personal("answer", request.answer)
         options, clock = request.options, Stopwatch(deadline_s)
         query = await self._tokenized(tokenize, request.answer, self._tokenizer, options)
         clock.lap("tokenize")
@@ -144,22 +153,26 @@ class Pipeline:
         matches = union(query, answers.matches)
         clock.lap("search")
         allowed = allowed_spans(matches, options)
-        spans = keep_spans(matches, allowed, options)
+        spans = _impersonal(keep_spans(matches, allowed, options), query, personal)
         drawn = draw_all(spans, options, self.limits)
         clock.lap("filter")
         yield _Searched(query, spans, len(allowed), covered)
-        parts = []
+        parts, may_be_shown = [], []
         views = {found.shard: found.view_id for found in answers.matches}
-        async with aclosing(retrieve_each(query, spans, drawn, shards, options, clock.left_s(), views)) as retrieving:
+        answering = retrieve_each(
+            query, spans, drawn, shards, options, clock.left_s(), views, may_begin_again=may_begin_again
+        )
+        async with aclosing(answering) as retrieving:
             async for part in retrieving:
                 parts.append(part)
+                may_be_shown.append(await self._off_loop(self._display.shown, part[1].occurrences))
                 if part[1].occurrences:
-                    yield part[1].occurrences
-        retrieved = gathered(parts)
+                    yield may_be_shown[-1]
+        retrieved, shown = gathered(parts), gathered_shown([drawn for drawn, _ in parts], may_be_shown)
         covered = _require_complete(coverage(corpora, answers, retrieved.failed), request.require_complete)
         clock.lap("retrieve")
         # Two milliseconds as a rule, half a second at the limits.
-        traced = await self._off_loop(self._rank, query, spans, retrieved.occurrences, request)
+        traced = await self._off_loop(self._rank, query, spans, retrieved.occurrences, shown, request)
         clock.lap("rank")
         yield Trace(
             answer=request.answer,
@@ -171,7 +184,11 @@ class Pipeline:
             coverage=covered,
             timings=clock.timings(),
             stats=trace_stats(query, answers, retrieved),
-            withheld=Withheld(occurrences=matches.withheld_elsewhere + sum(span.withheld_count for span in spans)),
+            withheld=Withheld(
+                occurrences=matches.withheld_elsewhere + sum(span.withheld_count for span in spans),
+                redacted=sum(shown.redacted.values()),
+                documents=len(shown.withheld),
+            ),
         )
 
     async def count(self, request: CountRequest, deadline_s: float) -> Count:
@@ -183,6 +200,7 @@ class Pipeline:
             IncompleteAnswerError: a shard did not, and the request requires all of them.
         """
         check_text("text", request.text, self.limits)
+        await self._refused_if_personal("text", request.text)
         corpora, shards = self._chosen(request.corpora)
         query = await self._tokenized(whole_text, request.text, self._tokenizer)
         answers = _require_one(await fan_out(query, shards, deadline_s))
@@ -225,7 +243,13 @@ class Pipeline:
             raise DocumentNotFoundError(
                 f"document {id}: there is no shard {id.shard}, the index has shards 0 to {last}"
             )
-        found = await shard.get_document(id.number, start, max_tokens, deadline_s)
+        ends = monotonic() + deadline_s
+
+        async def read(start: int, max_tokens: int) -> DocumentText:
+            return await shard.get_document(id.number, start, max_tokens, max(0.001, ends - monotonic()))
+
+        most = self.limits.max_document_tokens
+        found = await shown_page(self._display, read, start, max_tokens, most, self._off_loop)
         return replace(found, index_id=served)
 
     async def describe(self, deadline_s: float) -> Description:
@@ -261,10 +285,22 @@ class Pipeline:
         return corpora, tuple(shard for id_, shard in self._shards.items() if id_.corpus in asked)
 
     def _rank(
-        self, query: Query, spans: Sequence[MaximalSpan], occurrences: Sequence[Occurrence], request: TraceRequest
+        self,
+        query: Query,
+        spans: Sequence[MaximalSpan],
+        occurrences: Sequence[Occurrence],
+        shown: Shown,
+        request: TraceRequest,
     ) -> Traced:
-        documents = rerank(merge_documents(occurrences), occurrences, request)
-        return assemble(query, spans, occurrences, documents, self._stages)
+        ranked = rerank(merge_documents(shown.occurrences), occurrences, request)
+        documents = [one for one in ranked if one.document.id not in shown.withheld]
+        return assemble(query, spans, shown.occurrences, documents, self._stages, shown.redacted)
+
+    async def _refused_if_personal(self, what: str, text: str) -> PersonalTexts | None:
+        """Returns what is personal in a text to search for, if that matters; raises if it is nothing else."""
+        if not self._display.refuses_personal_queries:
+            return None
+        return await self._off_loop(refuse_personal, what, text, self._display)
 
     async def _tokenized(
         self, function: Callable[Concatenate[str, _P], Query], text: str, *args: _P.args, **kwargs: _P.kwargs
@@ -276,6 +312,16 @@ class Pipeline:
     async def _off_loop(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Calls a function that takes longer than an event loop may be blocked."""
         return function(*args, **kwargs) if self._owns_loop else await to_thread(function, *args, **kwargs)
+
+
+def _impersonal(
+    spans: tuple[MaximalSpan, ...], query: Query, personal: PersonalTexts | None
+) -> tuple[MaximalSpan, ...]:
+    """Returns the spans that are not mostly personal data."""
+    if personal is None:
+        return spans
+    chars = query.boundaries
+    return tuple(one for one in spans if not personal.is_mostly(int(chars[one.start]), int(chars[one.end])))
 
 
 def _require_one(answers: Answers) -> Answers:

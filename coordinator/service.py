@@ -29,6 +29,7 @@ from coordinator.made_answer import MadeAnswer
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.options import check_request, check_text
 from coordinator.readiness import CorpusReadiness, Readiness
+from coordinator.redaction.open_display import open_display
 from coordinator.request_record import RequestRecord, recorded
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.results import Count, Description, DocumentText, SpansFound, Timings, Trace, TraceEvent
@@ -89,7 +90,10 @@ class Coordinator:
         """
         metrics = metrics or CoordinatorMetrics()
         gate = Gate(config.keys_file, config.audit_log, observer=metrics)
-        serving = await Serving.open(config.cluster_file, config, limits=config.limits, observer=metrics)
+        display = open_display(config)
+        serving = await Serving.open(
+            config.cluster_file, config, limits=config.limits, observer=metrics, display=display
+        )
         gate.watch(config.reload_interval_s)
         return cls(serving, config, metrics, gate)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coordinator.errors import CoordinatorError
+    from coordinator.redaction.settings import RedactionSettings
     from coordinator.requests import SpanRanking, TraceOptions
     from coordinator.results import (
         Count,
@@ -79,21 +80,24 @@ def open(
     index: str | PathLike[str] | Mapping[str, str | PathLike[str]],
     *,
     takedowns: str | PathLike[str] | None = None,
+    redaction: "str | RedactionSettings" = "redact",
 ) -> "EmbeddedIndex":
     """Opens an index directory to be searched in this process. Close it, or use it as a context manager.
 
     Several indexes with one tokenizer are opened together as corpora, by name: ``open({"pre": DIR, "post": DIR})``.
     Documents that were removed from an index, or that the file ``takedowns`` concerns, are not found, counted or shown.
-    A directory that is opened without a name obeys the takedowns of every corpus.
+    A directory that is opened without a name obeys the takedowns of every corpus. Personal data and secrets in
+    documents are shown as placeholders; ``redaction="off"`` shows them, ``"withhold"`` leaves the documents out, and a
+    file of rules or `coordinator.redaction.settings.RedactionSettings` say more.
 
     Raises:
         IndexFormatError: there is no finished index, or its files are not as published.
         EngineError: the files of a shard contradict one another.
-        coordinator.errors.ConfigurationError: the takedowns cannot be read.
+        coordinator.errors.ConfigurationError: the takedowns or the rules of redaction cannot be read.
     """
     from headwater.embedded import EmbeddedIndex
 
-    return EmbeddedIndex(index, takedowns=takedowns)
+    return EmbeddedIndex(index, takedowns=takedowns, redaction=redaction)
 
 
 def connect(

@@ -17,6 +17,8 @@ from coordinator.corpus import DEFAULT_NAME, Corpus, check_corpora
 from coordinator.errors import ConfigurationError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
+from coordinator.redaction.open_display import open_display
+from coordinator.redaction.settings import DEFAULT_REDACTION, RedactionSettings
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
 from coordinator.results import Count, Description, DocumentText, Trace, TraceEvent
 from coordinator.streaming import events_of
@@ -48,6 +50,7 @@ class EmbeddedIndex:
         index: str | PathLike[str] | Mapping[str, str | PathLike[str]],
         *,
         takedowns: str | PathLike[str] | None = None,
+        redaction: str | RedactionSettings = DEFAULT_REDACTION,
     ):
         """Opens every shard of an index directory, or of several by corpus name (see `headwater.open`).
 
@@ -55,7 +58,8 @@ class EmbeddedIndex:
             IndexFormatError: there is no finished index, or a file, size or the tokenizer is not as
                 published.
             EngineError: the files of a shard contradict one another.
-            ConfigurationError: no corpus is named, two have different tokenizers, or the takedowns cannot be read.
+            ConfigurationError: no corpus is named, two have different tokenizers, or the takedowns or the settings of
+                redaction cannot be read.
         Cost: O(documents) a shard; no text is read. Takedowns by url, domain or source read all metadata.
         """
         directories = index if isinstance(index, Mapping) else {DEFAULT_NAME: index}
@@ -66,6 +70,7 @@ class EmbeddedIndex:
             Corpus.of_index(IndexManifest.load(path), name) for name, path in zip(directories, paths, strict=True)
         ]
         check_corpora(corpora)
+        display = open_display(RedactionSettings(redaction=redaction) if isinstance(redaction, str) else redaction)
         tokenizer = open_tokenizer(paths[0], corpora[0].index)
         listed = NO_TAKEDOWNS if takedowns is None else read_takedowns(Path(takedowns))
         by_path = dict(zip(directories, paths, strict=True))
@@ -76,7 +81,7 @@ class EmbeddedIndex:
         )
         executor = self._executor if num_shards > 1 else None
         shards = _open_shards(corpora, paths, obeyed, tokenizer, executor)
-        self._pipeline = Pipeline(tokenizer, shards, corpora, RequestLimits(), owns_loop=True)
+        self._pipeline = Pipeline(tokenizer, shards, corpora, RequestLimits(), display=display, owns_loop=True)
         self._idle_loops: deque[asyncio.AbstractEventLoop] = deque()
         self._closed = False
 

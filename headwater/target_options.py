@@ -11,6 +11,7 @@ import click
 import headwater
 from coordinator.corpus import DEFAULT_NAME, NAME_PATTERN
 from coordinator.errors import InvalidRequestError
+from coordinator.redaction.settings import DEFAULT_REDACTION
 from headwater.address import checked_address
 from headwater.connection import Connection
 from headwater.connection_options import connection_options, to_connection
@@ -36,6 +37,12 @@ _FLAGS = (
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help="Takedown file that a search with --index obeys; a coordinator has its own.",
+    ),
+    click.option(
+        "--redaction",
+        metavar="WORD|FILE",
+        help="What a search with --index does about personal data in documents: redact, withhold, off, or a file that "
+        "says so by source. [default: redact]",
     ),
     click.option("--connect", metavar="HOST:PORT", help="Coordinator to ask, as 'headwater serve' starts one."),
     click.option(
@@ -66,6 +73,7 @@ class Target:
     require_complete: bool
     connection: Connection = field(default_factory=Connection)
     takedowns: Path | None = None
+    redaction: str = DEFAULT_REDACTION
 
     def open(self) -> TracedIndex:
         """Opens the directories, or connects to the coordinator."""
@@ -73,14 +81,14 @@ class Target:
             # Of one directory the name is no corpus of the takedowns, unless it was given.
             is_unnamed = list(self.directories) == [DEFAULT_NAME]
             index = self.directories[DEFAULT_NAME] if is_unnamed else self.directories
-            return headwater.open(index, takedowns=self.takedowns)
+            return headwater.open(index, takedowns=self.takedowns, redaction=self.redaction)
         from headwater.remote import connect  # loads gRPC
 
         return connect(self.address, self.connection)
 
 
 def target_options(command: _F) -> _F:
-    """Adds ``--index``, ``--takedowns``, ``--connect``, ``--corpus``, ``--require-complete`` and how to connect."""
+    """Adds the flags of `to_target` to a command: where to look, in which corpora, and how to connect."""
     command = connection_options(command)
     for flag in reversed(_FLAGS):
         command = flag(command)
@@ -96,19 +104,24 @@ def to_target(flags: dict[str, Any]) -> Target:
     """
     indexes, address = flags.pop("indexes"), flags.pop("connect")
     corpora, require_complete, takedowns = (flags.pop(name) for name in ("corpora", "require_complete", "takedowns"))
+    redaction = flags.pop("redaction")
     if indexes and address is not None:
         raise click.UsageError("Give --index DIR or --connect HOST:PORT, not both.")
     if not indexes and address is None:
         raise click.UsageError("Give either --index DIR or --connect HOST:PORT.")
     if takedowns is not None and address is not None:
         raise click.UsageError("--takedowns goes with --index; a coordinator obeys its own takedown_file.")
+    if redaction is not None and address is not None:
+        raise click.UsageError("--redaction goes with --index; a coordinator has its own setting.")
     if address is not None:
         try:
             checked_address(address)
         except InvalidRequestError as error:
             raise click.UsageError(f"--connect: {visible(str(error))}") from error
     connection = to_connection(flags, is_used=address is not None)
-    return Target(_by_corpus(indexes), address, corpora, require_complete, connection, takedowns)
+    return Target(
+        _by_corpus(indexes), address, corpora, require_complete, connection, takedowns, redaction or DEFAULT_REDACTION
+    )
 
 
 def _by_corpus(indexes: Sequence[str]) -> dict[str, Path]:

@@ -11,6 +11,8 @@ from coordinator.corpus import Corpus
 from coordinator.errors import ShardUnavailableError
 from coordinator.pipeline import Pipeline
 from coordinator.read_counts import ReadCounts
+from coordinator.redaction.display import Display
+from coordinator.redaction.rules import RedactionRules, Treatment
 from coordinator.results import DocumentText
 from coordinator.values import (
     DocumentId,
@@ -150,5 +152,6 @@ def pipeline_over(corpora: Mapping[str, CorpusTexts]) -> tuple[Pipeline, list[Or
         for name, parts in corpora.items()
         for number, texts in enumerate(parts)
     ]
+    shows_everything = Display(RedactionRules(Treatment.OFF))
     described = [corpus_of(name, parts) for name, parts in corpora.items()]
-    return Pipeline(ByteTokenizer(), shards, described, owns_loop=True), shards
+    return Pipeline(ByteTokenizer(), shards, described, display=shows_everything, owns_loop=True), shards

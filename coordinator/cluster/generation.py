@@ -20,6 +20,7 @@ from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
+from coordinator.redaction.display import Display
 from coordinator.values import ShardId
 
 # One entry a corpus: name, stage, index id, what is taken down. All that an answer can depend on besides the request.
@@ -47,6 +48,7 @@ class Generation:
         observer: ClusterObserver,
         now: Callable[[], float],
         orders: ClusterOrders | None = None,
+        display: Display | None = None,
     ):
         """Begins to connect; see `wait_until_searchable`. Without orders, servers may obey whichever takedowns."""
         self.snapshot = snapshot
@@ -69,7 +71,7 @@ class Generation:
                 told = None if orders is None else orders.by_address
                 sets.append(ReplicaSet(corpus, number, servers, settings, observer, now, self._on_change, told))
         self.replica_sets = tuple(sets)
-        self.pipeline = Pipeline(snapshot.tokenizer, self.replica_sets, snapshot.corpora, limits)
+        self.pipeline = Pipeline(snapshot.tokenizer, self.replica_sets, snapshot.corpora, limits, display=display)
 
     @property
     def corpora(self) -> tuple[Corpus, ...]:

@@ -26,6 +26,7 @@ from coordinator.cluster.takedown_watch import TakedownWatch
 from coordinator.errors import ConfigurationError, ViewChangedError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
+from coordinator.redaction.display import Display
 from coordinator.requests import TraceRequest
 from coordinator.results import TraceEvent
 from coordinator.values import ShardId
@@ -45,12 +46,20 @@ _log = logging.getLogger(__name__)
 class Serving:
     """Answers from the current generation of a cluster file. One event loop."""
 
-    def __init__(self, cluster_file: Path, settings: ClusterSettings, limits: RequestLimits, observer: ClusterObserver):
+    def __init__(
+        self,
+        cluster_file: Path,
+        settings: ClusterSettings,
+        limits: RequestLimits,
+        observer: ClusterObserver,
+        display: Display | None = None,
+    ):
         """For `open`, which is how it is made."""
         self._cluster_file = cluster_file
         self._settings = settings
         self._limits = limits
         self._observer = observer
+        self._display = display
         self._pool = LinkPool(settings)
         self._current: Generation | None = None
         self._next: Generation | None = None
@@ -71,6 +80,7 @@ class Serving:
         *,
         limits: RequestLimits | None = None,
         observer: ClusterObserver | None = None,
+        display: Display | None = None,
     ) -> Self:
         """Returns the generation that the cluster file says, connected as far as servers answer in time.
 
@@ -80,7 +90,7 @@ class Serving:
             ConfigurationError: the cluster file is wrong, or all servers that answer hold something else.
             IndexFormatError: a manifest or a tokenizer is missing or not what it should be.
         """
-        serving = cls(cluster_file, settings, limits or RequestLimits(), observer or NoObserver())
+        serving = cls(cluster_file, settings, limits or RequestLimits(), observer or NoObserver(), display)
         snapshot = await asyncio.to_thread(read_cluster, cluster_file)
         if settings.takedown_file is not None:
             serving._takedowns = await asyncio.to_thread(TakedownWatch, settings.takedown_file)
@@ -269,7 +279,9 @@ class Serving:
         if self._takedowns is not None:
             orders = await asyncio.to_thread(ClusterOrders.of, self._takedowns.takedowns, snapshot.addresses)
         now = asyncio.get_running_loop().time
-        return Generation(snapshot, self._pool, self._settings, self._limits, self._observer, now, orders)
+        return Generation(
+            snapshot, self._pool, self._settings, self._limits, self._observer, now, orders, self._display
+        )
 
     async def _reload_forever(self) -> None:
         while True:

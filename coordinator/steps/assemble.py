@@ -8,7 +8,7 @@ from coordinator.results import Document, MergedSpan, Relevance, Span
 from coordinator.steps.merge import merge_documents, merge_spans
 from coordinator.steps.metadata import parse_metadata, source_of, url_of
 from coordinator.steps.rerank import RankedDocument, highest, relevance_level
-from coordinator.values import MaximalSpan, Occurrence, Query
+from coordinator.values import DocumentId, MaximalSpan, Occurrence, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,29 @@ def assemble(
     occurrences: Sequence[Occurrence],
     ranked: Sequence[RankedDocument],
     stages: Mapping[str, str],
+    redacted: Mapping[DocumentId, int],
 ) -> Traced:
     """Returns the lists of a trace from its kept spans and its documents in ranked order.
 
-    A span or highlight is as relevant as the most relevant document that holds it. ``stages`` are those of the corpora.
+    A span or highlight is as relevant as the most relevant document that holds it. ``stages`` are those of the corpora,
+    ``redacted`` the numbers of placeholders in documents that have some.
     """
-    return _tie(query, spans, occurrences, ranked, stages, highest)
+    return _tie(query, spans, occurrences, ranked, stages, redacted, highest)
 
 
 def assemble_spans(query: Query, spans: Sequence[MaximalSpan]) -> Traced:
     """Returns the lists of a trace before any document is known: spans and highlights of unknown relevance."""
-    return _tie(query, spans, (), (), {}, lambda _: Relevance.UNKNOWN)
+    return _tie(query, spans, (), (), {}, {}, lambda _: Relevance.UNKNOWN)
 
 
-def assemble_documents(occurrences: Sequence[Occurrence], stages: Mapping[str, str]) -> tuple[Document, ...]:
+def assemble_documents(
+    occurrences: Sequence[Occurrence], stages: Mapping[str, str], redacted: Mapping[DocumentId, int]
+) -> tuple[Document, ...]:
     """Returns the documents of ``occurrences`` before they are ranked: without score, of unknown relevance."""
     return tuple(
         replace(
-            _document(RankedDocument(merged, 0.0, 0.0), occurrences[merged.first], stages), relevance=Relevance.UNKNOWN
+            _document(RankedDocument(merged, 0.0, 0.0), occurrences[merged.first], stages, redacted),
+            relevance=Relevance.UNKNOWN,
         )
         for merged in merge_documents(occurrences)
     )
@@ -55,6 +60,7 @@ def _tie(
     occurrences: Sequence[Occurrence],
     ranked: Sequence[RankedDocument],
     stages: Mapping[str, str],
+    redacted: Mapping[DocumentId, int],
     relevance_of: Callable[[Iterable[float]], Relevance],
 ) -> Traced:
     documents_of_span: dict[int, list[int]] = defaultdict(list)
@@ -96,11 +102,13 @@ def _tie(
     return Traced(
         spans=tuple(kept(index, span) for index, span in enumerate(spans)),
         merged_spans=tuple(merged(group) for group in merge_spans(spans)),
-        documents=tuple(_document(entry, occurrences[entry.document.first], stages) for entry in ranked),
+        documents=tuple(_document(entry, occurrences[entry.document.first], stages, redacted) for entry in ranked),
     )
 
 
-def _document(ranked: RankedDocument, first: Occurrence, stages: Mapping[str, str]) -> Document:
+def _document(
+    ranked: RankedDocument, first: Occurrence, stages: Mapping[str, str], redacted: Mapping[DocumentId, int]
+) -> Document:
     window = first.window
     metadata = parse_metadata(window.metadata)
     return Document(
@@ -119,6 +127,7 @@ def _document(ranked: RankedDocument, first: Occurrence, stages: Mapping[str, st
         relevance=relevance_level(ranked.relevance),
         snippets=ranked.document.snippets,
         spans=ranked.document.spans,
+        num_redacted=redacted.get(window.document, 0),
     )
 
 

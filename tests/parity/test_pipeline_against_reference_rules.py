@@ -137,7 +137,7 @@ def test_a_trace_of_a_tiny_index_follows_the_rules(tiny: tuple[Path, int], seed:
         words[generator.integers(len(words))] = str(generator.choice(words))
     answer, prompt = " ".join(words), "Which river runs by the mill?"
     corpus = IndexedCorpus(directory, num_shards)
-    with headwater.open(directory) as index:
+    with headwater.open(directory, redaction="off") as index:
         trace = index.trace(answer, prompt)
     assert trace.spans
     check_kept_spans(trace, corpus)
@@ -146,7 +146,7 @@ def test_a_trace_of_a_tiny_index_follows_the_rules(tiny: tuple[Path, int], seed:
 
 @pytest.mark.usefixtures("leaves_nothing_behind")
 def test_a_closed_index_leaves_no_thread_and_no_open_file(tiny: tuple[Path, int]) -> None:
-    with headwater.open(tiny[0]) as index:
+    with headwater.open(tiny[0], redaction="off") as index:
         assert index.trace("the river runs the mill.").spans
 
 
@@ -174,7 +174,7 @@ def test_spans_counts_and_whole_documents_depend_neither_on_the_number_of_shards
     for num_shards, accelerated in ((1, False), (1, True), (2, False), (5, True)):
         shards = [texts[number::num_shards] for number in range(num_shards)]
         directory = write_index(tmp_path_factory.mktemp("law"), shards, tokenizer, accelerated=accelerated)
-        with headwater.open(directory) as index:
+        with headwater.open(directory, redaction="off") as index:
             trace = index.trace(answer, "prompt")
         spans = [(s.start, s.end, s.count, s.unigram_logprob_sum) for s in trace.spans]
         merged = [(m.start, m.end, m.spans) for m in trace.merged_spans]
@@ -203,7 +203,7 @@ def test_traces_of_real_answers_follow_the_rules(shared_data: Path, real: Path) 
     corpus = IndexedCorpus(real, 2)
     lines = (shared_data / "conversations.jsonl").read_text().splitlines()
     sampled, reads, suffixes = 0, 0.0, 0
-    with headwater.open(real) as index:
+    with headwater.open(real, redaction="off") as index:
         for line in lines[::8]:
             conversation = json.loads(line)
             trace = index.trace(conversation["response"], conversation["prompt"])

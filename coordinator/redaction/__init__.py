@@ -1,0 +1,1 @@
+"""What documents hold of personal data and secrets, found and replaced before it is shown."""

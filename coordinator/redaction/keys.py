@@ -1,0 +1,102 @@
+"""Keys and passwords: those whose format says what they are, private key blocks, and passwords inside addresses."""
+
+import re
+from collections.abc import Iterator
+
+from coordinator.redaction.found import Found, Kind
+
+_FORMATS = (
+    r"(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",  # AWS
+    r"gh[pousr]_[A-Za-z0-9]{36,255}",  # GitHub
+    r"github_pat_[A-Za-z0-9_]{22,255}",
+    r"glpat-[A-Za-z0-9_-]{20,64}",  # GitLab
+    r"xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,255}",  # Slack
+    r"xapp-\d-[A-Za-z0-9-]{10,255}",
+    r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,80}",
+    r"AIza[A-Za-z0-9_-]{35}",  # Google
+    r"ya29\.[A-Za-z0-9_-]{20,255}",
+    r"GOCSPX-[A-Za-z0-9_-]{28}",
+    r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,255}",  # Stripe
+    r"whsec_[A-Za-z0-9+/=]{24,100}",
+    r"sk-(?:proj-|ant-|svcacct-|or-)?(?=[A-Za-z0-9_-]{0,40}\d)(?=[A-Za-z0-9_-]{0,40}[A-Z])[A-Za-z0-9_-]{20,255}",
+    r"hf_[A-Za-z0-9]{30,64}",  # Hugging Face
+    r"npm_[A-Za-z0-9]{36}",
+    r"pypi-[A-Za-z0-9_-]{40,255}",
+    r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}",  # SendGrid
+    r"SK[0-9a-f]{32}",  # Twilio
+    r"key-[0-9a-f]{32}",  # Mailgun
+    r"dop_v1_[0-9a-f]{64}",  # DigitalOcean
+    r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",  # Shopify
+    r"hvs\.[A-Za-z0-9_-]{24,255}",  # Vault
+    r"eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,8000}(?:\.[A-Za-z0-9_-]{0,2000})?",  # JSON web token
+)
+_KEY = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_FORMATS)})")
+# A value that its name calls a secret.
+_NAMED = re.compile(
+    r"(?:secret[_-]?access[_-]?key|aws[_-]?secret(?:[_-]?key)?|api[_-]?key|api[_-]?secret|client[_-]?secret|auth[_-]?token"
+    r"|access[_-]?token|secret[_-]?key)[\"']?\s{0,3}(?:[:=]|=>|:=)\s{0,3}[\"']?([A-Za-z0-9_+/=.-]{20,255})",
+    re.IGNORECASE,
+)
+_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+# The lines of a block whose end is missing: base64, and headers before it.
+_LINES = re.compile(r"(?:(?:\\n|\s){0,8}(?:[A-Za-z0-9+/=]{16,200}|[A-Za-z-]{1,30}: [^\n]{0,80})){0,400}")
+_BLOCK_CHARS = 20_000
+_REST_OF_BLOCK = re.compile(r"\A[A-Za-z0-9+/=\s\\]{0,20000}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/:@\"'<>{}$]{3,128})\Z")
+_RUN = re.compile(r"[^\s\"'`<>,;()\[\]{}|]+")
+_NAMES = ("secret", "key", "token")
+# How far before a digit a key or its name may begin.
+_BEFORE = 80
+_PASSWORD_CHARS = 200
+
+
+def keys(text: str, digits: list[int], *, cut_start: bool) -> Iterator[Found]:
+    """Yields the keys round the places ``digits`` of a text."""
+    done = 0
+    for digit in digits:
+        if digit < done:
+            continue
+        run = _RUN.match(text, digit)
+        end = run.end() if run else digit
+        near = text[max(done, digit - _BEFORE) : digit]
+        for found in _KEY.finditer(text, digit - len(near), end):
+            yield Found(found.start(), found.end(), Kind.KEY)
+        if any(name in near.lower() for name in _NAMES):
+            for found in _NAMED.finditer(text, digit - len(near), end):
+                if is_random(found[1]):
+                    yield Found(*found.span(1), Kind.KEY)
+        done = end
+    if digits and "PRIVATE KEY" in text:
+        yield from _blocks(text)
+        rest = _REST_OF_BLOCK.match(text) if cut_start else None
+        if rest is not None:
+            yield Found(0, rest.end(), Kind.KEY)
+
+
+def passwords(text: str, signs: list[int]) -> Iterator[Found]:
+    """Yields the passwords of addresses like ``https://user:password@host``, by their at-signs."""
+    for sign in signs:
+        if text[sign] != "@":
+            continue
+        found = _PASSWORD.search(text, max(0, sign - _PASSWORD_CHARS), sign)
+        if found is not None:
+            yield Found(*found.span(1), Kind.KEY)
+
+
+def is_random(value: str) -> bool:
+    """Returns whether a value looks made by a machine: digits among letters of both cases, or among many of one."""
+    digits = sum(map(str.isdigit, value))
+    upper, lower = sum(map(str.isupper, value)), sum(map(str.islower, value))
+    return (digits >= 2 and min(upper, lower) >= 2) or (digits >= 4 and max(upper, lower) >= 4 and "_" not in value)
+
+
+def _blocks(text: str) -> Iterator[Found]:
+    """Yields private keys from their first line to their last, or as far as they go."""
+    place = 0
+    while begin := _BEGIN.search(text, place):
+        end = _END.search(text, begin.end(), begin.end() + _BLOCK_CHARS)
+        if end is None:
+            end = _LINES.match(text, begin.end())
+        place = end.end() if end else begin.end()
+        yield Found(begin.start(), place, Kind.KEY)
