@@ -27,6 +27,7 @@ from coordinator.api.http_api import create_api
 from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig
 from coordinator.errors import ConfigurationError, CoordinatorError
 from coordinator.local.child_processes import end_descendants
+from coordinator.local.loopback import SETUP_HOOK
 from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -45,7 +46,7 @@ _grpc_servers: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def add_coordinator_to_server(servicer: Any, server: Any) -> None:
-    """Registers the service with a gRPC server. Serve calls it by name."""
+    """Registers both services with a gRPC server. Serve calls it by name."""
     grpc_service.add_coordinator_to_server(servicer, server)
     _grpc_servers.add(server)
 
@@ -105,6 +106,28 @@ class CoordinatorDeployment:
     async def Describe(self, request: pb.DescribeRequest, grpc_context: RpcContext) -> pb.DescribeResponse:
         """See protos/coordinator/v1."""
         return await self._grpc.Describe(request, grpc_context)
+
+    async def AddTakedowns(self, request: pb.AddTakedownsRequest, grpc_context: RpcContext) -> pb.AddTakedownsResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.AddTakedowns(request, grpc_context)
+
+    async def LiftTakedowns(
+        self, request: pb.LiftTakedownsRequest, grpc_context: RpcContext
+    ) -> pb.LiftTakedownsResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.LiftTakedowns(request, grpc_context)
+
+    async def ListTakedowns(
+        self, request: pb.ListTakedownsRequest, grpc_context: RpcContext
+    ) -> pb.ListTakedownsResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.ListTakedowns(request, grpc_context)
+
+    async def PreviewTakedown(
+        self, request: pb.PreviewTakedownRequest, grpc_context: RpcContext
+    ) -> pb.PreviewTakedownResponse:
+        """See protos/coordinator/v1."""
+        return await self._grpc.PreviewTakedown(request, grpc_context)
 
     async def Check(self, request: health_pb2.HealthCheckRequest, grpc_context: RpcContext) -> Any:
         """See grpc.health.v1."""
@@ -178,6 +201,7 @@ def _start_ray(config: CoordinatorConfig, temp_dir: str) -> None:
                 log_to_driver=False,
                 _node_ip_address=_NODE_ADDRESS,
                 _temp_dir=temp_dir,
+                runtime_env={"worker_process_setup_hook": SETUP_HOOK},
             )
             return
         except Exception as error:  # Ray raises just that

@@ -63,8 +63,8 @@ class HolderEntry(_Part):
         description="What it may do: `trace`, `read-document`, `admin`."
     )
     secrets: Annotated[tuple[SecretEntry, ...], Field(min_length=1)] = Field(description="Its keys.")
-    limits: LimitsEntry = Field(default=LimitsEntry(), description="How much it may ask and be shown.")
-    comment: str = Field(default="", max_length=1_000, description="For whoever reads the file.")
+    limits: LimitsEntry | None = Field(default=None, description="How much it may ask and be shown.")
+    comment: str | None = Field(default=None, max_length=1_000, description="For whoever reads the file.")
 
 
 class KeyFile(_Part):
@@ -125,7 +125,8 @@ def read_key_file(path: Path) -> bytes:
 
 
 def _keys_of(entry: HolderEntry) -> list[KeySecret]:
-    holder = KeyHolder(entry.id, entry.roles, Limits(**entry.limits.model_dump()))
+    limits = Limits(**entry.limits.model_dump()) if entry.limits else Limits()
+    holder = KeyHolder(entry.id, entry.roles, limits)
     return [KeySecret(bytes.fromhex(each.sha256), holder, each.not_before, each.expires) for each in entry.secrets]
 
 

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from coordinator.api import codec
 from coordinator.api.description_codec import encode_description
 from coordinator.api.event_codec import encode_event
+from coordinator.api.grpc_admin import GrpcAdmin
 from coordinator.api.grpc_call import RpcContext, answer, answer_stream
 from coordinator.api.json_codec import parse_document_id
 from coordinator.api.message_size import in_parts
@@ -16,10 +17,11 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 DEFAULT_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
-class GrpcApi:
-    """Decodes a request, asks the coordinator, encodes the response. Methods are named as the service's."""
+class GrpcApi(GrpcAdmin):
+    """Decodes a request, asks the coordinator, encodes the response. Methods are named as those of both services."""
 
     def __init__(self, coordinator: Coordinator, max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES):
+        super().__init__(coordinator, max_request_bytes)
         self._coordinator = coordinator
         self._of_every_call = (max_request_bytes, coordinator.metrics, coordinator.gate)
 

@@ -27,6 +27,9 @@ _ResponseT = TypeVar("_ResponseT", bound=Message)
 _log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CoordinatorService"].full_name
+_SERVICE_OF = {
+    method.name: service.full_name for service in pb.DESCRIPTOR.services_by_name.values() for method in service.methods
+}
 
 
 class RpcContext(Protocol):
@@ -106,11 +109,12 @@ async def answer_stream(
 
 @contextmanager
 def _one_call(method: str, caller: Caller, context: RpcContext, metrics: CoordinatorMetrics) -> Iterator[None]:
-    attributes = {"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": method, "request_id": caller.request_id}
+    service = _SERVICE_OF[method]
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method, "request_id": caller.request_id}
     parent = context.invocation_metadata() or ()
     with (
         serving(caller),
-        otel_span(f"{SERVICE}/{method}", kind="server", attributes=attributes, parent=parent),
+        otel_span(f"{service}/{method}", kind="server", attributes=attributes, parent=parent),
         recorded_by_face(method, metrics),
     ):
         try:

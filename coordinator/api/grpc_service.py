@@ -1,4 +1,4 @@
-"""Adds the coordinator's service to a gRPC server, so that a message that cannot be read is an error like any other.
+"""Adds the coordinator's services to a gRPC server, so that a message that cannot be read is an error like any other.
 
 gRPC itself answers UNKNOWN, which reads as a bug of the server and is retried by some clients.
 """
@@ -20,11 +20,13 @@ class Malformed:
 
 
 def add_coordinator_to_server(servicer: Any, server: Any) -> None:
-    """Registers the methods of ``servicer``, as the generated function does. They may be given a `Malformed` request.
+    """Registers the methods of ``servicer``, of both services, as the generated functions do.
 
-    Serve takes it by name, with a server of its own.
+    They may be given a `Malformed` request. Serve takes it by name, with a server of its own.
     """
-    coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server(servicer, cast(grpc.aio.Server, _Registrar(server)))
+    registrar = cast(grpc.aio.Server, _Registrar(server))
+    coordinator_pb2_grpc.add_CoordinatorServiceServicer_to_server(servicer, registrar)
+    coordinator_pb2_grpc.add_AdminServiceServicer_to_server(servicer, registrar)
 
 
 class _Registrar:

@@ -9,13 +9,13 @@ from fastapi.responses import Response
 
 from coordinator.api import openapi
 from coordinator.api.body_limit import BODY_TIMEOUT_S, BodyLimit
+from coordinator.api.http_admin import add_admin_calls
+from coordinator.api.http_answers import json_response
 from coordinator.api.http_edge import READER_TIMEOUT_S, RequestEdge
 from coordinator.api.http_events import TRACE_STREAM, event_stream
 from coordinator.api.http_models import CountBody, TimeoutMs, TraceBody
 from coordinator.api.http_problems import add_error_handlers
 from coordinator.api.json_codec import dumps, parse_document_id
-from coordinator.api.large_answers import num_chars, off_loop_if_large
-from coordinator.api.message_size import check_content_size
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.service import Coordinator
 
@@ -53,6 +53,7 @@ def create_api(
         reader_timeout_s=reader_timeout_s,
     )
     _add_calls(api, coordinator)
+    add_admin_calls(api, coordinator)
     _add_probes(api, coordinator)
     add_error_handlers(api)
     openapi.describe(api)
@@ -63,7 +64,7 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     @api.post("/v1/trace")
     async def trace(body: TraceBody) -> Response:
         """Finds the passages of an answer that occur word for word in the corpora, and the documents that hold them."""
-        return await _json(await coordinator().trace(_trace_request(body), body.timeout_ms))
+        return await json_response(await coordinator().trace(_trace_request(body), body.timeout_ms))
 
     @api.post(TRACE_STREAM)
     async def trace_stream(body: TraceBody) -> Response:
@@ -74,7 +75,7 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     async def count(body: CountBody) -> Response:
         """Counts the occurrences of a text, token for token."""
         request = CountRequest(body.text, body.corpora, body.require_complete)
-        return await _json(await coordinator().count(request, body.timeout_ms))
+        return await json_response(await coordinator().count(request, body.timeout_ms))
 
     @api.get("/v1/documents/{document}")
     async def get_document(
@@ -88,12 +89,12 @@ def _add_calls(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
     ) -> Response:
         """Returns a run of tokens of one document, as text."""
         id_ = parse_document_id(document)
-        return await _json(await coordinator().get_document(id_, start, max_tokens, timeout_ms, index_id))
+        return await json_response(await coordinator().get_document(id_, start, max_tokens, timeout_ms, index_id))
 
     @api.get("/v1/describe")
     async def describe(timeout_ms: TimeoutMs = 0) -> Response:
         """Returns what is served, and the limits on a request."""
-        return await _json(await coordinator().describe(timeout_ms))
+        return await json_response(await coordinator().describe(timeout_ms))
 
 
 def _add_probes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
@@ -112,13 +113,3 @@ def _add_probes(api: FastAPI, coordinator: Callable[[], Coordinator]) -> None:
 
 def _trace_request(body: TraceBody) -> TraceRequest:
     return TraceRequest(body.answer, body.prompt, body.options.to_options(), body.corpora, body.require_complete)
-
-
-async def _json(value: object) -> Response:
-    content = await off_loop_if_large(_encoded, value, num_chars(value))
-    check_content_size(content)
-    return Response(content, media_type="application/json")
-
-
-def _encoded(value: object) -> bytes:
-    return dumps(value, indent=None).encode()

@@ -37,7 +37,7 @@ _RequireComplete = Annotated[
 TOO_MANY_FIELDS = "too_many_fields"
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """An object whose check costs no more than what it describes, whatever is sent: each fault found is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +55,7 @@ class _Body(BaseModel):
         return raw
 
 
-class TraceOptionsBody(_Body):
+class TraceOptionsBody(Body):
     """How to trace."""
 
     delimiters: Annotated[tuple[str, ...], FailFast()] = Field(
@@ -106,7 +106,7 @@ class TraceOptionsBody(_Body):
         return TraceOptions(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
-class TraceBody(_Body):
+class TraceBody(Body):
     """An answer to trace."""
 
     model_config = ConfigDict(
@@ -133,7 +133,7 @@ class TraceBody(_Body):
     timeout_ms: TimeoutMs = 0
 
 
-class CountBody(_Body):
+class CountBody(Body):
     """A text to count."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"text": "a text"}})

@@ -13,9 +13,23 @@ from coordinator.api.http_problems import PROBLEM_MEDIA_TYPE
 from coordinator.api.proto_comments import field_comments
 from coordinator.readiness import Readiness
 from coordinator.results import Count, Description, DocumentsFound, DocumentText, Ranking, SpansFound, Trace
+from coordinator.takedowns import TakedownPreview, TakedownsAdded, TakedownsLifted, TakedownsListed
 from runtime.request_id import METADATA_KEY
 
-_RESPONSES = (Trace, SpansFound, DocumentsFound, Ranking, Count, DocumentText, Description, Readiness)
+_RESPONSES = (
+    Trace,
+    SpansFound,
+    DocumentsFound,
+    Ranking,
+    Count,
+    DocumentText,
+    Description,
+    TakedownsAdded,
+    TakedownsLifted,
+    TakedownsListed,
+    TakedownPreview,
+    Readiness,
+)
 
 # The messages whose comments describe the fields of a value of another name.
 _MESSAGES = {
@@ -25,6 +39,10 @@ _MESSAGES = {
     "DocumentsFound": "TraceDocuments",
     "Ranking": "TraceRanking",
     "ShardDescription": "Shard",
+    "TakedownsAdded": "AddTakedownsResponse",
+    "TakedownsLifted": "LiftTakedownsResponse",
+    "TakedownsListed": "ListTakedownsResponse",
+    "TakedownPreview": "PreviewTakedownResponse",
 }
 # What no message holds, or holds otherwise.
 _COMMENTS = {
@@ -47,6 +65,10 @@ _ANSWERS = {
     ("/v1/count", "post"): "Count",
     ("/v1/documents/{document}", "get"): "DocumentText",
     ("/v1/describe", "get"): "Description",
+    ("/v1/takedowns", "post"): "TakedownsAdded",
+    ("/v1/takedowns", "get"): "TakedownsListed",
+    ("/v1/takedowns/lift", "post"): "TakedownsLifted",
+    ("/v1/takedowns/preview", "post"): "TakedownPreview",
 }
 _STREAM = ("/v1/trace/stream", "post")
 
@@ -142,6 +164,8 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
         statuses |= {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     if "{" in path:
         statuses |= {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
+    if path.startswith("/v1/takedowns") and method == "post":
+        statuses.add(HTTPStatus.NOT_FOUND)
     for status in sorted(statuses):
         responses[str(status.value)] = _problem(status)
 

@@ -96,6 +96,10 @@ def test_it_declares_the_problems_that_are_sent_and_no_others() -> None:
         ("/v1/count", "post"): every_call | a_body,
         ("/v1/documents/{document}", "get"): every_call | {"404", "409"},
         ("/v1/describe", "get"): every_call,
+        ("/v1/takedowns", "post"): every_call | a_body | {"404"},
+        ("/v1/takedowns", "get"): every_call,
+        ("/v1/takedowns/lift", "post"): every_call | a_body | {"404"},
+        ("/v1/takedowns/preview", "post"): every_call | a_body | {"404"},
         ("/healthz", "get"): {"200"},
         ("/readyz", "get"): {"200", "503"},
     }

@@ -37,6 +37,7 @@ class Recorder:
         return self.answer
 
     trace = count = describe = _reply
+    add_takedowns = lift_takedowns = list_takedowns = preview_takedown = _reply
 
     async def get_document(self, *asked: Any) -> Any:
         return await self._reply(*asked)
