@@ -23,6 +23,7 @@ from bench import (
     throughput,
     tokenize,
     trace,
+    trust,
 )
 from bench.corpus import REPOSITORY
 from bench.errors import BenchError
@@ -58,6 +59,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "throughput": throughput.run,
     "tokenize": tokenize.run,
     "trace": trace.run,
+    "trust": trust.run,
 }
 
 

@@ -50,11 +50,13 @@ class LocalCluster:
         shards_per_server: int = 1,
         replicas_per_shard: int = 1,
         coordinator_settings: Mapping[str, object] | None = None,
+        shard_settings: Mapping[str, object] | None = None,
         on_progress: Callable[[str], None] | None = None,
     ):
         """Takes what to serve and where; port 0 means any free one. Nothing is started yet.
 
-        ``coordinator_settings`` are further settings of the coordinator, by name (docs/configuration.md).
+        ``coordinator_settings`` and ``shard_settings`` are further settings of the coordinator and the shard servers,
+        by name (docs/configuration.md).
 
         Raises:
             IndexFormatError: there is no finished index, or a shard is not as it was published.
@@ -67,6 +69,7 @@ class LocalCluster:
         self._shards_per_server = shards_per_server
         self._replicas_per_shard = replicas_per_shard
         self._coordinator_settings = dict(coordinator_settings or {})
+        self._shard_settings = dict(shard_settings or {})
         self._progress = on_progress or (lambda _: None)
         self._shard_servers: list[ServerProcess] = []
         self._server_addresses: list[str] = []
@@ -149,6 +152,7 @@ class LocalCluster:
             arguments += ["--drain-s", str(_SHARD_DRAIN_S), "--log-level", "warning"]
             arguments += ["--search-threads", str(threads)]
             arguments += [part for shard in group for part in ("--shard", str(shard))]
+            arguments += _flags(self._shard_settings)
             self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))
         self.replica_addresses = [[] for _ in range(self.index.num_shards)]
         for group, server in zip(groups, self._shard_servers, strict=True):
@@ -166,12 +170,7 @@ class LocalCluster:
         cluster_file.write_text(yaml.safe_dump({"corpora": [corpus]}))
         arguments = ["--cluster-file", str(cluster_file), "--host", self._host, "--stop-with-stdin"]
         arguments += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--temp-dir", str(self._directory)]
-        for name, value in self._coordinator_settings.items():
-            flag = name.replace("_", "-")
-            if isinstance(value, bool):
-                arguments.append(f"--{flag}" if value else f"--no-{flag}")
-            else:
-                arguments += [f"--{flag}", str(value)]
+        arguments += _flags(self._coordinator_settings)
         self._coordinator = self._spawn("coordinator", arguments, "coordinator")
         self._coordinator.wait_until_ready("serving on ", _COORDINATOR_START_S)
 
@@ -179,6 +178,18 @@ class LocalCluster:
         """Starts ``python -m module``."""
         assert self._directory is not None
         return ServerProcess(name, [sys.executable, "-m", module, *arguments], self._directory)
+
+
+def _flags(settings: Mapping[str, object]) -> list[str]:
+    """Returns settings as they stand on a command line."""
+    flags = []
+    for name, value in settings.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            flags += [f"--{flag}", str(value)]
+    return flags
 
 
 def _groups(num_shards: int, size: int) -> Iterator[range]:

@@ -21,6 +21,7 @@ from prometheus_client.exposition import choose_encoder
 
 from runtime.address import join_address, split_address
 from runtime.errors import ListenError
+from runtime.exposure import is_loopback
 
 # A client has this long for its whole request and for taking the answer.
 _CLIENT_S = 5.0
@@ -71,6 +72,8 @@ class Listener:
         self._most_clients = most_clients
         self._clients: dict[asyncio.Task[None], None] = {}
         self._socket, self.address = _bound(listen, num_ports)
+        if not is_loopback(split_address(listen)[0]):
+            _log.warning("probes and metrics are answered to others than this machine", extra={"address": self.address})
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)

@@ -82,3 +82,40 @@ def test_failure_to_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cluster, "__enter__", fail)
     result = serve(monkeypatch, cluster)
     assert (result.exit_code, result.stderr) == (1, "Error: port in use\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--host", "0.0.0.0"], "0.0.0.0:9000: this is not a loopback address, and anybody who reaches it may ask"),
+        (["--host", "0.0.0.0", "--tls-cert", "c", "--tls-key", "k"], "give --tls-cert and --tls-key, and --keys-file"),
+        (["--host", "0.0.0.0", "--keys-file", "f"], "what it says can be read on the way"),
+        (["--tls-cert", "c"], "--tls-cert and --tls-key go together"),
+    ],
+)
+def test_what_others_could_reach_unprotected_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, flags: list[str], message: str
+) -> None:
+    cluster = Cluster([["a:1"]], [])
+    done = serve(monkeypatch, cluster, *flags)
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+    assert cluster.arguments == {}
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--tls-cert", "c", "--tls-key", "k", "--keys-file", "f"],
+        ["--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "a"],
+        ["--insecure-public"],
+    ],
+)
+def test_what_is_protected_or_said_to_be_is_served(monkeypatch: pytest.MonkeyPatch, flags: list[str]) -> None:
+    cluster = Cluster([["a:1"]], [])
+    serve(monkeypatch, cluster, "--host", "0.0.0.0", *flags)
+    settings = cluster.arguments["coordinator_settings"]
+    assert settings["insecure_public"] is ("--insecure-public" in flags)
+    given = [f"--{name.replace('_', '-')}" for name in settings if name != "insecure_public"]
+    assert given == [flag for flag in ("--tls-cert", "--tls-key", "--tls-client-ca", "--keys-file") if flag in flags]
+    assert all(path.is_absolute() for name, path in settings.items() if name != "insecure_public")

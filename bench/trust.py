@@ -1,0 +1,187 @@
+"""What protection costs: the same traces over gRPC through Ray with none, and with one kind after the other on top.
+
+Each cluster runs beside one without any protection, and the two are asked in turn, so that whatever else the machine
+does weighs on both alike.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+import headwater
+from bench.certificates import Authority
+from bench.conversations import Conversation, read_conversations
+from bench.corpus import inputs
+from bench.options import BenchOptions
+from bench.report import Report, percentile
+from coordinator.access.keyring import hash_of, new_key
+from coordinator.results import Span, Trace
+from headwater.local_cluster import LocalCluster
+from headwater.remote import RemoteIndex
+
+_SHARDS = 4
+# The first requests open connections and fill caches in the coordinator's replica.
+_WARM_UP_CONVERSATIONS = 10
+# Every trace anew, and documents as they are.
+_BARE: Mapping[str, object] = {"result_cache_bytes": 0, "redaction": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Settings of a cluster and of its clients.
+
+    Attributes:
+        name: What the table calls it.
+        figure: What its figure begins with.
+        coordinator: Settings of the coordinator.
+        shards: Settings of the shard servers.
+        client: Arguments of `headwater.connect`.
+    """
+
+    name: str
+    figure: str
+    coordinator: Mapping[str, object] = field(default_factory=lambda: dict(_BARE))
+    shards: Mapping[str, object] = field(default_factory=dict)
+    client: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_more(self, other: "Protection") -> "Protection":
+        """Returns both together, under the name of ``other``."""
+        return Protection(
+            other.name,
+            other.figure,
+            {**self.coordinator, **other.coordinator},
+            {**self.shards, **other.shards},
+            {**self.client, **other.client},
+        )
+
+
+@dataclass(slots=True)
+class Measured:
+    """Milliseconds of single traces, without protection and with it, and where the answers differ."""
+
+    bare_ms: list[float] = field(default_factory=list)
+    protected_ms: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def overhead(self) -> float:
+        """How much longer the median trace takes, as a share."""
+        return percentile(self.protected_ms, 50) / percentile(self.bare_ms, 50) - 1
+
+
+def run(options: BenchOptions, console: Console) -> Report:
+    """Times every conversation with each protection, in turn with none."""
+    given = inputs(options.index, options.conversations, shards=(_SHARDS,), console=console)
+    [directory] = given.directories
+    conversations = read_conversations(given.conversations)
+    rows, figures, failures = [], {}, []
+    with (
+        tempfile.TemporaryDirectory(prefix="hw-trust-") as scratch,
+        LocalCluster(directory, coordinator_settings=_BARE) as bare,
+    ):
+        protection = Protection("none", "none")
+        for more in (_tls(Path(scratch)), _keys(Path(scratch)), _redaction()):
+            protection = protection.with_more(more)
+            with console.status(f"tracing with {protection.name}"):
+                measured = _measure(directory, bare, protection, conversations, options.passes)
+            failures += measured.failures
+            rows += [_row("no protection beside it", measured.bare_ms), _row(protection.name, measured.protected_ms)]
+            figures[f"{protection.figure}_overhead"] = measured.overhead
+        figures["trust_overhead"] = measured.overhead  # all of them together
+        figures["trust_ms_p50"] = percentile(measured.protected_ms, 50)
+    return Report(
+        title=f"trace of {len(conversations)} answers over gRPC through Ray, {_SHARDS} shards, warm, with protection",
+        columns=("milliseconds", "p50", "p95", "p99"),
+        rows=rows,
+        figures=figures,
+        failures=failures,
+        notes=[
+            f"{options.passes} traces of each conversation with either, in turn; both clusters and the client share "
+            "this machine",
+            "overheads are of the medians, as shares; each row has the protections of those above it",
+        ],
+    )
+
+
+def _tls(directory: Path) -> Protection:
+    authority = Authority(directory)
+    server, client = authority.issue("server"), authority.issue("client")
+    wants = {"tls_cert": server.certificate, "tls_key": server.key, "tls_client_ca": authority.path}
+    shows = {
+        "shard_tls_ca": authority.path,
+        "shard_tls_cert": client.certificate,
+        "shard_tls_key": client.key,
+    }
+    return Protection(
+        "mutual TLS to the coordinator and to the shards",
+        "tls",
+        {**wants, **shows},
+        wants,
+        {"ca": authority.path, "certificate": client.certificate, "key": client.key},
+    )
+
+
+def _keys(directory: Path) -> Protection:
+    key = new_key()
+    holder = {
+        "id": "bench",
+        "roles": ["trace"],
+        "secrets": [{"sha256": hash_of(key).hex()}],
+        # Counted as always, and never used up by the same traces again and again.
+        "limits": {"tokens_of_a_document_per_day": 10**9, "document_bytes_per_day": 10**15, "tokens_per_s": 10**9},
+    }
+    path = directory / "keys.yaml"
+    path.write_text(yaml.safe_dump({"keys": [holder]}))
+    return Protection("... and API keys with budgets", "keys", {"keys_file": path}, {}, {"api_key": key})
+
+
+def _redaction() -> Protection:
+    return Protection("... and redaction", "redaction", {"redaction": "redact"})
+
+
+def _measure(
+    directory: Path, bare: LocalCluster, protection: Protection, conversations: Sequence[Conversation], passes: int
+) -> Measured:
+    measured = Measured()
+    with (
+        LocalCluster(
+            directory, coordinator_settings=protection.coordinator, shard_settings=protection.shards
+        ) as cluster,
+        headwater.connect(bare.grpc_target) as plain,
+        headwater.connect(cluster.grpc_target, **protection.client) as protected,
+    ):
+        for conversation in conversations[:_WARM_UP_CONVERSATIONS]:
+            _timed(plain, conversation)
+            _timed(protected, conversation)
+        for conversation in conversations:
+            for number in range(passes):
+                expected, bare_ms = _timed(plain, conversation)
+                found, protected_ms = _timed(protected, conversation)
+                measured.bare_ms.append(bare_ms)
+                measured.protected_ms.append(protected_ms)
+                if number == 0 and _spans(found) != _spans(expected):
+                    measured.failures.append(f"{conversation.id}: other spans with {protection.name}")
+    return measured
+
+
+def _spans(trace: Trace) -> list[tuple[int, int, int]]:
+    def key(span: Span) -> tuple[int, int, int]:
+        return span.start, span.end, span.count
+
+    return [key(span) for span in trace.spans]
+
+
+def _timed(index: RemoteIndex, conversation: Conversation) -> tuple[Trace, float]:
+    began = perf_counter()
+    trace = index.trace(conversation.response, conversation.prompt)
+    return trace, (perf_counter() - began) * 1000
+
+
+def _row(name: str, values: Sequence[float]) -> list[str]:
+    return [name, *(f"{percentile(values, p):.2f}" for p in (50, 95, 99))]
