@@ -62,9 +62,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     conversations = shared_file("conversations.jsonl").read_text(encoding="utf-8").splitlines()
     answers += [json.loads(line)["response"] for line in conversations[:8]]
     with (
-        headwater.open(directory / "index") as left,
-        headwater.open(directory / "compacted") as right,
-        headwater.open(directory / "whole") as whole,
+        headwater.open(directory / "index", redaction="off") as left,
+        headwater.open(directory / "compacted", redaction="off") as right,
+        headwater.open(directory / "whole", redaction="off") as whole,
     ):
         yield Pair(left, right, whole, kept_ids(sizes, withheld), [answer for answer in answers if answer.strip()])
 
