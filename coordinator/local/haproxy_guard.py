@@ -5,11 +5,15 @@ Serve starts HAProxy by a path that can be set: to a script that changes the con
 - A gRPC server of grpcio 1.85.1 takes no more calls after one whose method is not UTF-8, and says so to nobody: such
   calls end here.
 - The pages of statistics and metrics are for this machine alone; Serve has them listen on every interface.
+- Replicas listen where Serve does, without TLS: so Serve is told to listen on loopback, and HAProxy elsewhere.
 - Serve's gRPC has no TLS: here it ends, for gRPC and for HTTP. A configuration into which it cannot be put is not used.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from runtime.address import join_address
 
 # Serve's arguments begin with "-db -f FILE"; should they ever not, its configuration is taken as it is, but for TLS.
 _SCRIPT = r"""#!/bin/sh
@@ -40,6 +44,7 @@ _EDITS = (
     r"/^frontend prometheus/,/^frontend http_frontend/ s/^    bind :/    bind 127.0.0.1:/",
     r"/^listen stats/,$ s/^  bind \*:/  bind 127.0.0.1:/",
 )
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,24 @@ class TlsEnd:
         )
 
 
-def write_guard(path: Path, haproxy: str, tls: TlsEnd | None = None) -> Path:
-    """Writes the script that stands in for the program ``haproxy``, and returns its path."""
-    edits = (*_EDITS, *(tls.edits() if tls is not None else ()))
+def write_guard(path: Path, haproxy: str, tls: TlsEnd | None = None, host: str = LOOPBACK) -> Path:
+    """Writes the script that stands in for the program ``haproxy``, and returns its path.
+
+    Args:
+        path: Of the script.
+        haproxy: Path of the program.
+        tls: Where TLS ends; None if it is not spoken.
+        host: Where the public ports are, in the place of `LOOPBACK`, where Serve thinks that they are.
+    """
+    edits = (*_EDITS, *_host_edits(host), *(tls.edits() if tls is not None else ()))
     script = _SCRIPT.replace("@CHECK@", _CHECK if tls is not None else "")
     script = script.replace("@ELSE@", _ELSE if tls is not None else "")
     script = script.replace("@EDITS@", " ".join(f"-e '{edit}'" for edit in edits)).replace("@HAPROXY@", haproxy)
     path.write_text(script)
     path.chmod(0o700)
     return path
+
+
+def _host_edits(host: str) -> tuple[str, ...]:
+    public = join_address(host, 0).removesuffix(":0")
+    return (rf"/^frontend [a-z]*_frontend/,/^backend/ s|^    bind {re.escape(LOOPBACK)}:|    bind {public}:|",)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.certificates import Authority
-from coordinator.local.haproxy_guard import TlsEnd, write_guard
+from coordinator.local.haproxy_guard import LOOPBACK, TlsEnd, write_guard
 from coordinator.local.tls_end import TlsEndFiles
 
 CONFIGURATION = """\
@@ -36,14 +36,16 @@ listen stats
 TLS = TlsEnd(Path("/t/tls.pem"), None)
 
 
-def guarded(tmp_path: Path, tls: TlsEnd | None, configuration: str = CONFIGURATION) -> subprocess.CompletedProcess[str]:
+def guarded(
+    tmp_path: Path, tls: TlsEnd | None, configuration: str = CONFIGURATION, host: str = LOOPBACK
+) -> subprocess.CompletedProcess[str]:
     """Runs the script with a program in HAProxy's place that prints its configuration."""
     haproxy = tmp_path / "real haproxy"
     haproxy.write_text('#!/bin/sh\n[ "$1" = -v ] || cat "$3"\n')
     haproxy.chmod(0o700)
     file = tmp_path / "haproxy.cfg"
     file.write_text(configuration)
-    guard = write_guard(tmp_path / "haproxy", str(haproxy), tls)
+    guard = write_guard(tmp_path / "haproxy", str(haproxy), tls, host)
     return subprocess.run([str(guard), "-db", "-f", str(file)], capture_output=True, text=True, timeout=10)
 
 
@@ -56,6 +58,17 @@ def test_without_tls_only_the_pages_of_statistics_move_to_loopback(tmp_path: Pat
         "bind 127.0.0.1:9101",
         "bind *:8000",
         "bind 10.0.0.1:9000 proto h2",
+        "bind 127.0.0.1:8404",
+    ]
+
+
+@pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "0.0.0.0"), ("::", "[::]"), ("10.1.2.3", "10.1.2.3")])
+def test_the_public_ports_alone_go_where_the_operator_says(tmp_path: Path, host: str, shown: str) -> None:
+    on_loopback = CONFIGURATION.replace("*:8000", "127.0.0.1:8000").replace("10.0.0.1", "127.0.0.1")
+    assert binds(guarded(tmp_path, TLS, on_loopback, host).stdout) == [
+        "bind 127.0.0.1:9101",
+        f"bind {shown}:8000 ssl crt /t/tls.pem ssl-min-ver TLSv1.2 alpn h2,http/1.1",
+        f"bind {shown}:9000 ssl crt /t/tls.pem ssl-min-ver TLSv1.2 alpn h2",
         "bind 127.0.0.1:8404",
     ]
 
