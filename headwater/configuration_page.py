@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from coordinator.access.key_file import HolderEntry, KeyFile, LimitsEntry, SecretEntry
 from coordinator.cluster.cluster_file import ClusterFile, CorpusPlaces, ShardPlaces
 from coordinator.config import ENVIRONMENT_PREFIX as COORDINATOR_PREFIX
 from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig, LocalConfig
@@ -96,6 +97,33 @@ else, it connects to what they say now and takes over once as much can be search
 logged and change nothing.
 """
 
+_KEY_FILE = """\
+## Key file
+
+The YAML or JSON file that a coordinator's `keys_file` names: who may ask. It holds the SHA-256 of keys, not the keys;
+`headwater keys new --id chat --roles trace` makes a key and its entry, `headwater keys check FILE` looks for faults.
+
+```yaml
+keys:
+  - id: chat
+    roles: [trace, read-document]
+    secrets:
+      - sha256: "0f3a..."
+        expires: 2027-06-30T00:00:00Z
+      - sha256: "9b1c..."
+    limits: {tokens_per_s: 2000, document_bytes_per_day: 500000000}
+    comment: the chat page
+  - id: legal
+    roles: [admin]
+    secrets:
+      - sha256: "77d0..."
+```
+
+Every replica looks at the file each `reload_interval_s`; changes need no restart. A file with a fault changes nothing:
+it is told in the log, and `headwater_coordinator_key_file_in_force` is 0 until it is mended. Replace it in one step
+(write another file and rename it). What a holder has asked and been shown is counted by its `id`, not by key.
+"""
+
 _METRICS = """\
 ## Metrics of a shard server
 
@@ -118,15 +146,18 @@ _ADDRESSES = """\
 
 | what | where | who can use it |
 | --- | --- | --- |
-| the coordinator's gRPC and HTTP | `--host`, by default loopback | whoever reaches it: there is no authentication |
+| the coordinator's gRPC and HTTP | `--host`, by default loopback | holders of a key or certificate, if wanted |
 | probes, metrics of each replica | `metrics_listen`, by default loopback from 9464 on | every user of the machine |
 | shard servers | loopback, free ports | every user of the machine |
+| a replica's ports, Serve's spare proxy's, HAProxy's statistics | loopback, free ports | every user of the machine |
 | Ray's own processes | some on every interface, free ports | holders of a token that is made for each start |
-| a replica's ports (free, 10000 to 19999), Serve's spare proxy's (free) | every interface | whoever reaches it |
-| HAProxy's pages of statistics and metrics | every interface, free ports | whoever reaches it; they hold no content |
+| Ray's own metrics | every interface, free ports | whoever reaches them; they hold no content |
 
-Ray Serve has no setting for the addresses of the last two: on a machine that others can reach, close its ports with a
-firewall but for the two that are meant to be open.
+A coordinator listens on another interface than loopback only with TLS, and with keys or client certificates; a shard
+server only with mutual TLS. `insecure_public` is the way out where something else keeps others away, and is logged as a
+warning. Probes and metrics hold no text and no names; where others may reach them, a warning says so. Ray has no
+setting for the addresses of its own processes: on a machine that others can reach, close its ports with a firewall but
+for the two that are meant to be open.
 """
 
 
@@ -137,6 +168,7 @@ def page() -> str:
         (_COORDINATOR, [CoordinatorConfig]),
         (_LOCAL, [LocalConfig]),
         (_CLUSTER_FILE, [ClusterFile, CorpusPlaces, ShardPlaces]),
+        (_KEY_FILE, [KeyFile, HolderEntry, SecretEntry, LimitsEntry]),
     ]
     parts = [_INTRODUCTION]
     for text, models in sections:
