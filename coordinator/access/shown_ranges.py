@@ -1,16 +1,6 @@
 """Which tokens of a document were shown of late, each counted once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """Tokens ``[start, end)``, last shown at the time ``at``."""
-
-    start: int
-    end: int
-    at: float
 
 
 class ShownRanges:
@@ -23,53 +13,81 @@ class ShownRanges:
 
     def __init__(self, seconds: float):
         self._seconds = seconds
-        self._ranges: list[_Shown] = []
+        # Start, end, and when it was shown last.
+        self._ranges: list[tuple[int, int, float]] = []
 
     def num_tokens(self, now: float) -> int:
         """Returns how many different tokens they are."""
         self._forget(now)
-        return sum(shown.end - shown.start for shown in self._ranges)
+        return sum(end - start for start, end, _ in self._ranges)
 
-    def num_with(self, ranges: Iterable[tuple[int, int]], now: float) -> int:
-        """Returns how many they would be with some more ranges."""
+    def take(self, ranges: Iterable[tuple[int, int]], most: int, now: float) -> bool:
+        """Takes in that more ranges are shown, unless there would be more than ``most`` tokens then; says whether."""
         self._forget(now)
-        merged = sorted([*((shown.start, shown.end) for shown in self._ranges), *ranges])
-        total = reached = 0
-        for start, end in merged:
-            total += max(end - max(start, reached), 0)
-            reached = max(reached, end)
-        return total
+        disjoint = _disjoint(ranges)
+        if self._ranges:
+            known = [(start, end) for start, end, _ in self._ranges]
+            if sum(end - start for start, end in _disjoint(known + disjoint)) > most:
+                return False
+            for start, end in disjoint:
+                self.add(start, end, now)
+            return True
+        if sum(end - start for start, end in disjoint) > most:
+            return False
+        self._ranges = [(start, end, now) for start, end in disjoint]
+        return True
 
     def add(self, start: int, end: int, now: float) -> None:
-        """Takes in that ``[start, end)`` is shown."""
+        """Takes in that ``[start, end)`` is shown, which is not empty."""
         kept = []
-        for shown in self._ranges:
-            if shown.start < min(shown.end, start):
-                kept.append(_Shown(shown.start, min(shown.end, start), shown.at))
-            if max(shown.start, end) < shown.end:
-                kept.append(_Shown(max(shown.start, end), shown.end, shown.at))
-        if start < end:
-            kept.append(_Shown(start, end, now))
+        for old in self._ranges:
+            old_start, old_end, at = old
+            if old_end <= start or end <= old_start:
+                kept.append(old)
+                continue
+            if old_start < start:
+                kept.append((old_start, start, at))
+            if end < old_end:
+                kept.append((end, old_end, at))
+        kept.append((start, end, now))
         self._ranges = kept
 
     def reach(self, start: int, most: int, new: int, now: float) -> int:
         """Returns how many tokens from ``start`` on, at most ``most``, hold at most ``new`` that were not shown."""
         self._forget(now)
         end = start
-        for shown in sorted(self._ranges, key=lambda each: each.start):
-            if shown.end <= end:
+        for shown_start, shown_end, _ in sorted(self._ranges):
+            if shown_end <= end:
                 continue
-            fresh = min(max(shown.start - end, 0), new)
+            fresh = min(max(shown_start - end, 0), new)
             end, new = end + fresh, new - fresh
-            if end < shown.start:
+            if end < shown_start:
                 return min(end - start, most)
-            end = shown.end
+            end = shown_end
         return min(end - start + new, most)
 
     def room_in_s(self, now: float) -> float:
         """Returns when the first of them is forgotten."""
         self._forget(now)
-        return min((shown.at for shown in self._ranges), default=now - self._seconds) + self._seconds - now
+        return min((at for _, _, at in self._ranges), default=now - self._seconds) + self._seconds - now
 
     def _forget(self, now: float) -> None:
-        self._ranges = [shown for shown in self._ranges if now - shown.at < self._seconds]
+        oldest = now - self._seconds
+        for _, _, at in self._ranges:
+            if at <= oldest:
+                self._ranges = [shown for shown in self._ranges if shown[2] > oldest]
+                return
+
+
+def _disjoint(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Returns ranges that hold the same tokens, each once, in order; none is empty."""
+    found: list[tuple[int, int]] = []
+    reached = 0
+    for start, end in sorted(ranges):
+        if end > reached and end > start:
+            if found and start <= reached:
+                found[-1] = (found[-1][0], end)
+            else:
+                found.append((start, end))
+            reached = end
+    return found

@@ -49,11 +49,7 @@ class ShownText:
         holder = caller.holder
         if holder is None:
             return frozenset()
-        found = frozenset(
-            number
-            for number, document in enumerate(documents)
-            if not self._budgets.take_document(holder, document, options.snippet_tokens)
-        )
+        found = self._budgets.left_out(holder, documents, options.snippet_tokens)
         if found:
             self._observer.withheld_for_budget(len(found))
         return found
@@ -67,7 +63,7 @@ class ShownText:
             return events
         return shown_events(
             events,
-            lambda document: self._budgets.take_document(holder, document, options.snippet_tokens),
+            lambda documents: self._budgets.left_out(holder, documents, options.snippet_tokens),
             self._observer.withheld_for_budget,
         )
 

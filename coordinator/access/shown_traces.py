@@ -1,6 +1,6 @@
 """Traces and their events without the documents that their caller may not be shown."""
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -49,10 +49,10 @@ def without_documents(trace: Trace, left_out: Collection[int]) -> Trace:
 
 async def shown_events(
     events: AsyncGenerator[TraceEvent, None],
-    may_show: Callable[[Document], bool],
+    left_out: Callable[[Sequence[Document]], Collection[int]],
     on_left_out: Callable[[int], None],
 ) -> AsyncGenerator[TraceEvent, None]:
-    """Yields the events of a trace without the documents that ``may_show`` refuses; the ranking says how many.
+    """Yields the events of a trace without the documents that ``left_out`` names; the ranking says how many.
 
     ``on_left_out`` is told their number, at the end, if there are any.
     """
@@ -65,7 +65,8 @@ async def shown_events(
                 num_spans, groups = len(event.spans), [merged.spans for merged in event.merged_spans]
                 yield event
             elif isinstance(event, DocumentsFound):
-                documents = tuple(filter(may_show, event.documents))
+                numbers = left_out(event.documents)
+                documents = tuple(each for number, each in enumerate(event.documents) if number not in numbers)
                 shown.update((document.id, document.spans) for document in documents)
                 if documents:
                     yield DocumentsFound(documents)

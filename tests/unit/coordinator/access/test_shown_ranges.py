@@ -13,7 +13,7 @@ def last_shown(told: list[tuple[tuple[int, int], float]]) -> tuple[dict[int, flo
     now, at, ranges = 0.0, dict[int, float](), ShownRanges(10.0)
     for (start, end), waited in told:
         now += waited
-        ranges.add(start, end, now)
+        assert ranges.take([(start, end)], 1000, now)
         at.update(dict.fromkeys(range(start, end), now))
     return at, now, ranges
 
@@ -26,7 +26,11 @@ def test_each_token_counts_once_until_it_was_shown_long_ago(
     now += later
     known = {token for token, time in at.items() if now - time < 10.0}
     assert ranges.num_tokens(now) == len(known)
-    assert ranges.num_with(more, now) == len(known.union(*(range(*each) for each in more)))
+    after = known.union(*(range(*each) for each in more))
+    assert not ranges.take(more, len(after) - 1, now)
+    assert ranges.num_tokens(now) == len(known), "what is refused is not shown"
+    assert ranges.take(more, len(after), now)
+    assert ranges.num_tokens(now) == len(after)
 
 
 @given(TOLD, st.integers(0, 30), st.integers(0, 40), st.integers(0, 20))

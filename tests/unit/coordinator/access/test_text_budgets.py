@@ -30,6 +30,10 @@ def holder(id: str = "a", **limits: int) -> KeyHolder:
     return KeyHolder(id, frozenset({Role.TRACE}), Limits(**limits))
 
 
+def shows(asked: TextBudgets, who: KeyHolder, shown: Document, snippet_tokens: int) -> bool:
+    return not asked.left_out(who, [shown], snippet_tokens)
+
+
 def document(start: int, end: int, text: str, *snippets: tuple[int, int], num_tokens: int = 1000) -> Document:
     return Document(
         DocumentId("pre", 0, 1), "pre", "", "", "", {}, num_tokens, start, end, text, 0.0, 0.0, Relevance.LOW,
@@ -89,27 +93,27 @@ def test_a_document_cannot_be_put_together_from_its_windows() -> None:
     seen: set[int] = set()
     for number in range(200):
         start = number * 5
-        if asked.take_document(holder(), document(start, start + 50, "text"), 0):
+        if shows(asked, holder(), document(start, start + 50, "text"), 0):
             seen.update(range(start, start + 50))
         assert len(seen) <= 100
         clock.now += 60
     assert len(seen) == 100
-    assert asked.take_document(holder(), document(0, 50, "text"), 0), "what was seen may be seen again"
-    assert asked.take_document(holder("b"), document(900, 950, "text"), 0)
+    assert shows(asked, holder(), document(0, 50, "text"), 0), "what was seen may be seen again"
+    assert shows(asked, holder("b"), document(900, 950, "text"), 0)
 
 
 def test_snippets_count_as_far_as_they_are_shown() -> None:
     asked = budgets(tokens_of_a_document_per_day=70)
     # Text [0, 10), then [80, 122) and, cut at the end, [960, 1000).
-    assert not asked.take_document(holder(), document(0, 10, "text", (100, 102), (980, 990)), 20)
+    assert not shows(asked, holder(), document(0, 10, "text", (100, 102), (980, 990)), 20)
     asked = budgets(tokens_of_a_document_per_day=92)
-    assert asked.take_document(holder(), document(0, 10, "text", (100, 102), (980, 990)), 20)
+    assert shows(asked, holder(), document(0, 10, "text", (100, 102), (980, 990)), 20)
 
 
 def test_all_text_of_a_document_counts_in_bytes() -> None:
     asked = budgets(document_bytes_per_hour=12)
-    assert not asked.take_document(holder(), document(0, 10, "äöü", (1, 2), (3, 4)), 0)  # 6 and twice 5
-    assert asked.take_document(holder(), document(0, 10, "äö", (1, 2)), 0)
+    assert not shows(asked, holder(), document(0, 10, "äöü", (1, 2), (3, 4)), 0)  # 6 and twice 5
+    assert shows(asked, holder(), document(0, 10, "äö", (1, 2)), 0)
     assert num_bytes("a\ud800") == 2
 
 
