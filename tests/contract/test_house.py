@@ -39,7 +39,8 @@ def importers_of(module):
 
 
 def test_ray_is_imported_by_the_serve_application_and_the_tasks_of_builds_only():
-    assert importers_of("ray") == {"coordinator/app.py", "indexing/ray_tasks.py"}
+    hook = "coordinator/local/loopback.py"  # runs in Ray's own processes, before the application does
+    assert importers_of("ray") == {"coordinator/app.py", hook, "indexing/ray_tasks.py"}
 
 
 def test_a_build_that_needs_no_workers_does_not_load_ray():
