@@ -11,7 +11,8 @@ _SIX = re.compile(r"(?<![\w:.])[23][0-9a-fA-F]{3}:[0-9a-fA-F:]{2,34}(?:\d{1,3}(?
 # Numbers of versions and sections look like addresses, but for their size.
 _MOST_OF_A_VERSION = 30
 _OF_ADDRESSES = re.compile(
-    r"\b(?:ip|ipv4|address|host|server|ping|dns|from|client|remote|login)\b\W{0,4}\Z", re.IGNORECASE
+    r"(?:\b(?:ip|ipv4|address|host|server|server at|ping|dns|resolver|from|client|remote|login)\b\W{0,4}|\bdig @)\Z",
+    re.IGNORECASE,
 )
 _OF_VERSIONS = re.compile(
     r"(?:\b(?:version|ver|release|build|firmware|section|chapter|table|figure|clause|rule|§+)\b\.?|§|\bv\.?)\s?\Z",

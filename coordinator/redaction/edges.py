@@ -36,13 +36,26 @@ _LINES_AT_END = re.compile(r"(?:^[A-Za-z0-9+/=]{60,76}\r?\n)+[A-Za-z0-9+/=]*\Z",
 _LINES_AT_START = re.compile(r"[A-Za-z0-9+/=]*\r?\n(?:[A-Za-z0-9+/=]{60,76}(?:\r?\n|\Z))+")
 
 
-def at_start(text: str) -> Iterator[Found]:
-    """Yields what a cut at the start of a text may have left of something."""
+def at_start(text: str) -> list[Found]:
+    """Returns what a cut at the start of a text may have left of something."""
     rest = rest_of_domain(text)
+    head = text[:_LEAST_KEY]
+    if " " in head and not head.lstrip(_GAPS)[:1].isdigit():
+        return [] if rest is None else [rest]
+    return list(_halves_at_start(text, rest))
+
+
+def at_end(text: str) -> list[Found]:
+    """Returns what a cut at the end of a text may have left of something."""
+    tail = text[-_LEAST_KEY:]
+    if " " in tail and not tail.rstrip(_GAPS)[-1:].isdigit():
+        return []
+    return list(_halves_at_end(text))
+
+
+def _halves_at_start(text: str, rest: Found | None) -> Iterator[Found]:
     if rest is not None:
         yield rest
-    if " " in text[:_LEAST_KEY] and not text.lstrip(_GAPS)[:1].isdigit():
-        return
     for kind, pattern in _STARTS:
         found = pattern.match(text)
         if found is not None:
@@ -53,10 +66,7 @@ def at_start(text: str) -> Iterator[Found]:
         yield Found(0, max(run.end(), lines.end() if lines else 0), Kind.KEY)
 
 
-def at_end(text: str) -> Iterator[Found]:
-    """Yields what a cut at the end of a text may have left of something."""
-    if " " in text[-_LEAST_KEY:] and not text.rstrip(_GAPS)[-1:].isdigit():
-        return
+def _halves_at_end(text: str) -> Iterator[Found]:
     size = len(text)
     tail = text[-_TAIL:]
     number = _ending(tail, string.digits + _GAPS)

@@ -64,7 +64,7 @@ def keys(text: str, digits: list[int], *, cut_start: bool) -> Iterator[Found]:
             yield Found(found.start(), found.end(), Kind.KEY)
         if any(name in near.lower() for name in _NAMES):
             for found in _NAMED.finditer(text, digit - len(near), end):
-                if is_random(found[1]):
+                if is_random(found[1], least_digits=1):
                     yield Found(*found.span(1), Kind.KEY)
         done = end
     if digits and "PRIVATE KEY" in text:
@@ -84,11 +84,12 @@ def passwords(text: str, signs: list[int]) -> Iterator[Found]:
             yield Found(*found.span(1), Kind.KEY)
 
 
-def is_random(value: str) -> bool:
+def is_random(value: str, least_digits: int = 2) -> bool:
     """Returns whether a value looks made by a machine: digits among letters of both cases, or among many of one."""
     digits = sum(map(str.isdigit, value))
     upper, lower = sum(map(str.isupper, value)), sum(map(str.islower, value))
-    return (digits >= 2 and min(upper, lower) >= 2) or (digits >= 4 and max(upper, lower) >= 4 and "_" not in value)
+    is_mixed = digits >= least_digits and min(upper, lower) >= 2
+    return is_mixed or (digits >= 4 and max(upper, lower) >= 4 and "_" not in value)
 
 
 def _blocks(text: str) -> Iterator[Found]:

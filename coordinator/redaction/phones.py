@@ -19,7 +19,7 @@ _NORTH_AMERICAN = re.compile(
 _DOTTED = re.compile(r"[2-9]\d\d\.[2-9]\d\d-|[2-9]\d\d-[2-9]\d\d\.")
 # Anything else needs a word before it that says what it is, or the country that the operator set.
 _ANNOUNCED = re.compile(
-    r"\b(?:tele)?(?:phone|ph|tel|fax|mobile|mob|cell|whatsapp|call|sms|text|handy|telefon|t[ée]l[ée]phone|tél)\b"
+    r"\b(?:tele)?(?:phone|ph|tel|fax|mobile|mob|cell|whatsapp|handy|telefon|t[ée]l[ée]phone|tél|(call|sms|text))\b"
     r"(?: ?(?:no|number|num|us|me|at|is|on|us at|me at|him at|her at))?\.?\)?\s?[:#=]?\s{0,2}\Z",
     re.IGNORECASE,
 )
@@ -30,7 +30,7 @@ _YEARS = re.compile(r"(?:1[0-9]|20)\d\d[-/ ]{1,3}(?:1[0-9]|20)\d\d")
 # A part of each word that announces a number: the cheap look before the other.
 _PARTS_OF_WORDS = ("ph", "tel", "fax", "mob", "cell", "whats", "call", "sms", "text", "handy", "tél")
 _WORDS_BEFORE = 28
-_MOST_DIGITS = 15
+_MOST_DIGITS, _LEAST_OF_CALLS = 15, 9
 
 
 def phones(text: str, first: int, last: int, region: str | None) -> Iterator[Found]:
@@ -54,9 +54,11 @@ def phones(text: str, first: int, last: int, region: str | None) -> Iterator[Fou
         number = found[0]
         if sum(map(str.isdigit, number)) > _MOST_DIGITS or _DATE.match(number) or _YEARS.match(number):
             continue
-        if _ANNOUNCED.search(text, max(0, found.start() - _WORDS_BEFORE), found.start()) or (
-            region is not None and _GROUPED.search(number) and _is_valid(number, region)
-        ):
+        is_grouped = _GROUPED.search(number) is not None
+        announced = _ANNOUNCED.search(text, max(0, found.start() - _WORDS_BEFORE), found.start())
+        # ``call 1234567`` may name anything, ``tel 1234567`` hardly.
+        is_told = announced is not None and (announced[1] is None or is_grouped or len(number) >= _LEAST_OF_CALLS)
+        if is_told or (region is not None and is_grouped and _is_valid(number, region)):
             yield Found(found.start(), found.end(), Kind.PHONE)
 
 

@@ -31,6 +31,8 @@ for _text, _class in (("0123456789", _DIGIT), ("@", _SIGN), ("%", _PERCENT), (")
         _CLASSES[ord(_character)] = _class
 for _character in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-":
     _OF_KEYS[ord(_character)] = True
+_OF_BASE64 = _OF_KEYS.copy()
+_OF_BASE64[[ord("/"), ord("+")]] = True
 for _character in " ()./-?":  # what is not ASCII has become a question mark: hard spaces, dashes
     _IS_GAP[ord(_character)] = True
 _TABLE = bytes(_CLASSES)
@@ -127,13 +129,23 @@ def _groups(characters: Bytes, digits: Integers) -> Integers:
 
 def _keys(characters: Bytes, digits: Integers) -> Integers:
     """Returns digits beside a letter, inside as many characters without a gap as a key has."""
-    before, after = characters[digits - 1] | 0x20, characters[digits + 1] | 0x20
-    mixed = digits[(before - ord("a") < 26) | (after - ord("a") < 26)]
+    before, after = characters[digits - 1], characters[digits + 1]
+    is_mixed = ((before | 0x20) - ord("a") < 26) | ((after | 0x20) - ord("a") < 26)
+    # In paths, which have slashes as base64 has, small letters stand beside digits as a rule.
+    is_capital = (before - ord("A") < 26) | (after - ord("A") < 26)
+    mixed, capital = digits[is_mixed], digits[is_capital]
+    return np.union1d(
+        mixed[_lengths(characters, mixed, _OF_KEYS) >= _KEY_CHARS],
+        capital[_lengths(characters, capital, _OF_BASE64) >= _KEY_CHARS],
+    )
+
+
+def _lengths(characters: Bytes, places: Integers, allowed: npt.NDArray[np.bool_]) -> Integers:
+    """Returns how many characters without a gap stand round each place, up to a key's length on either side."""
     steps = np.arange(1, _KEY_CHARS)
-    gaps_after = ~_OF_KEYS[characters[mixed[:, None] + steps]]
-    gaps_before = ~_OF_KEYS[characters[mixed[:, None] - steps]]
-    length = 1 + _until_gap(gaps_after) + _until_gap(gaps_before)
-    return mixed[length >= _KEY_CHARS]
+    after = ~allowed[characters[places[:, None] + steps]]
+    before = ~allowed[characters[places[:, None] - steps]]
+    return 1 + _until_gap(after) + _until_gap(before)
 
 
 def _until_gap(gaps: npt.NDArray[np.bool_]) -> Integers:
