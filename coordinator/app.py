@@ -1,8 +1,8 @@
 """The Ray Serve application: gRPC and HTTP/JSON in front of one `Coordinator` a replica.
 
 On a cluster, ``serve deploy`` a config file with import path ``coordinator.app:build`` and the fields of
-`CoordinatorConfig` as its ``args``; on one machine, `run_locally`. The only file that imports Ray, but for the hook that
-keeps Serve's ports to one machine.
+`CoordinatorConfig` as its ``args``; on one machine, `run_locally`. The only file that imports Ray, but for the hook
+that keeps Serve's ports to one machine.
 """
 
 import contextlib
