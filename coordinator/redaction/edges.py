@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from coordinator.redaction.emails import rest_of_domain
 from coordinator.redaction.found import Found, Kind
-from coordinator.redaction.keys import is_random
 
 # The most characters that a number or address has which is told by its last ones.
 _TAIL = 48
@@ -61,7 +60,7 @@ def _halves_at_start(text: str, rest: Found | None) -> Iterator[Found]:
         if found is not None:
             yield Found(0, found.end(), kind)
     run = _RUN_AT_START.match(text)
-    if run is not None and is_random(run[0]):
+    if run is not None and _may_be_key(run[0]):
         lines = _LINES_AT_START.match(text)
         yield Found(0, max(run.end(), lines.end() if lines else 0), Kind.KEY)
 
@@ -81,9 +80,14 @@ def _halves_at_end(text: str) -> Iterator[Found]:
     if _KEY_PREFIX.match(key):
         yield Found(size - len(key), size, Kind.KEY)
     run = _ending(key, _KEY_CHARS)
-    if len(run) >= _LEAST_KEY and is_random(run):
+    if len(run) >= _LEAST_KEY and _may_be_key(run):
         lines = _LINES_AT_END.search(text)
         yield Found(min(size - len(run), lines.start() if lines else size), size, Kind.KEY)
+
+
+def _may_be_key(run: str) -> bool:
+    """Returns whether a run may be of a key: at a cut, whatever has letters and digits."""
+    return any(map(str.isdigit, run)) and any(map(str.isalpha, run))
 
 
 def _ending(text: str, characters: str) -> str:

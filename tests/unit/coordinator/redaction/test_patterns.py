@@ -1,0 +1,130 @@
+"""What the patterns find and what they leave alone, also where a text is cut."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.redaction.cards import luhn
+from coordinator.redaction.found import Passage, merged
+from coordinator.redaction.patterns import PatternRedactor
+from coordinator.redaction.placeholders import RedactedText
+from coordinator.redaction.prefilter import places
+
+
+def redacted(text: str, *, cut_start: bool = False, cut_end: bool = False, region: str | None = None) -> str:
+    [found] = PatternRedactor(region).find([Passage(text, cut_start, cut_end)])
+    return RedactedText(text, merged(found)).text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("mail john.doe@example.com now", "mail [EMAIL] now"),
+        ("the (jane (at) host (dot) org) list", "the ([EMAIL]) list"),
+        ("call +1 (212) 555-0123, or 212-555-0123.", "call [PHONE], or [PHONE]."),
+        ("from 93.184.216.34 and 2606:2800:220:1:248:1893:25c8:1946", "from [IP] and [IP]"),
+        ("id AKIAIOSFODNN7EXAMPLE.", "id [KEY]."),
+        ("4111 1111 1111 1111, 5555555555554444", "[CARD], [CARD]"),
+        ("postgres://app:hunter2hunter2@db:5432/app", "postgres://app:[KEY]@db:5432/app"),
+        ("a@b.org,c@d.org;e@f.org.", "[EMAIL],[EMAIL];[EMAIL]."),
+    ],
+)
+def test_what_is_personal_becomes_a_placeholder(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "any ten digits 1234567890 in a row",
+        "y = A@B.T + (x@w.reshape(3))",
+        "pi is 3.14159265358979323846264338327950288",
+        "version 1.2.3.4 and section 4.2.1.1",
+        "10.0.0.1 and 192.168.1.1 and 127.0.0.1 and fe80::1",
+        "4111 1111 1111 1112 fails the check digit",
+        "1914-1918, 1939-1945, 2001-03-10",
+        "lodash@4.17.21 git@github.com:user/repo.git icon@2x.png",
+        "550e8400-e29b-41d4-a716-446655440000",
+    ],
+)
+def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_region_tells_numbers_without_a_countrys_code() -> None:
+    assert redacted("am 030 901820 oder 12 345 678", region="DE") == "am [PHONE] oder 12 345 678"
+    assert redacted("am 030 901820 oder 12 345 678") == "am 030 901820 oder 12 345 678"
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("write to john.doe@example.com", True, False),
+        ("card 4111 1111 1111 1111", True, True),
+        ("call +1 212 555 0123", True, True),
+        ("at 93.184.216.34", True, True),
+        ("key ghp_R4nd0mT0kenForTheSample0123456789abc", True, True),
+        ("key AKIAIOSFODNN7EXAMPLE", True, True),
+    ],
+)
+def test_two_halves_never_show_what_is_hidden_in_one_piece(text: str, start: bool, end: bool) -> None:
+    """However a text is cut: of the secret, which is its end, neither piece shows more than a few characters."""
+    secret = text[text.index(" ", 4) + 1 :] if text.startswith("write") else text[text.index(" ") + 1 :]
+    secret = secret.removeprefix("to ")
+    for cut in range(len(text) - len(secret) + 1, len(text)):
+        left = redacted(text[:cut], cut_end=True)
+        right = redacted(text[cut:] + " and more", cut_start=True)
+        shown_left = left[len(text) - len(secret) :] if "[" not in left else ""
+        shown_right = right.removesuffix(" and more") if "[" not in right else ""
+        domain = "example.com"
+        assert not (domain in shown_right or "@" in shown_left + shown_right)
+        hidden = len(secret) - len(shown_left) - len(shown_right)
+        assert hidden > 0, (left, right)
+        if "@" not in secret:
+            assert max(len(shown_left), len(shown_right)) <= 10, (left, right)
+
+
+def test_a_private_key_is_found_with_and_without_its_ends() -> None:
+    lines = "MIIEowIBAAKCAQEAx7Vd1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2wX3yZ4A5bC\n" * 4
+    begin, end = "-----BEGIN RSA PRIVATE KEY-----\n", "-----END RSA PRIVATE KEY-----"
+    assert redacted(f"see {begin}{lines}{end} above") == "see [KEY] above"
+    assert redacted(f"see {begin}{lines}", cut_end=True).rstrip() == "see [KEY]"
+    assert redacted(f"{lines}{end} above", cut_start=True) == "[KEY] above"
+    assert redacted(lines, cut_start=True, cut_end=True) == "[KEY]"
+
+
+def test_cost_of_hostile_texts_is_bounded() -> None:
+    """Each is the worst for one pattern; backtracking without bounds would take minutes, the test's time is limited."""
+    for part in (
+        "a@",
+        "1.",
+        "1 ",
+        "+1 ",
+        "-----BEGIN PRIVATE KEY-----",
+        "eyJa1",
+        "a.a@b",
+        "(at)",
+        "1-2-3-",
+        "://a:b1",
+        "%40",
+    ):
+        text = part * (40_000 // len(part))
+        PatternRedactor("US").find([Passage(text, True, True)])
+
+
+@given(st.lists(st.text(alphabet="a1@.:+-() é€\n4x", max_size=60), min_size=1, max_size=6))
+def test_a_text_is_looked_at_alone(texts: list[str]) -> None:
+    """What is found in a text depends on no other one in the same call."""
+    together = PatternRedactor().find([Passage(text, True, True) for text in texts])
+    for text, found in zip(texts, together, strict=True):
+        assert list(found) == list(PatternRedactor().find([Passage(text, True, True)])[0])
+        assert all(0 <= one.start < one.end <= len(text) for one in found)
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_one_check_digit_of_ten_is_luhns(number: int) -> None:
+    assert sum(luhn(f"{number}{digit}") for digit in range(10)) == 1
+
+
+def test_nothing_is_looked_for_in_plain_prose() -> None:
+    assert places(["The war of 1914 ended.", "", "no digits (at all) 50% of it"]) == [None, None, None]
