@@ -12,6 +12,7 @@ from coordinator.local.log_socket import log_to_socket
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.service import Coordinator
 from runtime import telemetry
+from runtime.core_dumps import forbid_core_dumps
 from runtime.listener import Listener, Readiness
 from runtime.logs import log_to_stderr
 
@@ -48,6 +49,7 @@ class CoordinatorProcess:
             log_to_stderr(config.log_level)
         else:
             log_to_socket(config.log_socket, config.log_level)
+        forbid_core_dumps()
         process = cls(config)
         try:
             await process._open()
