@@ -16,6 +16,11 @@ _COMMANDS = {
     "index": ("headwater.index_command", "index", "Build, change, check, move and describe indexes."),
     "serve": ("headwater.serve_command", "serve", "Serve an index: shard servers and a coordinator."),
     "keys": ("headwater.keys_command", "keys", "Make API keys, and check the file that holds their hashes."),
+    "takedown": (
+        "headwater.takedown_command",
+        "takedown",
+        "Take documents out of what is served, and let them back in.",
+    ),
     "demo": ("headwater.demo", "demo", "Build a small index and trace an answer through a real cluster."),
 }
 

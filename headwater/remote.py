@@ -121,7 +121,7 @@ class RemoteIndex:
             ShardUnavailableError: the coordinator itself does not answer.
         """
         request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
-        message = encode_trace_request(request, _milliseconds(timeout_s), pb.TraceRequest)
+        message = encode_trace_request(request, milliseconds(timeout_s), pb.TraceRequest)
         return codec.decode_trace(self._call(self._stub.Trace, message, timeout_s))
 
     def trace_stream(
@@ -139,7 +139,7 @@ class RemoteIndex:
         Closing the iterator early stops the work on the shards. Arguments and errors are those of `trace`.
         """
         request = TraceRequest(answer, prompt, options or TraceOptions(), tuple(corpora), require_complete)
-        message = encode_trace_request(request, _milliseconds(timeout_s), pb.TraceStreamRequest)
+        message = encode_trace_request(request, milliseconds(timeout_s), pb.TraceStreamRequest)
         call = self._stub.TraceStream(message, timeout=timeout_s + _MARGIN_S, metadata=self._metadata)
         is_complete = False
         try:
@@ -164,7 +164,7 @@ class RemoteIndex:
     ) -> Count:
         """Counts how often a text occurs, token for token. Arguments and errors are as in `trace`."""
         request = CountRequest(text, tuple(corpora), require_complete)
-        message = encode_count_request(request, _milliseconds(timeout_s))
+        message = encode_count_request(request, milliseconds(timeout_s))
         return codec.decode_count(self._call(self._stub.Count, message, timeout_s))
 
     def document(
@@ -191,7 +191,7 @@ class RemoteIndex:
                 id=str(id),
                 start=start,
                 max_tokens=max_tokens,
-                timeout_ms=_milliseconds(timeout_s),
+                timeout_ms=milliseconds(timeout_s),
                 index_id=index_id,
             )
         except ValueError as error:
@@ -200,7 +200,7 @@ class RemoteIndex:
 
     def describe(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Description:
         """Returns what the index holds, and the limits on a request."""
-        message = pb.DescribeRequest(timeout_ms=_milliseconds(timeout_s))
+        message = pb.DescribeRequest(timeout_ms=milliseconds(timeout_s))
         return decode_description(self._call(self._stub.Describe, message, timeout_s).description)
 
     def close(self) -> None:
@@ -253,7 +253,12 @@ def connect(target: str, connection: Connection | None = None) -> RemoteIndex:
     return RemoteIndex(checked_address(target), connection)
 
 
-def _milliseconds(timeout_s: float) -> int:
+def milliseconds(timeout_s: float) -> int:
+    """Returns the time to answer in as requests say it.
+
+    Raises:
+        InvalidRequestError: it is out of range.
+    """
     if not 0.001 <= timeout_s <= 86_400:
         raise InvalidRequestError(f"timeout is {timeout_s} s, expected 0.001 to 86400")
     return round(timeout_s * 1000)
