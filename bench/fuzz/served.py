@@ -21,10 +21,13 @@ class AsgiClient:
         self._application = application
         self._held = held
 
-    async def answer(self, line: bytes, body: bytes) -> tuple[int, bytes]:
+    async def answer(self, line: bytes, body: bytes, key: str = "") -> tuple[int, bytes]:
         """Returns status and body of the answer to ``METHOD PATH?QUERY`` with a body of JSON."""
         method, _, target = line.partition(b" ")
         raw_path, _, query = target.partition(b"?")
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if key:
+            headers.append((b"authorization", b"Bearer " + key.encode()))
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -35,7 +38,7 @@ class AsgiClient:
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
-            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
+            "headers": headers,
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }

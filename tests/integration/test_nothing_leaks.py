@@ -23,12 +23,14 @@ from prometheus_client import generate_latest
 import coordinator.pipeline
 import headwater
 from bench.fuzz.served import AsgiClient
+from coordinator.access.keyring import new_key
 from coordinator.api.http_api import create_api
 from coordinator.errors import CoordinatorError
 from coordinator.requests import TraceOptions
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime import telemetry
 from runtime.logs import JsonFormatter
+from tests.api_keys import bearer, holder, write_key_file
 from tests.integration.shard_calls import SlowShard, slow_document, status_of
 from tests.running_servers import coordinator as coordinator_over
 from tests.running_servers import shard_process, shard_server, stub_of
@@ -36,7 +38,8 @@ from tests.served_coordinator import serving
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 PROMPT, ANSWER, DOCUMENT = "zqpromptqz", "zqanswerqz", "zqdocumentqz"
-CANARIES = (PROMPT, ANSWER, DOCUMENT)
+KEY, WRONG_KEY = new_key(), new_key()
+CANARIES = (PROMPT, ANSWER, DOCUMENT, KEY, WRONG_KEY)
 TEXTS = (
     f"The quick brown fox {DOCUMENT} jumps over the lazy dog near the river bank.",
     f"A slow green turtle {DOCUMENT} walks under the old stone bridge.",
@@ -104,7 +107,7 @@ async def refused_over_http(client: AsgiClient) -> list[str]:
     told = []
     for path in (b"trace", b"trace/stream"):
         for body in bodies:
-            status, content = await client.answer(b"POST /v1/" + path, body)
+            status, content = await client.answer(b"POST /v1/" + path, body, KEY)
             assert 400 <= status < 500, (status, content)
             told.append(content.decode())
     return told
@@ -121,7 +124,11 @@ async def refused_over_grpc(address: str) -> list[str]:
     contents += [contents[0][:-5], b"\x0a\x04\xff\xfe\xff\xfe" + ASKED.encode()]
     async with grpc.aio.insecure_channel(address) as channel:
         call = channel.unary_unary("/protos.coordinator.v1.CoordinatorService/Trace")
-        return [await failure_of(call(content, timeout=20)) for content in contents]
+        told = [await failure_of(call(content, timeout=20, metadata=bearer(KEY))) for content in contents]
+        return [
+            *told,
+            await failure_of(call(pb.TraceRequest(answer=ASKED).SerializeToString(), metadata=bearer(WRONG_KEY))),
+        ]
 
 
 async def failure_of(call: Any) -> str:
@@ -174,6 +181,7 @@ def test_no_text_leaves_by_any_other_way_than_the_answer(
 ) -> None:
     kept, endpoint = collector
     told: dict[str, str] = {}
+    keys_file = write_key_file(tmp_path / "keys.yaml", holder(KEY, "trace", "read-document", id="page"))
     settings = {"log_level": "debug", "otel_endpoint": endpoint, "slow_call_s": 0}
 
     async def scene() -> None:
@@ -181,11 +189,11 @@ def test_no_text_leaves_by_any_other_way_than_the_answer(
             servers = [stack.enter_context(shard_process(index, number, **settings)) for number in (0, 1)]
             places = [server.address for server in servers]
             opened = await stack.enter_async_context(
-                coordinator_over(tmp_path, index, places, result_cache_bytes=1 << 20)
+                coordinator_over(tmp_path, index, places, result_cache_bytes=1 << 20, keys_file=keys_file)
             )
             address = await stack.enter_async_context(serving(opened))
             client = AsgiClient(create_api(lambda: opened, lambda: 1 << 20))
-            remote = stack.enter_context(headwater.connect(address))
+            remote = stack.enter_context(headwater.connect(address, api_key=KEY))
 
             def ask(seed: int = 0, **how: Any) -> Any:
                 return remote.trace(ASKED, ASKED_OF, TraceOptions(max_span_density=1.0, seed=seed), **how)
@@ -200,13 +208,16 @@ def test_no_text_leaves_by_any_other_way_than_the_answer(
             await away(lambda: remote.count(ASKED))
             assert DOCUMENT in (await away(lambda: remote.document(trace.documents[0].id))).text
             body = json.dumps({"answer": ASKED, "prompt": ASKED_OF}).encode()
-            assert (await client.answer(b"POST /v1/trace", body))[0] == 200
+            assert (await client.answer(b"POST /v1/trace", body, KEY))[0] == 200
+            status, content = await client.answer(b"POST /v1/trace", body, WRONG_KEY)
+            assert status == 401
+            told["a wrong key, over HTTP"] = content.decode()
             told["refused over HTTP"] = "\n".join(await refused_over_http(client))
             told["refused over gRPC"] = "\n".join(await refused_over_grpc(address))
             with monkeypatch.context() as patched:
                 patched.setattr(coordinator.pipeline, "tokenize", broken)
                 told["a bug, over gRPC"] = await away(lambda: told_by(lambda: ask(1)))
-                status, content = await client.answer(b"POST /v1/trace", body.replace(b"They", b"Some"))
+                status, content = await client.answer(b"POST /v1/trace", body.replace(b"They", b"Some"), KEY)
                 assert status == 500
                 told["a bug, over HTTP"] = content.decode()
             servers[1].kill()
