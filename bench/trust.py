@@ -5,7 +5,7 @@ does weighs on both alike.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -85,9 +85,7 @@ def run(options: BenchOptions, console: Console) -> Report:
         tempfile.TemporaryDirectory(prefix="hw-trust-") as scratch,
         LocalCluster(directory, coordinator_settings=_BARE) as bare,
     ):
-        protection = Protection("none", "none")
-        for more in (_tls(Path(scratch)), _keys(Path(scratch)), _redaction()):
-            protection = protection.with_more(more)
+        for protection in protections(Path(scratch)):
             with console.status(f"tracing with {protection.name}"):
                 measured = _measure(directory, bare, protection, conversations, options.passes)
             failures += measured.failures
@@ -107,6 +105,14 @@ def run(options: BenchOptions, console: Console) -> Report:
             "overheads are of the medians, as shares; each row has the protections of those above it",
         ],
     )
+
+
+def protections(directory: Path) -> Iterator[Protection]:
+    """Yields each protection together with those before it. Files that they need go into ``directory``."""
+    protection = Protection("none", "none")
+    for more in (_tls(directory), _keys(directory), _redaction()):
+        protection = protection.with_more(more)
+        yield protection
 
 
 def _tls(directory: Path) -> Protection:
