@@ -43,7 +43,8 @@ class Withheld:
     Attributes:
         occurrences: Occurrences of the passages asked for in documents that were taken down: neither shown nor counted.
         redacted: Placeholders that stand for personal data and the like.
-        documents: Documents that the policy of their source withholds.
+        documents: Documents that the policy of their source withholds, or that the caller's key has been shown as much
+            of as it may.
     """
 
     occurrences: int = 0

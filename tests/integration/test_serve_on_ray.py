@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psutil
 import pytest
 
@@ -26,6 +27,8 @@ from coordinator.errors import DocumentNotFoundError, InvalidRequestError, Shard
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from headwater.local_cluster import LocalCluster, LocalClusterError
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from protos.coordinator.v1 import coordinator_pb2_grpc
 from tests.running_servers import shard_server, unused_address, write_cluster_file
 from tests.tiny_index import byte_level_tokenizer, write_index
 
@@ -87,6 +90,15 @@ def run_the_examples_of_the_page(cluster: LocalCluster) -> None:
     assert streamed.startswith("event: spans")
 
 
+def administering_needs_a_key(cluster: LocalCluster) -> None:
+    """Both faces have the calls of the AdminService, and let nobody in without a key file."""
+    status, problem = http(f"{cluster.http_url}/v1/takedowns")
+    assert (status, problem["type"]) == (403, "permission-denied")
+    with grpc.insecure_channel(cluster.grpc_target) as channel, pytest.raises(grpc.RpcError) as raised:
+        coordinator_pb2_grpc.AdminServiceStub(channel).ListTakedowns(pb.ListTakedownsRequest(), timeout=30)
+    assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED  # type: ignore[attr-defined]
+
+
 def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path) -> None:
     earlier = _descendants(os.getpid())
     with headwater.open(index) as opened:
@@ -110,6 +122,7 @@ def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path
         assert (status, refused["type"]) == (400, "invalid-request")
         assert http(f"{cluster.http_url}/v1/documents/default:1:0") == (200, to_json(document))
         assert http(f"{cluster.http_url}/healthz") == (200, {"status": "serving"})
+        administering_needs_a_key(cluster)
         run_the_examples_of_the_page(cluster)
 
         # A lost shard server: the trace says which shard is missing and goes on.

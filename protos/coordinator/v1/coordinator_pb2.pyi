@@ -595,7 +595,7 @@ class Withheld(_message.Message):
     redacted: _builtins.int
     """Placeholders that stand for personal data and the like."""
     documents: _builtins.int
-    """Documents that the policy of their source withholds."""
+    """Documents that the policy of their source withholds, or that the caller's key has been shown as much of as it may."""
     def __init__(
         self,
         *,

@@ -34,16 +34,18 @@ class CoordinatorServiceStub:
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is, or it or its answer is too large), NOT_FOUND (no
-    such document), UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED
-    (too many requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not
-    agree), INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
+    such document), UNAUTHENTICATED (no API key that is good), PERMISSION_DENIED (the key is for other calls),
+    UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED (too many
+    requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not agree),
+    INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
     google.rpc.ErrorInfo with the domain "headwater" and a reason, google.rpc.RequestInfo with the request's id,
     google.rpc.RetryInfo where it helps to come back later, google.rpc.BadRequest where it is one field that is at fault.
     docs/api.md lists the reasons. A shard that fails while others answer is no error: the response's coverage names it.
 
     Metadata, all of it optional: "x-request-id" names the request in logs (1 to 128 letters, digits and ._:=-; else it
     gets a new one) and is sent back in the trailing metadata; "x-client-id" names the client that its rate is limited by
-    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C).
+    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C). Where the server needs keys,
+    "authorization" must be "Bearer " and an API key, which then names the client.
 
     Health is told by grpc.health.v1.Health, for "" and for this service.
     """
@@ -74,16 +76,18 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is, or it or its answer is too large), NOT_FOUND (no
-    such document), UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED
-    (too many requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not
-    agree), INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
+    such document), UNAUTHENTICATED (no API key that is good), PERMISSION_DENIED (the key is for other calls),
+    UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED (too many
+    requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not agree),
+    INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
     google.rpc.ErrorInfo with the domain "headwater" and a reason, google.rpc.RequestInfo with the request's id,
     google.rpc.RetryInfo where it helps to come back later, google.rpc.BadRequest where it is one field that is at fault.
     docs/api.md lists the reasons. A shard that fails while others answer is no error: the response's coverage names it.
 
     Metadata, all of it optional: "x-request-id" names the request in logs (1 to 128 letters, digits and ._:=-; else it
     gets a new one) and is sent back in the trailing metadata; "x-client-id" names the client that its rate is limited by
-    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C).
+    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C). Where the server needs keys,
+    "authorization" must be "Bearer " and an API key, which then names the client.
 
     Health is told by grpc.health.v1.Health, for "" and for this service.
     """
@@ -110,16 +114,18 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
     the server's most is cut to that. Set the gRPC deadline a little later.
 
     Statuses: INVALID_ARGUMENT (the request cannot be answered as it is, or it or its answer is too large), NOT_FOUND (no
-    such document), UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED
-    (too many requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not
-    agree), INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
+    such document), UNAUTHENTICATED (no API key that is good), PERMISSION_DENIED (the key is for other calls),
+    UNAVAILABLE (no shard answered, or not all of them and the request requires all), RESOURCE_EXHAUSTED (too many
+    requests at once, or too many of one client), FAILED_PRECONDITION (cluster file, indexes and shards do not agree),
+    INTERNAL (a bug). Details in the trailing metadata "grpc-status-details-bin" (google.rpc.Status) say which:
     google.rpc.ErrorInfo with the domain "headwater" and a reason, google.rpc.RequestInfo with the request's id,
     google.rpc.RetryInfo where it helps to come back later, google.rpc.BadRequest where it is one field that is at fault.
     docs/api.md lists the reasons. A shard that fails while others answer is no error: the response's coverage names it.
 
     Metadata, all of it optional: "x-request-id" names the request in logs (1 to 128 letters, digits and ._:=-; else it
     gets a new one) and is sent back in the trailing metadata; "x-client-id" names the client that its rate is limited by
-    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C).
+    (1 to 128 letters, digits and ._:@/=-); "traceparent" continues a distributed trace (W3C). Where the server needs keys,
+    "authorization" must be "Bearer " and an API key, which then names the client.
 
     Health is told by grpc.health.v1.Health, for "" and for this service.
     """
