@@ -27,12 +27,16 @@ def coverage(corpora: Sequence[Corpus], answers: Answers, failed_later: Sequence
 
 def _of_corpus(corpus: Corpus, answers: Answers, failed: Sequence[FailedShard]) -> CorpusCoverage:
     ours = tuple(one for one in failed if one.shard.corpus == corpus.name)
+    searched = [matches for matches in answers.matches if matches.shard.corpus == corpus.name]
+    tokens_searched = sum(matches.num_tokens for matches in searched)
+    # What is taken down is no part of the corpus; how much that is of a shard, only the shard knows.
+    is_known = len(searched) == corpus.index.num_shards and any(matches.view_id for matches in searched)
     return CorpusCoverage(
         corpus=corpus.name,
         index_id=corpus.index.index_id,
         shards_asked=corpus.index.num_shards,
         shards_answered=corpus.index.num_shards - len(ours),
-        num_tokens=corpus.index.num_tokens,
-        tokens_searched=sum(matches.num_tokens for matches in answers.matches if matches.shard.corpus == corpus.name),
+        num_tokens=tokens_searched if is_known else corpus.index.num_tokens,
+        tokens_searched=tokens_searched,
         failed_shards=ours,
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from coordinator.steps.coverage import coverage
@@ -36,6 +38,15 @@ def test_a_shard_that_was_not_searched_makes_counts_lower_bounds():
     pre, post = found.corpora
     assert (pre.shards_asked, pre.shards_answered, pre.num_tokens, pre.tokens_searched) == (2, 1, 10, 4)
     assert (pre.failed_shards, post.failed_shards) == ((failed("pre", 1),), ())
+
+
+def test_what_is_taken_down_is_no_part_of_what_is_covered():
+    less = replace(matches("pre", 1, 2), view_id="a view")
+    found = coverage([PRE, POST], Answers((matches("pre", 0, 4), less, matches("post", 0, 10)), ()))
+    assert (found.complete, found.share_searched) == (True, 1.0)
+    assert [(part.num_tokens, part.tokens_searched) for part in found.corpora] == [(6, 6), (10, 10)]
+    found = coverage([PRE], Answers((less,), (failed("pre", 0),)))
+    assert (found.complete, found.share_searched) == (False, 2 / 10)
 
 
 def test_a_shard_lost_after_the_search_leaves_counts_exact():

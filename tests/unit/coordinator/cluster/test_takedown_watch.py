@@ -1,0 +1,72 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from coordinator.cluster.takedown_file import TakedownFile
+from coordinator.cluster.takedown_watch import TakedownWatch
+from coordinator.errors import ConfigurationError
+from coordinator.takedown_list import KeptTakedown
+from index_format.takedowns import UrlTarget
+
+FIRST = KeptTakedown("a", UrlTarget("https://x"))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> TakedownFile:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    file.change(lambda _: (FIRST,))
+    return file
+
+
+def changed(watch: TakedownWatch) -> bool:
+    return asyncio.run(watch.has_changed())
+
+
+def test_a_change_is_seen_once(file: TakedownFile) -> None:
+    watch = TakedownWatch(file.path)
+    assert watch.takedowns.takedowns == (FIRST,)
+    assert [changed(watch), changed(watch)] == [False, False]
+    file.change(lambda _: ())
+    assert [changed(watch), changed(watch)] == [True, False]
+    assert watch.takedowns.takedowns == ()
+
+
+def test_a_file_that_is_written_again_with_the_same_content_is_no_change(file: TakedownFile) -> None:
+    watch = TakedownWatch(file.path)
+    assert not changed(watch)
+    file.path.write_bytes(file.path.read_bytes())
+    assert not changed(watch)
+
+
+@pytest.mark.parametrize("fault", ["gone", "older", "broken"])
+def test_a_file_that_is_no_later_list_changes_nothing_is_told_once_and_may_come_back(
+    file: TakedownFile, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = file.path.read_bytes()
+    file.change(lambda before: before)
+    watch = TakedownWatch(file.path)
+    good = file.path.read_bytes()
+    if fault == "gone":
+        file.path.unlink()
+    else:
+        file.path.write_bytes(older if fault == "older" else b"{")
+    assert [changed(watch), changed(watch)] == [False, False]
+    assert watch.takedowns.epoch == 2
+    (record,) = caplog.records
+    assert record.message == "takedown file not obeyed, the list before stays in force"
+    reason = {
+        "gone": "found no file, expected epoch 2",
+        "older": "found epoch 1, expected epoch 2",
+        "broken": "cannot read",
+    }
+    assert reason[fault] in record.__dict__["reason"]
+    file.path.write_bytes(good)
+    file.change(lambda _: ())
+    assert changed(watch)
+
+
+def test_a_start_with_a_broken_file_is_refused(file: TakedownFile) -> None:
+    file.path.write_bytes(b"{")
+    with pytest.raises(ConfigurationError, match="cannot read the takedown file"):
+        TakedownWatch(file.path)
