@@ -107,6 +107,11 @@ class TakedownFinder:
         """Yields each target with each document whose metadata it concerns."""
         rules = _WordRules(targets)
         line_starts = np.fromfile(self._folder / METAOFF, _NUMBER)
+        if len(line_starts) != self._manifest.num_documents or line_starts[:1].any():
+            raise ManifestError(
+                f"{self._folder / METAOFF}: tells where {len(line_starts)} lines begin, the first at 0; "
+                f"expected {self._manifest.num_documents}, it has changed"
+            )
         with (self._folder / METADATA).open("rb", buffering=0) as file:
             for block_start, block in _blocks_of_lines(file):
                 for start, line in _lines(block, rules.hints(block)):

@@ -48,6 +48,8 @@ def find_documents(
 ) -> shard_pb2.FindDocumentsResponse:
     """Answers `FindDocuments`. Documents that are withheld already are found, but are no near copies.
 
+    All documents together come with at most ``max_window_tokens`` token ids; the last may have fewer than asked for.
+
     Raises:
         RequestLimitError: a number is out of range, or there is no takedown that is known here.
         TakedownsFailedError: a file cannot be read.
@@ -73,14 +75,23 @@ def find_documents(
             copies = near_copies(view.engine, originals, request.min_copied_share, finder.pause)
             left_out = set(concerned)
             found = [(copy.number, copy.share) for copy in copies if copy.number not in left_out]
-        documents = [_found(request, shards, finder, number, share) for number, share in found[: request.max_documents]]
+        documents = []
+        num_ids = config.max_window_tokens
+        for number, share in found[: request.max_documents]:
+            documents.append(_found(request, shards, finder, number, share, min(num_ids, request.max_token_ids)))
+            num_ids -= len(documents[-1].token_ids) // 4
     except (OSError, IndexFormatError) as error:
         raise TakedownsFailedError(f"documents cannot be looked for: {error}") from error
     return shard_pb2.FindDocumentsResponse(documents=documents, num_documents=len(found))
 
 
 def _found(
-    request: shard_pb2.FindDocumentsRequest, shards: OpenShards, finder: TakedownFinder, number: int, share: float
+    request: shard_pb2.FindDocumentsRequest,
+    shards: OpenShards,
+    finder: TakedownFinder,
+    number: int,
+    share: float,
+    num_ids: int,
 ) -> shard_pb2.FoundDocument:
     token_ids = finder.token_ids(number).astype("<u4")
     content = content_of(token_ids)
@@ -90,7 +101,7 @@ def _found(
         metadata=shards.by_number[request.shard].metadata(number),
         content=shard_pb2.ContentTarget(sha256=content.sha256, num_tokens=content.num_tokens),
         copied_share=share,
-        token_ids=token_ids[: request.max_token_ids].tobytes(),
+        token_ids=token_ids[:num_ids].tobytes(),
     )
 
 

@@ -104,12 +104,13 @@ def _written(kept: KeptTakedowns) -> bytes:
 def _parse(content: bytes) -> KeptTakedowns:
     try:
         fields = json.loads(content)
+        inner = fields.get("list") if isinstance(fields, dict) else None
+        sha256 = _sha256(inner)
     except (ValueError, RecursionError):
         raise TakedownError("not valid JSON") from None
     if not isinstance(fields, dict) or fields.get("version") != _VERSION:
         raise TakedownError(f"not a list of version {_VERSION}")
-    inner = fields.get("list")
-    if not isinstance(inner, dict) or fields.get("sha256") != _sha256(inner):
+    if not isinstance(inner, dict) or fields.get("sha256") != sha256:
         raise TakedownError("the list is not the one that was saved")
     takedowns, epoch, index_id = (inner.pop(name, None) for name in ("takedowns", "epoch", "index_id"))
     refuse_unknown(inner)
@@ -118,5 +119,5 @@ def _parse(content: bytes) -> KeptTakedowns:
     return KeptTakedowns(epoch, index_id, tuple(map(takedown_from_json, takedowns)))
 
 
-def _sha256(inner: dict[str, Any]) -> str:
+def _sha256(inner: Any) -> str:
     return hashlib.sha256(json.dumps(inner, sort_keys=True).encode()).hexdigest()

@@ -231,7 +231,7 @@ def test_another_generation_obeys_by_content_and_asks_for_the_list_again(index: 
     assert asyncio.run(run(next_index)) == [(name_of(2), 1, 0)]
 
 
-@pytest.mark.parametrize("damage", ["garbage", "cut", "changed", "newer"])
+@pytest.mark.parametrize("damage", ["garbage", "deep", "no object", "cut", "changed", "newer"])
 def test_a_server_does_not_start_with_a_list_that_it_cannot_obey(index: Path, tmp_path: Path, damage: str) -> None:
     config = ShardServerConfig(index=index, state_dir=tmp_path / "state")
     path = tmp_path / "state" / takedown_store.TAKEDOWNS_FILE
@@ -244,6 +244,8 @@ def test_a_server_does_not_start_with_a_list_that_it_cannot_obey(index: Path, tm
     written = path.read_bytes()
     damaged = {
         "garbage": b"\xff\x00",
+        "deep": b'{"version": 1, "sha256": "", "list": ' + b"[" * 900 + b"]" * 900 + b"}",
+        "no object": b'{"version": 1, "sha256": "", "list": 5}',
         "cut": written[:-5],
         "changed": written.replace(b'"number": 0', b'"number": 1'),
         "newer": written.replace(b'"version": 1', b'"version": 2'),
@@ -291,7 +293,7 @@ def test_what_the_index_says_is_removed_is_never_served(index: Path) -> None:
 
 def test_documents_are_found_with_their_content_also_when_withheld(index: Path) -> None:
     async def run() -> None:
-        async with shard_server(index) as address, stub_of(address) as stub:
+        async with shard_server(index, max_window_tokens=25) as address, stub_of(address) as stub:
             takedown = document(index, 0, 1)
             await set_takedowns(stub, 1, takedown)
             request = pb.FindDocumentsRequest(
@@ -306,7 +308,10 @@ def test_documents_are_found_with_their_content_also_when_withheld(index: Path) 
             request.takedown.Clear()
             request.takedown.source = "tiny"
             request.max_documents = 2
+            request.max_token_ids = 15
             response = await stub.FindDocuments(request)
+            # Over all documents 25, as the server is set.
+            assert [len(document.token_ids) // 4 for document in response.documents] == [15, 10]
             assert (response.num_documents, [d.number for d in response.documents]) == (3, [0, 1])
             for name, wrong in (("max_documents", 0), ("shard", 9), ("min_copied_share", 1.5), ("index_id", "x")):
                 bad = pb.FindDocumentsRequest()

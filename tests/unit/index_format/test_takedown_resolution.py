@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from index_format import takedown_resolution
 from index_format.document_fields import metadata_fields, sources_of, urls_of
+from index_format.errors import ManifestError
 from index_format.manifest import FileEntry, ShardManifest
 from index_format.takedown_resolution import TakedownFinder, content_of
 from index_format.takedowns import (
@@ -145,3 +146,12 @@ def test_a_line_may_be_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.M
     metadata = [{"url": "x"}, {"text": "y" * 1000, "url": "z"}, {"url": "z"}]
     found = finder(tmp_path / "shard", [[1]] * 3, metadata=metadata)
     assert found.documents([UrlTarget("z")]).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["metaoff.0", "offset.0", "tokenized.0"])
+def test_a_file_that_became_shorter_is_told_and_finds_nothing(tmp_path: Path, name: str) -> None:
+    found = finder(tmp_path / "shard", [[1, 2], [3]], metadata=[{"url": "x"}, {"url": "y"}])
+    path = tmp_path / "shard" / name
+    path.write_bytes(path.read_bytes()[:2])
+    with pytest.raises(ManifestError, match=name):
+        found.documents([UrlTarget("y"), ContentTarget("00" * 32, 1)])
