@@ -226,3 +226,52 @@ def test_a_document_cannot_be_put_together_from_its_windows_and_pages(index: Pat
             assert whole.end == whole.num_tokens > 4 * budget
 
     asyncio.run(scenario())
+
+
+def test_an_admin_call_needs_its_role_and_is_in_the_audit_log(index: Path, tmp_path: Path) -> None:
+    admin, tracer = new_key(), new_key()
+    settings = {
+        "keys_file": write_key_file(
+            tmp_path / "keys.yaml", holder(admin, "admin", id="legal"), holder(tracer, "trace", id="chat")
+        ),
+        "takedown_file": tmp_path / "takedowns.json",
+        "audit_log": tmp_path / "audit.log",
+    }
+
+    async def scenario() -> None:
+        async with (
+            shard_server(index) as shard,
+            coordinator(tmp_path, index, [shard], **settings) as asked,
+            serving(asked) as target,
+            http_server(asked) as url,
+            grpc.aio.insecure_channel(target) as channel,
+        ):
+            stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
+            administers: Any = coordinator_pb2_grpc.AdminServiceStub(channel)
+
+            async def count() -> int:
+                found: int = (await stub.Count(pb.CountRequest(text=SAID), metadata=bearer(tracer))).count
+                return found
+
+            add = pb.AddTakedownsRequest(takedowns=[pb.Takedown(id="case-1", document="default:0:0")])
+            denied = (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
+            assert await refused(administers.AddTakedowns(add, metadata=bearer(tracer))) == denied
+            assert await refused(stub.Count(pb.CountRequest(text=SAID), metadata=bearer(admin))) == denied
+            assert (await fetch(f"{url}/v1/takedowns"))[0] == 401
+            assert await count() == 1
+            await administers.AddTakedowns(add, metadata=bearer(admin))
+            assert await count() == 0
+            status, _, listed = await fetch(f"{url}/v1/takedowns", admin)
+            assert (status, [each["id"] for each in listed["takedowns"]]) == (200, ["case-1"])
+            assert (await fetch(f"{url}/v1/takedowns/lift", admin, {"ids": ["case-1"]}))[0] == 200
+            assert await count() == 1
+
+    asyncio.run(scenario())
+    records = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    assert [(record["key"], record["rpc"], record["outcome"]) for record in records] == [
+        ("chat", "AddTakedowns", "PERMISSION_DENIED"),
+        ("legal", "AddTakedowns", "OK"),
+        ("legal", "ListTakedowns", "OK"),
+        ("legal", "LiftTakedowns", "OK"),
+    ]
+    assert [target["kind"] for target in records[1]["targets"]] == ["document"]
