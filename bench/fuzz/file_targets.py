@@ -56,7 +56,14 @@ def index_files(place: Workplace) -> Target:
         for number in (0, 1, max(0, opened.num_documents - 1)):
             _quietly(partial(opened.metadata, number))
             _quietly(partial(opened.document, number, 0, 50))
+        _quietly(partial(ask_without_a_document, opened))
         _quietly(opened.verify)
+
+    def ask_without_a_document(opened: ShardIndex) -> None:
+        view = opened.without(bytes(8))
+        view.longest_matches(query.tobytes(), starts, b"")
+        first, last = view.find(query[:2].tolist())
+        assert 0 <= first <= last <= view.num_tokens <= opened.num_tokens
 
     def run(content: bytes) -> None:
         which = content[0] if content else 0
