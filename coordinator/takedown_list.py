@@ -29,6 +29,8 @@ from index_format.takedowns import (
 
 MAX_REASON_CHARS = 500
 _VERSION = 1
+# One encoder for all: `json.dumps` makes one a call.
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 _MOST = 2**63 - 1
 
 
@@ -67,6 +69,10 @@ class KeptTakedown:
         if type(self.added_s) is not int or not 0 <= self.added_s <= _MOST:
             raise TakedownError(f"takedown {self.id}: added_s is {str(self.added_s)[:80]}, expected seconds since 1970")
 
+    def concerns(self, corpora: Collection[str]) -> bool:
+        """Says whether it concerns any of these corpora."""
+        return not self.corpora or any(name in corpora for name in self.corpora)
+
 
 @dataclass(frozen=True, slots=True)
 class TakedownList:
@@ -102,7 +108,7 @@ class TakedownList:
 
     def to_json(self) -> bytes:
         """Returns the content of a takedown file: one takedown a line."""
-        lines = ",\n".join(json.dumps(_fields(one), ensure_ascii=False) for one in self.takedowns)
+        lines = ",\n".join(_to_json(_fields(one)) for one in self.takedowns)
         return f'{{"version": {_VERSION}, "epoch": {self.epoch}, "takedowns": [\n{lines}\n]}}\n'.encode()
 
 
@@ -111,11 +117,7 @@ NO_TAKEDOWNS = TakedownList(0, ())
 
 def shard_takedowns(takedowns: TakedownList, corpora: Collection[str]) -> tuple[Takedown, ...]:
     """Returns what a server, or an index, has to obey that holds these corpora and no others."""
-    return tuple(
-        Takedown(one.id, one.target)
-        for one in takedowns.takedowns
-        if not one.corpora or any(name in corpora for name in one.corpora)
-    )
+    return tuple(Takedown(one.id, one.target) for one in takedowns.takedowns if one.concerns(corpora))
 
 
 def _takedown(raw: object) -> KeptTakedown:

@@ -277,7 +277,8 @@ class Serving:
     async def _connect(self, snapshot: ClusterSnapshot) -> Generation:
         orders = None
         if self._takedowns is not None:
-            orders = await asyncio.to_thread(ClusterOrders.of, self._takedowns.takedowns, snapshot.addresses)
+            before = self._current.orders if self._current is not None else None
+            orders = await asyncio.to_thread(ClusterOrders.of, self._takedowns.takedowns, snapshot.addresses, before)
         now = asyncio.get_running_loop().time
         return Generation(
             snapshot, self._pool, self._settings, self._limits, self._observer, now, orders, self._display

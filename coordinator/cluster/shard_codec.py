@@ -2,7 +2,6 @@
 
 import itertools
 import struct
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -160,11 +159,6 @@ def decode_held(response: shard_pb2.DescribeResponse | shard_pb2.SetTakedownsRes
         )
         for shard in response.shards
     )
-
-
-def encode_takedowns(epoch: int, takedowns: Iterable[Takedown]) -> shard_pb2.SetTakedownsRequest:
-    """Returns the request that has a server obey a list of takedowns."""
-    return shard_pb2.SetTakedownsRequest(epoch=epoch, takedowns=map(encode_takedown, takedowns))
 
 
 def encode_takedown(takedown: Takedown) -> shard_pb2.Takedown:

@@ -6,6 +6,7 @@ command line can change it at once. A change is on disk when it returns. Only it
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ class TakedownFile:
 
     def __init__(self, path: Path):
         self.path = path
+        # What was read or written last, by the hash of its content: a long list takes seconds to parse.
+        self._known: tuple[bytes, TakedownList] | None = None
 
     def stamp(self) -> FileStamp:
         """Returns what changes with its content."""
@@ -48,10 +51,15 @@ class TakedownFile:
             return NO_TAKEDOWNS
         except OSError as error:
             raise ConfigurationError(f"{self.path}: cannot read the takedown file ({error.strerror})") from error
+        known, digest = self._known, hashlib.sha256(content).digest()
+        if known is not None and known[0] == digest:
+            return known[1]
         try:
-            return TakedownList.parse(content, self.path)
+            found = TakedownList.parse(content, self.path)
         except TakedownError as error:
             raise ConfigurationError(str(error)) from error
+        self._known = digest, found
+        return found
 
     def change(
         self, change: Callable[[tuple[KeptTakedown, ...]], tuple[KeptTakedown, ...]], *, above: int = 0
@@ -66,8 +74,11 @@ class TakedownFile:
         try:
             with self._locked():
                 before = self.read()
-                after = TakedownList(max(before.epoch, above) + 1, change(before.takedowns))
-                self._write(after.to_json())
+                takedowns = sorted(change(before.takedowns), key=lambda one: one.id)
+                after = TakedownList(max(before.epoch, above) + 1, tuple(takedowns))
+                content = after.to_json()
+                self._write(content)
+                self._known = hashlib.sha256(content).digest(), after
                 return after
         except OSError as error:
             raise ConfigurationError(
