@@ -22,6 +22,7 @@ from shard_server.health import Health
 from shard_server.metrics import Metrics
 from shard_server.server import ShardServer, new_health
 from shard_server.shards import open_shards
+from suffix_engine import exit_on_lost_page
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ async def run(config: ShardServerConfig) -> None:
     """
     _take_all_file_descriptors()
     forbid_core_dumps()
+    exit_on_lost_page()
     check_listening(
         config.listen,
         is_encrypted=config.tls_cert is not None,

@@ -26,6 +26,7 @@ __all__ = [
     "Window",
     "accelerate_memory_bytes",
     "accelerate_shard",
+    "exit_on_lost_page",
     "fan_out_bytes",
     "longest_part",
     "merge_memory_bytes",
@@ -43,7 +44,7 @@ class ShardFormatError(EngineError):
     """A file of the shard is missing, unreadable, or of a size that cannot be: it was never a shard of this layout."""
 
 class ShardCorruptError(EngineError):
-    """The files of the shard contradict one another: it was a shard once and no longer is."""
+    """The files of the shard contradict one another, or became shorter: it was a shard once and no longer is."""
 
 class InvalidQueryError(EngineError):
     """The caller asked for what cannot be: a token id, rank, document or length out of range."""
@@ -212,7 +213,11 @@ class DocumentSlice:
 
 @final
 class ShardIndex:
-    """One shard, opened from memory-mapped files. Immutable; safe to call from many threads."""
+    """One shard, opened from memory-mapped files. Immutable; safe to call from many threads.
+
+    Every call that reads the files checks their sizes before and after: if one became shorter since it was opened, the
+    call raises ShardCorruptError instead of answering from what is left (`exit_on_lost_page`).
+    """
 
     @staticmethod
     def open(
@@ -256,7 +261,11 @@ class ShardIndex:
         Raises:
             InvalidQueryError: there is no such document, or they are out of order.
             ShardCorruptError: the table does not hold each of their positions once.
-        Cost: a pass over the table. RAM: about 2 + log2(N / positions left out) bits a position left out.
+        Cost: a search for every position of the documents in which the views differ, about two random reads each with
+            sidecars, and a copy of what is known; or, if they are more than 0.5 % of the shard (0.1 % without
+            sidecars), a pass over the table with N / 4 bytes of memory. RAM: about 2 + log2(N / positions left out)
+            bits a position left out, and 8 bytes a token id.
+        Searches cost more in a view: see ``docs/security.md``.
         """
     @property
     def withheld_documents(self) -> int:
@@ -407,6 +416,14 @@ class ShardIndex:
         Cost: that of `verify`, times the share; random reads of the text for the ranks, which are looked at in runs of
             some 10,000.
         """
+
+def exit_on_lost_page() -> None:
+    """Ends the process with a message and status 135 when a page of a mapped file cannot be read, not by a bare SIGBUS.
+
+    For servers: it replaces the process's handler of that signal. A file that is shorter than when it was opened is an
+    error of the call, before or after it reads (`ShardCorruptError`); this is for one that is cut while it is read, and
+    for a disk that fails.
+    """
 
 MAX_PART_TOKENS: int
 """Most tokens of a part, and so of a shard that is sorted in one."""

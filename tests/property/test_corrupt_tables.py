@@ -1,12 +1,14 @@
 """A damaged suffix array may give wrong answers, but never a crash: `verify` is there to find the damage."""
 
+import contextlib
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index_format.layout import TABLE
-from suffix_engine import EngineError, InvalidQueryError, ShardIndex, ThreadPool
-from tests.engine_calls import longest_matches
+from suffix_engine import EngineError, InvalidQueryError, ShardCorruptError, ShardIndex, ThreadPool
+from tests.engine_calls import as_u64, longest_matches
 from tests.tiny_index import write_shard
 
 POOL = ThreadPool(1)
@@ -26,6 +28,12 @@ def test_no_search_or_read_crashes_on_a_damaged_table(tmp_path_factory, data):
         start, end = shard.find(query)
         assert 0 <= start <= end <= shard.num_tokens
         assert all(m.count > 0 for m in longest_matches(shard, query, range(len(query)), []))
+    removed = sorted(data.draw(st.sets(st.integers(0, len(DOCUMENTS) - 1), min_size=1)))
+    with contextlib.suppress(ShardCorruptError):
+        view = shard.without(as_u64(removed))
+        for query in QUERIES:
+            assert all(0 <= m.count <= view.num_tokens for m in longest_matches(view, query, range(len(query)), []))
+        view.positions(range(view.num_tokens))
     try:
         shard.verify()
     except EngineError as error:

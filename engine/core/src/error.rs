@@ -46,6 +46,14 @@ pub enum EngineError {
         found: u64,
         expected: u64,
     },
+    #[error(
+        "{path}: file has {found} bytes, it had {expected} when it was opened; put the published file back and open it again"
+    )]
+    Shrunk {
+        path: PathBuf,
+        found: u64,
+        expected: u64,
+    },
     #[error("{path}: line {line} is not 'token_id count', with ascending token ids")]
     UnigramLine { path: PathBuf, line: usize },
     #[error("{path}: {reason}")]
@@ -161,7 +169,8 @@ impl EngineError {
             | E::Sort { .. }
             | E::Sidecar { .. }
             | E::Stopped => ErrorKind::Format,
-            E::NoLeadingSeparator { .. }
+            E::Shrunk { .. }
+            | E::NoLeadingSeparator { .. }
             | E::DocumentStart { .. }
             | E::UnigramTotal { .. }
             | E::UnigramCount { .. }

@@ -48,6 +48,7 @@ pub use accelerate::{accelerate_memory_bytes, accelerate_shard, fan_out_bytes};
 pub use error::{EngineError, ErrorKind};
 pub use interval::Interval;
 pub use longest_matches::{FoundMatches, LongestMatch, Query};
+pub use mapped::exit_on_lost_page;
 pub use pool::thread_pool;
 pub use rayon::ThreadPool;
 pub use reads::ReadCounts;

@@ -55,6 +55,20 @@ impl<T: Token> Shard<T> {
         })
     }
 
+    /// Refuses a shard one of whose mapped files became shorter since it was opened. Cost: a system call a file.
+    pub(crate) fn check_sizes(&self) -> Result<(), EngineError> {
+        self.text.file().check_size()?;
+        self.table.file().check_size()?;
+        if let Some(sidecars) = &self.sidecars {
+            sidecars.fan_out.file().check_size()?;
+        }
+        if let Some(metadata) = &self.metadata {
+            metadata.lines.check_size()?;
+            metadata.starts.check_size()?;
+        }
+        Ok(())
+    }
+
     /// Returns the tokens of a query, each checked to be one that the text can hold.
     pub(crate) fn query_tokens(token_ids: &[u32]) -> Result<Vec<T>, EngineError> {
         token_ids

@@ -86,7 +86,8 @@ impl ShardIndex {
         let withheld = if documents.is_empty() {
             None
         } else {
-            Some(with_shard!(self, shard => shard.withhold(documents, known, &pool)?))
+            let withhold = || with_shard!(self, shard => shard.withhold(documents, known, &pool));
+            Some(self.reading(withhold)?)
         };
         Ok(Self {
             shard: self.shard.clone(),
@@ -149,7 +150,8 @@ impl ShardIndex {
 
     /// Returns the interval of the suffixes that begin with `token_ids`; all ranks if it is empty.
     pub fn find(&self, token_ids: &[u32]) -> Result<Interval, EngineError> {
-        let raw = with_shard!(self, shard => shard.find(&query_tokens(shard, token_ids)?));
+        let raw =
+            self.reading(|| with_shard!(self, shard => Ok(shard.find(&query_tokens(shard, token_ids)?))))?;
         Ok(match &self.withheld {
             None => raw,
             Some(withheld) => withheld.net(raw).0,
@@ -170,16 +172,18 @@ impl ShardIndex {
 
     /// Returns the longest allowed matches of a query that are maximal in the shard.
     pub fn longest_matches(&self, query: &Query) -> Result<FoundMatches, EngineError> {
-        with_shard!(self, shard => {
-            if let Some(withheld) = &self.withheld {
-                return shard.longest_matches_without(withheld, query, &self.pool);
-            }
-            let (matches, reads) = shard.longest_matches(query, &self.pool)?;
-            Ok(FoundMatches {
-                withheld: vec![0; matches.len()],
-                withheld_elsewhere: 0,
-                matches,
-                reads,
+        self.reading(|| {
+            with_shard!(self, shard => {
+                if let Some(withheld) = &self.withheld {
+                    return shard.longest_matches_without(withheld, query, &self.pool);
+                }
+                let (matches, reads) = shard.longest_matches(query, &self.pool)?;
+                Ok(FoundMatches {
+                    withheld: vec![0; matches.len()],
+                    withheld_elsewhere: 0,
+                    matches,
+                    reads,
+                })
             })
         })
     }
@@ -190,15 +194,16 @@ impl ShardIndex {
             let tokens = query_tokens(shard, token_ids)?;
             match &shard.unigrams {
                 Some(unigrams) => token_ids.iter().map(|&id| unigrams.count(id)).collect(),
-                None => self.pool.install(|| {
-                    let counts = tokens.par_iter().map(|&token| shard.find(&[token]).count());
-                    counts.collect::<Vec<u64>>()
-                }),
+                None => self.reading(|| {
+                    let count = |&token: &_| shard.find(&[token]).count();
+                    Ok(self.pool.install(|| tokens.par_iter().map(count).collect::<Vec<u64>>()))
+                })?,
             }
         });
         if let Some(withheld) = &self.withheld {
             for (count, token_id) in counts.iter_mut().zip(token_ids) {
-                *count -= withheld.token_counts.get(*token_id);
+                // Only in a corrupt shard are there fewer.
+                *count = count.saturating_sub(withheld.token_counts.get(*token_id));
             }
         }
         Ok(counts)
@@ -208,7 +213,7 @@ impl ShardIndex {
     pub fn positions(&self, ranks: &[u64]) -> Result<Vec<u64>, EngineError> {
         let mut reads = ReadCounts::default();
         let ranks = self.raw_ranks(ranks)?;
-        let positions = with_shard!(self, shard => shard.positions(&ranks, &mut reads)?);
+        let positions = self.reading(|| with_shard!(self, shard => shard.positions(&ranks, &mut reads)))?;
         Ok(positions.into_iter().map(|position| position as u64).collect())
     }
 
@@ -220,7 +225,7 @@ impl ShardIndex {
     /// Returns the token ids at positions `start..end`, separators as `u32::MAX`.
     pub fn tokens(&self, start: u64, end: u64) -> Result<Vec<u32>, EngineError> {
         with_shard!(self, shard => {
-            let tokens = shard.tokens(start, end)?;
+            let tokens = self.reading(|| shard.tokens(start, end))?;
             if let Some(withheld) = &self.withheld
                 && start < end
             {
@@ -246,8 +251,8 @@ impl ShardIndex {
         }
         let vocabulary = self.vocabulary()?;
         let raw_ranks = self.raw_ranks(ranks)?;
-        let (mut windows, reads) =
-            with_shard!(self, shard => shard.windows(&raw_ranks, lengths, sizes, vocabulary)?);
+        let (mut windows, reads) = self
+            .reading(|| with_shard!(self, shard => shard.windows(&raw_ranks, lengths, sizes, vocabulary)))?;
         for (window, &rank) in windows.iter_mut().zip(ranks) {
             window.rank = rank;
         }
@@ -263,13 +268,21 @@ impl ShardIndex {
     ) -> Result<DocumentSlice, EngineError> {
         let vocabulary = self.vocabulary()?;
         self.check_not_withheld(document)?;
-        with_shard!(self, shard => shard.document(document, start, max_tokens, vocabulary))
+        self.reading(|| with_shard!(self, shard => shard.document(document, start, max_tokens, vocabulary)))
     }
 
     /// Returns the metadata line of a document; empty if the shard has none.
     pub fn metadata(&self, document: u64) -> Result<String, EngineError> {
         self.check_not_withheld(document)?;
-        with_shard!(self, shard => shard.metadata(document))
+        self.reading(|| with_shard!(self, shard => shard.metadata(document)))
+    }
+
+    /// Does work that reads mapped files, and refuses its result if one of them is shorter than when it was opened.
+    fn reading<R>(&self, work: impl FnOnce() -> Result<R, EngineError>) -> Result<R, EngineError> {
+        with_shard!(self, shard => shard.check_sizes())?;
+        let done = work();
+        with_shard!(self, shard => shard.check_sizes())?;
+        done
     }
 
     /// Returns the ranks of surviving suffixes in the whole shard, given those in the view.
@@ -318,7 +331,7 @@ impl ShardIndex {
         options: InspectOptions,
         mut progress: impl FnMut(u64, u64) -> bool,
     ) -> Result<Inspection, EngineError> {
-        with_shard!(self, shard => shard.inspect(&self.pool, options, &mut progress))
+        self.reading(|| with_shard!(self, shard => shard.inspect(&self.pool, options, &mut progress)))
     }
 
     fn vocabulary(&self) -> Result<&Vocabulary, EngineError> {

@@ -44,9 +44,10 @@ impl<T: Token> Shard<T> {
         let num_tokens = self.text.len();
         let mut positions = vec![0_u64; num_tokens.div_ceil(64)];
         let mut wanted = 0;
-        for position in documents.iter().flat_map(|&document| self.extent_of(document)) {
-            positions[position / 64] |= 1 << (position % 64);
-            wanted += 1;
+        for &document in documents {
+            let extent = self.extent_of(document);
+            wanted += extent.len();
+            set_bit_range(&mut positions, extent);
         }
         let mut ranks = vec![0_u64; num_tokens.div_ceil(64)];
         let tasks = ranks.par_chunks_mut(WORDS_PER_TASK).enumerate();
@@ -229,6 +230,22 @@ impl<T: Token> Shard<T> {
     }
 }
 
+/// Sets the bits of a range that is not empty.
+fn set_bit_range(words: &mut [u64], bits: Range<usize>) {
+    let (first, last) = (bits.start / 64, (bits.end - 1) / 64);
+    let (from, to) = (
+        u64::MAX << (bits.start % 64),
+        u64::MAX >> (63 - (bits.end - 1) % 64),
+    );
+    if first == last {
+        words[first] |= from & to;
+        return;
+    }
+    words[first] |= from;
+    words[first + 1..last].fill(u64::MAX);
+    words[last] |= to;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +293,17 @@ mod tests {
             }
         }
         std::fs::remove_dir_all(&folder).expect("the folder is there");
+    }
+
+    #[test]
+    fn bits_of_a_range_are_set_and_no_others() {
+        for start in 0..130 {
+            for end in start + 1..=192 {
+                let mut words = [0; 3];
+                set_bit_range(&mut words, start..end);
+                assert!(set_bits(&words).eq(start..end), "{start}..{end}");
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,11 @@ fn accelerate_shard(
     })
 }
 
+#[pyfunction]
+fn exit_on_lost_page() {
+    engine::exit_on_lost_page();
+}
+
 /// Does long work, and tells `progress` of it; what that raises, or a signal, ends the work and comes out of the call.
 fn told(
     py: Python<'_>,
@@ -80,6 +85,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<values::DocumentSlice>()?;
     module.add_function(wrap_pyfunction!(accelerate_memory_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(accelerate_shard, module)?)?;
+    module.add_function(wrap_pyfunction!(exit_on_lost_page, module)?)?;
     module.add_function(wrap_pyfunction!(fan_out_bytes, module)?)?;
     sort::register(module)
 }
