@@ -39,6 +39,10 @@ def _is_public_four(text: str, found: re.Match[str]) -> bool:
     before = text[max(0, found.start() - _WORDS_BEFORE) : found.start()]
     if _OF_VERSIONS.search(before):
         return False
+    if text[found.end() : found.end() + 2] == ". " and (not before or before[-1] == "\n"):
+        return False  # the number of a section
+    if ".0.0." in found[0]:
+        return False
     is_small = all(int(part) <= _MOST_OF_A_VERSION for part in found[0].split("."))
     return not is_small or _OF_ADDRESSES.search(before) is not None
 

@@ -27,6 +27,7 @@ _STARTS = (
     (Kind.IP, re.compile(r"[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])")),
     (Kind.PHONE, re.compile(rf"{_GAP}{{0,3}}\d(?:{_GAP}{{0,3}}\d){{4,18}}(?!\w)")),
 )
+_PARTS = re.compile("[-/=+]")
 _KEY_CHARS = string.ascii_letters + string.digits + "_+/=-"
 _LEAST_KEY, _LONGEST_KEY = 10, 512
 _RUN_AT_START = re.compile(rf"[A-Za-z0-9_+/=-]{{{_LEAST_KEY},}}")
@@ -86,8 +87,11 @@ def _halves_at_end(text: str) -> Iterator[Found]:
 
 
 def _may_be_key(run: str) -> bool:
-    """Returns whether a run may be of a key: at a cut, whatever has letters and digits."""
-    return any(map(str.isdigit, run)) and any(map(str.isalpha, run))
+    """Returns whether a run may be of a key: at a cut, whatever has a long part with letters and digits."""
+    return any(
+        len(part) >= _LEAST_KEY and any(map(str.isdigit, part)) and any(map(str.isalpha, part))
+        for part in _PARTS.split(run)
+    )
 
 
 def _ending(text: str, characters: str) -> str:

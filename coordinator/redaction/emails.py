@@ -31,12 +31,16 @@ def emails(text: str, signs: list[int], cut_start: bool, cut_end: bool) -> Itera
 
 
 def rest_of_domain(text: str) -> Found | None:
-    """Returns what stands at the start of a cut text and may be the end of an address."""
+    """Returns what stands at the start of a cut text and may be the end of an address; that of a URL goes on."""
     dot = text.find(".", 0, _MAX_LABEL + 1)
     if dot < 0 or text.find(" ", 0, dot) >= 0:
         return None
     rest = _REST_OF_DOMAIN.match(text)
-    if rest is None or not is_top_level_domain(rest[1], may_be_file=True) or text[rest.end() : rest.end() + 1] == "(":
+    if (
+        rest is None
+        or not is_top_level_domain(rest[1], may_be_file=True)
+        or text[rest.end() : rest.end() + 1] in ("(", "/")
+    ):
         return None
     return Found(0, rest.end(), Kind.EMAIL)
 

@@ -19,7 +19,8 @@ _NORTH_AMERICAN = re.compile(
 _DOTTED = re.compile(r"[2-9]\d\d\.[2-9]\d\d-|[2-9]\d\d-[2-9]\d\d\.")
 # Anything else needs a word before it that says what it is, or the country that the operator set.
 _ANNOUNCED = re.compile(
-    r"\b(?:tele)?(?:phone|ph|tel|fax|mobile|mob|cell|whatsapp|handy|telefon|t[ée]l[ée]phone|tél|(call|sms|text))\b"
+    r"\b(?:tele)?(?:phone|ph|tel|fax|mobile|mob|cell|whatsapp|handy|telefon|t[ée]l[ée]phone|tél"
+    r"|(call|sms|text(?= me| us)))\b"
     r"(?: ?(?:no|number|num|us|me|at|is|on|us at|me at|him at|her at))?\.?\)?\s?[:#=]?\s{0,2}\Z",
     re.IGNORECASE,
 )
