@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordinator.read_counts import TraceStats
-from coordinator.results import CorpusCoverage, Count, Coverage, Document, MergedSpan, Snippet, Span, Trace
+from coordinator.results import CorpusCoverage, Count, Coverage, Document, MergedSpan, Snippet, Span, Trace, Withheld
 
 _TITLE_FIELDS = ("title", "display_name", "name")
 # Stands for a passage of white space alone, which could not be seen.
@@ -122,6 +122,19 @@ def describe_reads(stats: TraceStats) -> str:
         f"{plural(stats.search_reads.total, 'read')} ({stats.reads_per_suffix:.1f} a suffix and shard), "
         f"{stats.retrieval_reads.total:,} for documents, {size_bytes / 1e6:,.1f} MB"
     )
+
+
+def describe_withheld(withheld: Withheld) -> str:
+    """Returns what an answer leaves out on purpose, empty if nothing.
+
+    ``3 placeholders for personal data, 1 document withheld, 12 occurrences in documents that were taken down``.
+    """
+    parts = (
+        (withheld.redacted, f"{plural(withheld.redacted, 'placeholder')} for personal data"),
+        (withheld.documents, f"{plural(withheld.documents, 'document')} withheld"),
+        (withheld.occurrences, f"{plural(withheld.occurrences, 'occurrence')} in documents that were taken down"),
+    )
+    return ", ".join(text for number, text in parts if number)
 
 
 def covered_share(trace: Trace) -> float:

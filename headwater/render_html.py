@@ -19,6 +19,7 @@ from headwater.labels import (
     describe_reads,
     describe_searched,
     describe_span,
+    describe_withheld,
     distinct_snippets,
     document_path,
     document_title,
@@ -89,7 +90,7 @@ def render_report(trace: Trace, prompt: str = "") -> str:
 <p>Passages that occur word for word in the corpus, found by exact search. They show what the corpus holds;
 they do not prove what the model learned from it. Relevance ranks the text round each passage against the prompt
 and the answer.</p>
-<p>{_timings(trace)} It took {describe_reads(trace.stats)}.</p>
+{_withheld(trace)}<p>{_timings(trace)} It took {describe_reads(trace.stats)}.</p>
 <p>Keys: <kbd>n</kbd> and <kbd>p</kbd> move between passages, <kbd>Enter</kbd> picks one, <kbd>Esc</kbd> shows
 all.</p>
 </footer>
@@ -97,6 +98,11 @@ all.</p>
 </body>
 </html>
 """
+
+
+def _withheld(trace: Trace) -> str:
+    withheld = describe_withheld(trace.withheld)
+    return f"<p>Not shown: {withheld}.</p>\n" if withheld else ""
 
 
 def _text(text: str) -> str:
@@ -249,6 +255,8 @@ def _document(rank: int, document: Document, labels: tuple[str, ...], highlights
         for span in document.spans
     )
     noun = "span" if len(document.spans) == 1 else "spans"
+    where = f"tokens {document.start:,} to {document.end:,} of {document.num_tokens:,}"
+    redacted = f", {document.num_redacted:,} redacted" if document.num_redacted else ""
     distinct, others = distinct_snippets(document)
     snippets = "".join(_snippet(snippet, document) for snippet in distinct)
     if others:
@@ -262,7 +270,7 @@ def _document(rank: int, document: Document, labels: tuple[str, ...], highlights
 {snippets}
 <footer><button type="button" data-locate aria-pressed="false">Show in the answer</button>
 <span>{noun} {spans}</span>
-<span>document {document.id}, tokens {document.start:,} to {document.end:,} of {document.num_tokens:,}</span></footer>
+<span>document {document.id}, {where}{redacted}</span></footer>
 <details class="window"><summary>More of the document</summary>
 <pre class="snippet">{_text(document.text)}</pre></details>
 </li>"""

@@ -18,6 +18,7 @@ from headwater.labels import (
     describe_missing,
     describe_reads,
     describe_searched,
+    describe_withheld,
     distinct_snippets,
     document_path,
     document_title,
@@ -187,7 +188,8 @@ def _print_document(
     noun = "span" if len(document.spans) == 1 else "spans"
     first = document.snippets[0] if document.snippets else None
     where = f", tokens {first.start:,} to {first.end:,} of {document.num_tokens:,}" if first else ""
-    _print_indented(console, Text(f"{corpus}document {document.id}{where}, {noun} {spans}", "dim"), _INDENT)
+    redacted = f", {document.num_redacted:,} redacted" if document.num_redacted else ""
+    _print_indented(console, Text(f"{corpus}document {document.id}{where}, {noun} {spans}{redacted}", "dim"), _INDENT)
     shown = distinct_snippets(document)[0][:_MAX_SNIPPETS]
     for number, snippet in enumerate(shown):
         if number:
@@ -278,5 +280,7 @@ def _print_summary(trace: Trace, console: Console) -> None:
     )
     for line in _searched_lines(coverage):
         console.print(Text(line, "dim" if coverage.complete else "bold red"))
+    if withheld := describe_withheld(trace.withheld):
+        console.print(Text(f"Not shown: {withheld}", "yellow"))
     console.print(Text(f"{timings.total_ms:.1f} ms: {steps}", "dim"))
     console.print(Text(describe_reads(trace.stats), "dim"))
