@@ -1,6 +1,7 @@
 """Obeys a list of takedowns: finds the documents, has views made without them, keeps the list for the next start."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,9 @@ from shard_server.errors import StaleTakedownsError, StoppingError, TakedownsFai
 from shard_server.takedown_store import KeptTakedowns, TakedownStore
 from shard_server.views import ShardViews
 from suffix_engine import EngineError
+
+# Threads that find suffixes while others search: half of the machine.
+_THREADS_BESIDE_SEARCHES = max(1, (os.cpu_count() or 1) // 2)
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +81,7 @@ class Takedowns:
             if kept == self._kept:
                 return
             began = time.monotonic()
-            self._obey(kept, kept.epoch, lambda: self._store.save(kept) if self._store else None)
+            self._obey(kept, kept.epoch, lambda: self._save(kept), _THREADS_BESIDE_SEARCHES)
             self._kept = kept
         fields = {"epoch": kept.epoch, "takedowns": len(kept.takedowns), "seconds": round(time.monotonic() - began, 3)}
         _log.info("takedowns in force", extra=fields)
@@ -90,7 +94,11 @@ class Takedowns:
         """Breaks off what runs: it changes nothing."""
         self._is_stopping = True
 
-    def _obey(self, kept: KeptTakedowns, epoch: int, publish: Callable[[], None], num_threads: int = 1) -> None:
+    def _save(self, kept: KeptTakedowns) -> None:
+        if self._store is not None:
+            self._store.save(kept)
+
+    def _obey(self, kept: KeptTakedowns, epoch: int, publish: Callable[[], None], num_threads: int) -> None:
         try:
             self._views.replace(self._documents(kept), epoch, publish, num_threads)
         except (OSError, IndexFormatError) as error:
