@@ -155,7 +155,11 @@ class Gate:
     async def _watch(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            await self.reload()
+            try:
+                await self.reload()
+            except Exception:  # the edge of a task that nobody awaits: a bug of ours must not end it unheard
+                _log.exception("key file not looked at")
+                self._observer.key_file_read(False)
 
 
 def _presented(metadata: Iterable[tuple[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import random
 import socket
 import string
@@ -17,6 +18,7 @@ import pytest
 import uvicorn
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import generate_latest
 
 from coordinator.access.keyring import new_key
 from coordinator.api.http_api import create_api
@@ -78,11 +80,16 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     return raised.value.code(), reason.reason
 
 
-def test_both_faces_let_in_who_has_a_key_with_the_role_and_health_lets_in_all(index: Path, tmp_path: Path) -> None:
-    tracer, reader = new_key(), new_key()
+def test_both_faces_let_in_who_has_a_key_with_the_role_and_health_lets_in_all(
+    index: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    tracer, reader, nobodys = new_key(), new_key(), new_key()
     keys_file = write_key_file(
         tmp_path / "keys.yaml", holder(tracer, "trace", id="t"), holder(reader, "read-document", id="r")
     )
+
+    told: list[str] = []
 
     async def scenario() -> None:
         async with (
@@ -104,9 +111,9 @@ def test_both_faces_let_in_who_has_a_key_with_the_role_and_health_lets_in_all(in
             assert await refused(stub.Count(count, metadata=bearer(reader))) == denied
             assert await refused(stub.GetDocument(document, metadata=bearer(tracer))) == denied
             unknown = (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
-            for metadata in ((), bearer(new_key()), bearer(tracer) * 2, (("x-client-id", "t"),)):
+            for metadata in ((), bearer(nobodys), bearer(tracer) * 2, (("x-client-id", "t"),)):
                 assert await refused(stub.Count(count, metadata=metadata)) == unknown
-            for key in ("", new_key()):
+            for key in ("", nobodys):
                 status, headers, problem = await fetch(f"{url}/v1/count", key, {"text": SAID})
                 assert (status, problem["type"]) == (401, "unauthenticated")
                 assert headers["www-authenticate"].startswith("Bearer")
@@ -115,8 +122,12 @@ def test_both_faces_let_in_who_has_a_key_with_the_role_and_health_lets_in_all(in
             health = health_pb2_grpc.HealthStub(channel)
             assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1
             assert (await fetch(f"{url}/healthz"))[0] == (await fetch(f"{url}/readyz"))[0] == 200
+            told.append(generate_latest(asked.metrics.registry).decode())
 
     asyncio.run(scenario())
+    told += [str(vars(record)) for record in caplog.records]
+    assert any("'client': 't'" in each for each in told), "the log names the holder"
+    assert not any(key in each for key in (tracer, reader, nobodys) for each in told)
 
 
 def test_a_key_takes_anothers_place_under_load_without_a_restart(index: Path, tmp_path: Path) -> None:

@@ -164,6 +164,35 @@ def test_it_looks_at_the_file_by_itself(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_what_goes_wrong_at_a_look_does_not_end_the_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "keys.yaml"
+    write_keys(path, "trace")
+    seen, looks = Seen(), list[int]()
+
+    async def scenario() -> None:
+        gate = Gate(path, observer=seen)
+        reload = gate.reload
+
+        async def fails_first() -> None:
+            looks.append(1)
+            if len(looks) == 1:
+                raise RuntimeError("a bug")
+            await reload()
+
+        monkeypatch.setattr(gate, "reload", fails_first)
+        gate.watch(0.005)
+        async with asyncio.timeout(10):
+            while len(looks) < 3:  # noqa: ASYNC110 - there is nothing to wait for
+                await asyncio.sleep(0.005)
+        await gate.close()
+
+    asyncio.run(scenario())
+    assert "key file not looked at" in caplog.messages
+    assert seen.in_force[:3] == [True, False, True]
+
+
 def test_a_key_file_with_a_fault_keeps_a_process_from_starting(tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text("keys: 1")
     with pytest.raises(ConfigurationError):
