@@ -17,11 +17,12 @@ class Share:
 TARGETS = {
     "shard requests": Share(request_targets.shard_requests, 540),
     "coordinator requests": Share(request_targets.coordinator_requests, 15),
-    "shard answers": Share(request_targets.shard_answers, 300),
+    "shard answers": Share(request_targets.shard_answers, 295),
     "metadata lines": Share(request_targets.metadata_lines, 50),
     "http requests": Share(request_targets.http_requests, 3),
     "probe requests": Share(request_targets.probe_requests, 3),
     "takedown requests": Share(trust_targets.takedown_requests, 3),
+    "redacted texts": Share(trust_targets.redacted_texts, 5),
     "keys and takedowns": Share(trust_targets.key_and_takedown_files, 17),
     "index files": Share(file_targets.index_files, 20),
     "manifests": Share(file_targets.manifests, 30),

@@ -11,6 +11,8 @@ from bench.fuzz.structure import changed_json, changed_messages
 from bench.fuzz.target import Target, Workplace
 from coordinator.access.key_file import parse_key_file
 from coordinator.errors import ConfigurationError
+from coordinator.redaction.found import Passage
+from coordinator.redaction.patterns import PatternRedactor
 from coordinator.takedown_list import TakedownList
 from index_format.errors import TakedownError
 from index_format.manifest import IndexManifest
@@ -72,6 +74,26 @@ def key_and_takedown_files(place: Workplace) -> Target:
     ]
     words = (b'"sha256"', b'"epoch"', b'"corpora"', b'"source"', b"!!timestamp x", b"0x", b"[::1]", b"xn--")
     return Target(run, seeds, words, changed_json(lambda _: 1))
+
+
+def redacted_texts(_place: Workplace) -> Target:
+    """Texts of documents, in which personal data and keys are sought; the first byte says at which ends it is cut."""
+    redactor = PatternRedactor()
+
+    def run(content: bytes) -> None:
+        text = content[1:].decode(errors="replace")
+        cuts = content[0] if content else 0
+        (found,) = redactor.find([Passage(text, bool(cuts & 1), bool(cuts & 2))])
+        assert all(0 <= one.start < one.end <= len(text) for one in found)
+
+    seeds = [
+        b"\1Write to jane.doe@example.org, or call +49 30 901820, (415) 555-2671; 8.8.8.8, 2001:4860:4860::8888.",
+        b"\2key AKIAIOSFODNN7EXAMPLE ghp_0123456789abcdefghijABCDEFGHIJ012345 card 4111 1111 1111 1111 ",
+        b"\3-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",
+        b"\0 eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV",
+    ]
+    words = (b"@", b".", b"-", b"+", b"a@" * 3000, b"1." * 3000, b"0-" * 3000, b":" * 3000, b"x.y" * 2000 + b"@")
+    return Target(run, seeds, words)
 
 
 def takedown_requests(place: Workplace) -> Target:
