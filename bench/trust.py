@@ -63,7 +63,10 @@ class Protection:
 
 @dataclass(slots=True)
 class Measured:
-    """Milliseconds of single traces, without protection and with it, and where the answers differ."""
+    """Milliseconds of traces, without protection and with it: of each conversation its fastest; and what differs.
+
+    What else the machine does only ever makes a trace slower.
+    """
 
     bare_ms: list[float] = field(default_factory=list)
     protected_ms: list[float] = field(default_factory=list)
@@ -71,7 +74,7 @@ class Measured:
 
     @property
     def overhead(self) -> float:
-        """How much longer the median trace takes, as a share."""
+        """How much longer the median conversation takes, as a share."""
         return percentile(self.protected_ms, 50) / percentile(self.bare_ms, 50) - 1
 
 
@@ -100,8 +103,8 @@ def run(options: BenchOptions, console: Console) -> Report:
         figures=figures,
         failures=failures,
         notes=[
-            f"{options.passes} traces of each conversation with either, in turn; both clusters and the client share "
-            "this machine",
+            f"the fastest of {options.passes} traces of each conversation with either, in turn; both clusters and the "
+            "client share this machine",
             "overheads are of the medians, as shares; each row has the protections of those above it",
         ],
     )
@@ -166,13 +169,19 @@ def _measure(
             _timed(plain, conversation)
             _timed(protected, conversation)
         for conversation in conversations:
+            bare_ms: list[float] = []
+            protected_ms: list[float] = []
             for number in range(passes):
-                expected, bare_ms = _timed(plain, conversation)
-                found, protected_ms = _timed(protected, conversation)
-                measured.bare_ms.append(bare_ms)
-                measured.protected_ms.append(protected_ms)
-                if number == 0 and _spans(found) != _spans(expected):
+                # The first of two finds the processor's caches as another request left them: each is it in turn.
+                turns = [(plain, bare_ms), (protected, protected_ms)]
+                traces = {}
+                for index, milliseconds in turns if number % 2 == 0 else reversed(turns):
+                    traces[index], taken_ms = _timed(index, conversation)
+                    milliseconds.append(taken_ms)
+                if number == 0 and _spans(traces[plain]) != _spans(traces[protected]):
                     measured.failures.append(f"{conversation.id}: other spans with {protection.name}")
+            measured.bare_ms.append(min(bare_ms))
+            measured.protected_ms.append(min(protected_ms))
     return measured
 
 
