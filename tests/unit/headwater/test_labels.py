@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.results import CorpusCoverage, Count, Trace
+from coordinator.results import CorpusCoverage, Count, Trace, Withheld
 from headwater.labels import (
     covered_share,
     describe_corpus,
     describe_searched,
     describe_span,
+    describe_withheld,
     document_path,
     document_title,
     longest,
@@ -51,6 +52,14 @@ def test_document_without_any_name_is_called_by_its_id(trace: Trace) -> None:
 
 def test_path_is_empty_when_the_index_does_not_say(trace: Trace) -> None:
     assert document_path(trace.documents[2]) == ""
+
+
+def test_what_is_withheld_is_told_in_numbers_and_nothing_is_no_word() -> None:
+    assert describe_withheld(Withheld()) == ""
+    assert describe_withheld(Withheld(redacted=1)) == "1 placeholder for personal data"
+    assert describe_withheld(Withheld(1_200, 3, 2)) == (
+        "3 placeholders for personal data, 2 documents withheld, 1,200 occurrences in documents that were taken down"
+    )
 
 
 def test_shares_and_lengths_count_highlights_once(trace: Trace) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.results import MergedSpan, Relevance, Trace
+from coordinator.results import MergedSpan, Relevance, Trace, Withheld
 from headwater.plain_text import visible
 from headwater.render_html import check_report_place, render_report, write_report
 
@@ -47,6 +47,14 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+def test_what_is_not_shown_is_said(trace: Trace) -> None:
+    assert "Not shown" not in render_report(trace)
+    documents = (replace(trace.documents[0], num_redacted=2), *trace.documents[1:])
+    page = render_report(replace(trace, documents=documents, withheld=Withheld(redacted=2)))
+    assert "<p>Not shown: 2 placeholders for personal data.</p>" in page
+    assert ", 2 redacted</span>" in page
 
 
 def test_answer_reads_as_it_was_written(trace: Trace) -> None:
