@@ -323,6 +323,10 @@ class ReplicaSet:
             self.observer.replica_changed(self.shard, replica.address, state)
             if state == "usable":
                 _log.info("replica usable", extra={"shard": str(self.shard), "address": replica.address})
+            elif (
+                state == "behind"
+            ):  # for a moment at each change of the list; a server that stays so is told by its link
+                _log.info("replica behind", extra={"shard": str(self.shard), "address": replica.address})
             elif state != "ejected" and not (is_first and replica.link.state.kind == "connecting"):
                 _log.warning(
                     "replica not usable",

@@ -9,7 +9,7 @@ import pytest
 from coordinator.admission.result_cache import ResultCache, cache_key
 from coordinator.requests import SpanRanking, TraceOptions, TraceRequest
 
-GENERATION = (("pre", "pre-training", "1f"), ("post", "post-training", "2e"))
+GENERATION = (("pre", "pre-training", "1f", ""), ("post", "post-training", "2e", ""))
 REQUEST = TraceRequest("an answer", "a prompt", corpora=("pre", "post"))
 ENTRY = 256
 
@@ -60,19 +60,20 @@ def test_equal_requests_have_equal_keys() -> None:
 @pytest.mark.parametrize(
     "generation",
     [
-        (("pre", "pre-training", "1f"), ("post", "post-training", "2f")),
-        (("pre", "pre-training", "1f"), ("post", "other", "2e")),
-        (("pre", "pre-training", "1f"), ("posts", "post-training", "2e")),
-        (("pre", "pre-training", "1f"),),
-        (("post", "post-training", "2e"), ("pre", "pre-training", "1f")),
+        (("pre", "pre-training", "1f", ""), ("post", "post-training", "2f", "")),
+        (("pre", "pre-training", "1f", ""), ("post", "other", "2e", "")),
+        (("pre", "pre-training", "1f", ""), ("posts", "post-training", "2e", "")),
+        (("pre", "pre-training", "1f", ""),),
+        (("pre", "pre-training", "1f", "1:takedowns"), ("post", "post-training", "2e", "1:takedowns")),
+        (("post", "post-training", "2e", ""), ("pre", "pre-training", "1f", "")),
     ],
 )
-def test_another_generation_has_other_keys(generation: tuple[tuple[str, str, str], ...]) -> None:
+def test_another_generation_has_other_keys(generation: tuple[tuple[str, str, str, str], ...]) -> None:
     assert cache_key(generation, replace(REQUEST, corpora=())) != cache_key(GENERATION, replace(REQUEST, corpora=()))
 
 
 def test_a_corpus_that_was_not_asked_does_not_change_the_key() -> None:
-    swapped = (GENERATION[0], ("post", "post-training", "3c"))
+    swapped = (GENERATION[0], ("post", "post-training", "3c", ""))
     of_one = replace(REQUEST, corpora=("pre",))
     assert cache_key(swapped, of_one) == cache_key(GENERATION, of_one)
 
@@ -144,3 +145,13 @@ def test_under_any_load_the_bytes_stay_within_the_bound_and_the_contents_right(s
         assert cache.size_bytes == seen.size_bytes <= max_bytes
         assert cache.size_bytes >= len(cache) * ENTRY
     assert hits > 100 or max_bytes < 8 * ENTRY
+
+
+def test_nothing_is_left_after_it_was_cleared() -> None:
+    seen = Seen()
+    cache = ResultCache(10_000, seen)
+    for key in (b"a", b"b"):
+        cache.put(key, b"content")
+    cache.clear()
+    assert (len(cache), cache.size_bytes, cache.get(b"a")) == (0, 0, None)
+    assert (seen.size_bytes, seen.num_evicted) == (0, 2)

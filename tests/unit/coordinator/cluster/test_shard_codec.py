@@ -1,22 +1,36 @@
 """What a shard server answers becomes values, and an answer of the wrong shape is refused by name."""
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
 
 from coordinator.cluster.held_shard import HeldShard
 from coordinator.cluster.shard_codec import (
+    decode_found,
     decode_held,
     decode_matches,
     decode_windows,
     encode_document,
+    encode_document_query,
     encode_query,
+    encode_takedown,
     encode_windows,
 )
 from coordinator.errors import ConfigurationError
 from coordinator.read_counts import ReadCounts
+from coordinator.takedown_search import DocumentQuery
 from coordinator.values import DocumentId, Query, ShardId, Window, WindowQuery
+from index_format.takedowns import (
+    ContentTarget,
+    DocumentTarget,
+    DomainTarget,
+    SourceTarget,
+    Takedown,
+    Target,
+    UrlTarget,
+)
 from protos.shard.v1 import shard_pb2 as pb
 
 SHARD = ShardId("default", 3)
@@ -173,3 +187,50 @@ def test_what_a_server_holds_comes_in_its_order() -> None:
     ]
     held = decode_held(pb.DescribeResponse(shards=shards))
     assert held == tuple(HeldShard(number, "id", 1, 2, "f", 2**40, 0) for number in (4, 7))
+
+
+CONTENT = ContentTarget("ab" * 32, 7)
+
+
+OF_CONTENT = pb.ContentTarget(sha256="ab" * 32, num_tokens=7)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            DocumentTarget("1f", 3, 2**40, CONTENT),
+            {"document": pb.DocumentTarget(index_id="1f", shard=3, number=2**40, content=OF_CONTENT)},
+        ),
+        (DocumentTarget("1f", 0, 0), {"document": pb.DocumentTarget(index_id="1f")}),
+        (UrlTarget("https://x/ü"), {"url": "https://x/ü"}),
+        (DomainTarget("example.org"), {"domain": "example.org"}),
+        (SourceTarget("wiki"), {"source": "wiki"}),
+        (CONTENT, {"content": OF_CONTENT}),
+    ],
+)
+def test_a_takedown_is_sent_with_its_one_target(target: Target, message: dict[str, Any]) -> None:
+    sent = encode_takedown(Takedown("t-1", target, ("1f", "2e")))
+    assert sent == pb.Takedown(id="t-1", index_ids=("1f", "2e"), **message)
+
+
+def test_a_search_for_documents_holds_what_is_asked() -> None:
+    query = DocumentQuery(Takedown("t", UrlTarget("u")), 9, 100, 0.5, u32(1, 2))
+    request = encode_document_query(SHARD, "1f", query)
+    assert (request.shard, request.index_id, request.takedown.url) == (3, "1f", "u")
+    assert (request.max_documents, request.max_token_ids, request.min_copied_share) == (9, 100, 0.5)
+    assert request.copied_token_ids == u32(1, 2)
+
+
+def test_a_found_document_without_content_is_an_error_of_the_server() -> None:
+    with pytest.raises(ConfigurationError, match="no content of a document"):
+        decode_found(pb.FindDocumentsResponse(documents=[pb.FoundDocument(number=1)], num_documents=1))
+
+
+def test_what_is_withheld_comes_with_the_matches_and_must_be_as_many() -> None:
+    found = decode_matches(SHARD, QUERY, matches(withheld=u64(3, 0), withheld_elsewhere=9, view_id="v"))
+    assert found.withheld is not None
+    assert (found.withheld.tolist(), found.withheld_elsewhere, found.view_id) == ([3, 0], 9, "v")
+    assert decode_matches(SHARD, QUERY, matches()).withheld is None
+    with pytest.raises(ConfigurationError, match="bytes of withheld"):
+        decode_matches(SHARD, QUERY, matches(withheld=u64(3)))
