@@ -74,6 +74,9 @@ def test_a_coordinator_takes_documents_down_and_says_how_far_its_servers_are(ind
     def work(there: list[Any]) -> None:
         found = run("preview", *there, "--document", "default:0:0")
         assert [line.split("\t")[0] for line in lines(found)] == ["default:0:0"]
+        copies = run("preview", *there, "--document", "default:0:0", "--copies", "0.2")
+        assert [line.split("\t")[0] for line in lines(copies)] == ["default:0:0", "default:1:0"]
+        assert "1 near copies, not concerned" in copies.stderr
         added = run("add", *there, "--document", "default:0:0", "--url", "https://x", "--json")
         assert added.exit_code == 0, added.output
         answer = json.loads(added.stdout)

@@ -23,6 +23,7 @@ from coordinator.service import Coordinator
 from coordinator.streaming import trace_of
 from coordinator.takedowns import Takedown
 from coordinator.values import DocumentId
+from shard_server.errors import TakedownsFailedError
 from shard_server.takedown_store import KeptTakedowns
 from shard_server.takedowns import Takedowns as ServerTakedowns
 from tests.integration.trace_load import ANSWER, OPTIONS, TEXTS
@@ -311,5 +312,35 @@ def test_a_server_with_a_later_list_than_the_file_is_not_asked_until_the_file_is
                 assert added.state.epoch == 4
                 assert [replica.problem for replica in added.state.replicas] == ["", ""]
                 assert (await one.trace(request())).coverage.complete
+
+    asyncio.run(run())
+
+
+def test_a_server_that_cannot_obey_is_told_left_out_and_asked_again_once_it_does(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obey = ServerTakedowns.set
+    broken: list[ServerTakedowns] = []
+
+    def fail_one(self: ServerTakedowns, kept: KeptTakedowns) -> None:
+        if not broken:
+            broken.append(self)
+        if self is broken[0]:
+            raise TakedownsFailedError("made up")
+        obey(self, kept)
+
+    async def run() -> None:
+        without = expected(written(tmp_path, LEFT))
+        async with cluster(tmp_path, index) as (one, _):
+            monkeypatch.setattr(ServerTakedowns, "set", fail_one)
+            added = await one.add_takedowns(TAKEN_DOWN)
+            problems = {replica.address: replica.problem for replica in added.state.replicas}
+            assert sorted(map(bool, problems.values())) == [False, True]
+            assert any("made up" in problem for problem in problems.values())
+            assert {await traced(one) for _ in range(10)} == {without}
+            monkeypatch.setattr(ServerTakedowns, "set", obey)
+            served = one._serving._answering.replica_sets
+            await until(lambda: all(replica.is_searchable for shard in served for replica in shard.replicas))
+            assert {await traced(one) for _ in range(10)} == {without}
 
     asyncio.run(run())
