@@ -242,8 +242,12 @@ class Serving:
 
     async def _follow(self) -> Generation:
         async with self._turn:
-            if self._takedowns is not None and await self._takedowns.has_changed():
-                await self._renew()
+            if self._takedowns is not None:
+                await self._takedowns.has_changed()
+                orders = self._answering.orders
+                # Not only right after a change: what failed or was broken off then is made up for.
+                if orders is None or orders.takedowns is not self._takedowns.takedowns:
+                    await self._renew()
             return self._answering
 
     async def _renew(self) -> None:

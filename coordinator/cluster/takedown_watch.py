@@ -34,9 +34,10 @@ class TakedownWatch:
                 _log.error("takedown file not obeyed, the list before stays in force", extra={"reason": str(error)})
             return False
         self._stamp, self._told = stamp, ""
-        changed = found != self.takedowns
+        if found == self.takedowns:
+            return False
         self.takedowns = found
-        return changed
+        return True
 
     def _check(self, found: TakedownList) -> None:
         if found.epoch < self.takedowns.epoch:
