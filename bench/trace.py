@@ -86,7 +86,8 @@ def _measure(
     directory: Path, scratch: Path, conversations: Sequence[Conversation], passes: int, console: Console
 ) -> tuple[list[Measured], list[str]]:
     measured, failures = [], []
-    with headwater.open(directory) as index:
+    # As infini-gram does it: nothing is looked for in the documents; `bench redaction` says what that takes.
+    with headwater.open(directory, redaction="off") as index:
         peer = InfiniGramPeer(searched_index(directory, None), scratch)
         for number, conversation in enumerate(conversations):
             with console.status(f"conversation {number + 1} of {len(conversations)}"):

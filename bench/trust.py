@@ -4,6 +4,7 @@ Each cluster runs beside one without any protection, and the two are asked in tu
 does weighs on both alike.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +23,18 @@ from bench.options import BenchOptions
 from bench.report import Report, percentile
 from coordinator.access.keyring import hash_of, new_key
 from coordinator.results import Span, Trace
+from coordinator.takedown_list import KeptTakedown, TakedownList
 from headwater.local_cluster import LocalCluster
 from headwater.remote import RemoteIndex
+from index_format.layout import shard_folder
+from index_format.manifest import IndexManifest
+from index_format.takedown_resolution import TakedownFinder, content_of
+from index_format.takedowns import ContentTarget
 
 _SHARDS = 4
 # The first requests open connections and fill caches in the coordinator's replica.
 _WARM_UP_CONVERSATIONS = 10
+_NUM_TAKEDOWNS = 100_000
 # Every trace anew, and documents as they are.
 _BARE: Mapping[str, object] = {"result_cache_bytes": 0, "redaction": "off"}
 
@@ -42,6 +49,7 @@ class Protection:
         coordinator: Settings of the coordinator.
         shards: Settings of the shard servers.
         client: Arguments of `headwater.connect`.
+        hides: Whether answers are others than without it.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Protection:
     coordinator: Mapping[str, object] = field(default_factory=lambda: dict(_BARE))
     shards: Mapping[str, object] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
+    hides: bool = False
 
     def with_more(self, other: "Protection") -> "Protection":
         """Returns both together, under the name of ``other``."""
@@ -58,6 +67,7 @@ class Protection:
             {**self.coordinator, **other.coordinator},
             {**self.shards, **other.shards},
             {**self.client, **other.client},
+            self.hides or other.hides,
         )
 
 
@@ -88,7 +98,7 @@ def run(options: BenchOptions, console: Console) -> Report:
         tempfile.TemporaryDirectory(prefix="hw-trust-") as scratch,
         LocalCluster(directory, coordinator_settings=_BARE) as bare,
     ):
-        for protection in protections(Path(scratch)):
+        for protection in protections(Path(scratch), directory):
             with console.status(f"tracing with {protection.name}"):
                 measured = _measure(directory, bare, protection, conversations, options.passes)
             failures += measured.failures
@@ -110,10 +120,10 @@ def run(options: BenchOptions, console: Console) -> Report:
     )
 
 
-def protections(directory: Path) -> Iterator[Protection]:
+def protections(directory: Path, index: Path) -> Iterator[Protection]:
     """Yields each protection together with those before it. Files that they need go into ``directory``."""
     protection = Protection("none", "none")
-    for more in (_tls(directory), _keys(directory), _redaction()):
+    for more in (_tls(directory), _keys(directory), _redaction(), _takedowns(directory, index)):
         protection = protection.with_more(more)
         yield protection
 
@@ -154,6 +164,30 @@ def _redaction() -> Protection:
     return Protection("... and redaction", "redaction", {"redaction": "redact"})
 
 
+def _takedowns(directory: Path, index: Path) -> Protection:
+    """Takes down every fourth document; the other takedowns concern documents that the index does not have."""
+    contents = [
+        ContentTarget(hashlib.sha256(number.to_bytes(4)).hexdigest(), 1_000_000 + number)
+        for number in range(_NUM_TAKEDOWNS)
+    ]
+    manifest = IndexManifest.load(index)
+    place = 0
+    for shard in manifest.load_shards(index):
+        finder = TakedownFinder(index / shard_folder(shard.shard), manifest.index_id, shard)
+        for number in range(0, shard.num_documents, 4):
+            contents[place] = content_of(finder.token_ids(number))
+            place += 1
+    kept = tuple(KeptTakedown(f"bench-{number}", content) for number, content in enumerate(contents))
+    path = directory / "takedowns.json"
+    path.write_bytes(TakedownList(1, kept).to_json())
+    return Protection(
+        f"... and {_NUM_TAKEDOWNS:,} takedowns, of {place:,} documents here",
+        "takedown",
+        {"takedown_file": path, "takedown_timeout_ms": 120_000},
+        hides=True,
+    )
+
+
 def _measure(
     directory: Path, bare: LocalCluster, protection: Protection, conversations: Sequence[Conversation], passes: int
 ) -> Measured:
@@ -178,7 +212,7 @@ def _measure(
                 for index, milliseconds in turns if number % 2 == 0 else reversed(turns):
                     traces[index], taken_ms = _timed(index, conversation)
                     milliseconds.append(taken_ms)
-                if number == 0 and _spans(traces[plain]) != _spans(traces[protected]):
+                if number == 0 and not protection.hides and _spans(traces[plain]) != _spans(traces[protected]):
                     measured.failures.append(f"{conversation.id}: other spans with {protection.name}")
             measured.bare_ms.append(min(bare_ms))
             measured.protected_ms.append(min(protected_ms))
