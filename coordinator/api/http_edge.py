@@ -102,9 +102,9 @@ class RequestEdge:
                 # Before the body is looked at: who may not ask is not read.
                 if path not in _PUBLIC:
                     await gate.permit(caller, method)
-                if method or path in _PUBLIC or not gate.needs_keys:
+                if method or path in _PUBLIC:
                     await self._app(scope, receive, send_with_id)
-                else:  # whatever a route may think of it: what has no role is open to nobody
+                else:  # a route may think otherwise, it takes a newline at the end: what has no role is open to nobody
                     await respond(blank_problem(HTTPStatus.NOT_FOUND))(scope, receive, send_with_id)
             except Exception as error:
                 if started and not has_reader and isinstance(error, TimeoutError):

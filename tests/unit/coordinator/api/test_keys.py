@@ -95,6 +95,13 @@ def test_what_is_no_path_of_ours_needs_a_key_and_is_not_there(recorder: Recorder
         assert call(recorder, verb, path, headers=headers(key)).status == 404
 
 
+@pytest.mark.parametrize(("verb", "path", "body"), PATHS)
+def test_a_newline_at_the_end_of_a_path_does_not_pass_by_the_gate(verb: str, path: str, body: bytes) -> None:
+    recorder = Recorder()
+    assert call(recorder, verb, f"{path}\n", body).status in (400, 404)
+    assert recorder.callers == []
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json"])
 def test_health_and_the_description_need_no_key(recorder: Recorder, path: str) -> None:
     assert call(recorder, "GET", path).status == 200
