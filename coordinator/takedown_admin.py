@@ -66,7 +66,10 @@ class TakedownAdmin:
             above = _largest_epoch(generation)
         replaced = {one.id for one in added}
         await asyncio.to_thread(
-            file.change, lambda before: (*(one for one in before if one.id not in replaced), *added), above=above
+            file.change,
+            lambda before: (*(one for one in before if one.id not in replaced), *added),
+            above=above,
+            in_force=self._serving.takedowns.takedowns.epoch,
         )
         return TakedownsAdded(tuple(map(shown, added)), await self._take_effect(generation, left_s))
 
@@ -82,7 +85,8 @@ class TakedownAdmin:
             raise InvalidRequestError(f"{len(ids)} ids, expected 1 to {MAX_TAKEDOWNS}", "ids")
         async with self._serving.current() as generation:
             above = _largest_epoch(generation)
-        await asyncio.to_thread(file.change, lambda before: without(before, ids), above=above)
+        in_force = self._serving.takedowns.takedowns.epoch
+        await asyncio.to_thread(file.change, lambda before: without(before, ids), above=above, in_force=in_force)
         return TakedownsLifted(await self._take_effect(generation, left_s))
 
     async def list(self) -> TakedownsListed:

@@ -62,18 +62,29 @@ class TakedownFile:
         return found
 
     def change(
-        self, change: Callable[[tuple[KeptTakedown, ...]], tuple[KeptTakedown, ...]], *, above: int = 0
+        self,
+        change: Callable[[tuple[KeptTakedown, ...]], tuple[KeptTakedown, ...]],
+        *,
+        above: int = 0,
+        in_force: int = 0,
     ) -> TakedownList:
         """Replaces the takedowns by what ``change`` makes of them, and returns the new list.
 
         Its number is larger than that of the list before and than ``above``. If ``change`` raises, nothing changes.
 
         Raises:
-            ConfigurationError: the file cannot be read or written, or is no list.
+            ConfigurationError: the file cannot be read or written, is no list, or is older than list number
+                ``in_force``: a change of it would end what was taken down since.
         """
         try:
             with self._locked():
                 before = self.read()
+                if before.epoch < in_force:
+                    found = f"epoch {before.epoch}" if before.epoch else "no file"
+                    raise ConfigurationError(
+                        f"{self.path}: found {found}, and takedowns number {in_force} are in force; restore the file, "
+                        "nothing has changed"
+                    )
                 takedowns = sorted(change(before.takedowns), key=lambda one: one.id)
                 after = TakedownList(max(before.epoch, above) + 1, tuple(takedowns))
                 content = after.to_json()

@@ -66,6 +66,23 @@ def test_a_file_that_is_broken_is_neither_obeyed_nor_overwritten(tmp_path: Path)
     assert file.path.read_text() == '{"version": 1'
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_older_than_what_is_in_force_is_not_changed(tmp_path: Path, is_gone: bool) -> None:
+    file = TakedownFile(tmp_path / "takedowns.json")
+    backup = file.path.with_name("backup")
+    file.change(lambda _: (takedown("a"),))
+    backup.write_bytes(file.path.read_bytes())
+    in_force = file.change(lambda before: (*before, takedown("b"))).epoch
+    if is_gone:
+        file.path.unlink()
+    else:
+        backup.replace(file.path)
+    before = file.read()
+    with pytest.raises(ConfigurationError, match="takedowns number 2 are in force; restore the file"):
+        file.change(lambda before: (*before, takedown("c")), above=in_force, in_force=in_force)
+    assert file.read() == before
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot write the takedown file"):
         TakedownFile(tmp_path / "missing" / "takedowns.json").change(lambda before: before)
