@@ -31,6 +31,8 @@ _PARTS = re.compile("[-/=+]")
 _KEY_CHARS = string.ascii_letters + string.digits + "_+/=-"
 _LEAST_KEY, _LONGEST_KEY = 10, 512
 _RUN_AT_START = re.compile(rf"[A-Za-z0-9_+/=-]{{{_LEAST_KEY},}}")
+# The rest of a JSON web token's header, which whoever knows it can put before the payload again.
+_TOKEN_AT_START = re.compile(r"[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]{8,8000}(?:\.[A-Za-z0-9_-]{0,2000})?")
 # The inside of a private key: lines of base64 up to the cut.
 _LINES_AT_END = re.compile(r"(?:^[A-Za-z0-9+/=]{60,76}\r?\n)+[A-Za-z0-9+/=]*\Z", re.MULTILINE)
 _LINES_AT_START = re.compile(r"[A-Za-z0-9+/=]*\r?\n(?:[A-Za-z0-9+/=]{60,76}(?:\r?\n|\Z))+")
@@ -60,6 +62,9 @@ def _halves_at_start(text: str, rest: Found | None) -> Iterator[Found]:
         found = pattern.match(text)
         if found is not None:
             yield Found(0, found.end(), kind)
+    token = _TOKEN_AT_START.match(text)
+    if token is not None:
+        yield Found(0, token.end(), Kind.KEY)
     run = _RUN_AT_START.match(text)
     if run is not None and _may_be_key(run[0]):
         lines = _LINES_AT_START.match(text)

@@ -93,6 +93,13 @@ def test_a_private_key_is_found_with_and_without_its_ends() -> None:
     assert redacted(lines, cut_start=True, cut_end=True) == "[KEY]"
 
 
+def test_a_web_token_shows_no_payload_wherever_its_start_is_cut_off() -> None:
+    header, payload = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0"
+    token = f"{header}.{payload}.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
+    for cut in range(len(header) + 2):
+        assert payload[2:] not in redacted(f"{token[cut:]} and more", cut_start=True), cut
+
+
 def test_cost_of_hostile_texts_is_bounded() -> None:
     """Each is the worst for one pattern; backtracking without bounds would take minutes, the test's time is limited."""
     for part in (
