@@ -318,13 +318,15 @@ def test_a_server_with_a_later_list_than_the_file_is_not_asked_until_the_file_is
 
 def test_nothing_is_added_to_a_file_that_has_lost_what_is_in_force(index: Path, tmp_path: Path) -> None:
     async def run() -> None:
-        async with shard_server(index) as address:
-            async with coordinator(tmp_path, index, (address, address), **settings(tmp_path)) as one:
-                await one.add_takedowns(TAKEN_DOWN[:1])
-                (tmp_path / "takedowns.json").unlink()
-                with pytest.raises(ConfigurationError, match="restore the file"):
-                    await one.add_takedowns(TAKEN_DOWN[1:])
-                assert [each.id for each in (await one.list_takedowns()).takedowns] == ["first"]
+        async with (
+            shard_server(index) as address,
+            coordinator(tmp_path, index, (address, address), **settings(tmp_path)) as one,
+        ):
+            await one.add_takedowns(TAKEN_DOWN[:1])
+            (tmp_path / "takedowns.json").unlink()
+            with pytest.raises(ConfigurationError, match="restore the file"):
+                await one.add_takedowns(TAKEN_DOWN[1:])
+            assert [each.id for each in (await one.list_takedowns()).takedowns] == ["first"]
 
     asyncio.run(run())
 
