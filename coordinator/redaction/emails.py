@@ -10,13 +10,15 @@ _MAX_LOCAL, _MAX_LABEL = 64, 63
 # Of the local part, as people write it; quotes and the rarer signs are left out.
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-'")
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.){{1,8}}([^\W\d_]{{2,24}}|xn--[A-Za-z0-9-]{{2,40}})(?![\w-])")
+# Where a name ends: before no letter or digit, also behind what ends the emphasis of ``_me@example.org_``.
+_NO_MORE = r"(?![_-]{0,3}[^\W_])"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.){{1,8}}([^\W\d_]{{2,24}}|xn--[A-Za-z0-9-]{{2,40}}){_NO_MORE}")
 # A domain that the end of a passage cuts off.
 _DOMAIN_SO_FAR = re.compile(r"[\w.-]{0,255}\Z")
 # The rest of an address that the start of a passage cuts off, from inside its domain.
-_REST_OF_DOMAIN = re.compile(rf"-?(?:{_LABEL})?(?:\.{_LABEL}){{0,8}}\.([^\W\d_]{{2,24}})(?![\w-])")
+_REST_OF_DOMAIN = re.compile(rf"-?(?:{_LABEL})?(?:\.{_LABEL}){{0,8}}\.([^\W\d_]{{2,24}}){_NO_MORE}")
 _SPELLED_DOMAIN = re.compile(
-    rf"\s?(?:{_LABEL}(?:\.|\s?[\[({{]\s?dot\s?[\])}}]\s?|\sdot\s)){{1,5}}([^\W\d_]{{2,24}})(?![\w-])", re.IGNORECASE
+    rf"\s?(?:{_LABEL}(?:\.|\s?[\[({{]\s?dot\s?[\])}}]\s?|\sdot\s)){{1,5}}([^\W\d_]{{2,24}}){_NO_MORE}", re.IGNORECASE
 )
 _SPELLED_AT = re.compile(r"\s?[\[({]\s?at\s?[\])}]\Z", re.IGNORECASE)
 _SPELLED_CHARS = 7

@@ -26,6 +26,7 @@ def redacted(text: str, *, cut_start: bool = False, cut_end: bool = False, regio
         ("id AKIAIOSFODNN7EXAMPLE.", "id [KEY]."),
         ("4111 1111 1111 1111, 5555555555554444", "[CARD], [CARD]"),
         ("postgres://app:hunter2hunter2@db:5432/app", "postgres://app:[KEY]@db:5432/app"),
+        ("or _me@example.org_ and __you (at) example.org__", "or [EMAIL]_ and [EMAIL]__"),
         ("a@b.org,c@d.org;e@f.org.", "[EMAIL],[EMAIL];[EMAIL]."),
     ],
 )
