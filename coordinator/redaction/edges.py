@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from coordinator.redaction.emails import rest_of_domain
 from coordinator.redaction.found import Found, Kind
+from coordinator.redaction.keys import is_random
 
 # The most characters that a number or address has which is told by its last ones.
 _TAIL = 48
@@ -27,10 +28,13 @@ _STARTS = (
     (Kind.IP, re.compile(r"[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])")),
     (Kind.PHONE, re.compile(rf"{_GAP}{{0,3}}\d(?:{_GAP}{{0,3}}\d){{4,18}}(?!\w)")),
 )
-_PARTS = re.compile("[-/=+]")
+_PARTS = re.compile("[-/=+.]")
 _KEY_CHARS = string.ascii_letters + string.digits + "_+/=-"
 _LEAST_KEY, _LONGEST_KEY = 10, 512
-_RUN_AT_START = re.compile(rf"[A-Za-z0-9_+/=-]{{{_LEAST_KEY},}}")
+# With dots: of ``SG.key.key`` the cut may have left all but the name.
+_RUN_AT_START = re.compile(rf"[A-Za-z0-9_+/=.-]{{{_LEAST_KEY},}}")
+# A value whose name is cut off: ``ret_key = "..."``.
+_NAMED_AT_START = re.compile(r"(?:[\w-]{0,40}[\"']?\s{0,3}(?:=>|:=|[:=]))?\s{0,3}[\"']?([A-Za-z0-9_+/=.-]{20,255})")
 # The rest of a JSON web token's header, which whoever knows it can put before the payload again.
 _TOKEN_AT_START = re.compile(r"[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]{8,8000}(?:\.[A-Za-z0-9_-]{0,2000})?")
 # The inside of a private key: lines of base64 up to the cut.
@@ -42,6 +46,9 @@ def at_start(text: str) -> list[Found]:
     """Returns what a cut at the start of a text may have left of something."""
     rest = rest_of_domain(text)
     head = text[:_LEAST_KEY]
+    named = _NAMED_AT_START.match(text)
+    if named is not None and is_random(named[1], least_digits=1):
+        return [Found(*named.span(1), Kind.KEY), *_halves_at_start(text, rest)]
     if " " in head and not head.lstrip(_GAPS)[:1].isdigit():
         return [] if rest is None else [rest]
     return list(_halves_at_start(text, rest))
@@ -68,7 +75,7 @@ def _halves_at_start(text: str, rest: Found | None) -> Iterator[Found]:
     run = _RUN_AT_START.match(text)
     if run is not None and _may_be_key(run[0]):
         lines = _LINES_AT_START.match(text)
-        yield Found(0, max(run.end(), lines.end() if lines else 0), Kind.KEY)
+        yield Found(0, max(len(run[0].rstrip(".")), lines.end() if lines else 0), Kind.KEY)
 
 
 def _halves_at_end(text: str) -> Iterator[Found]:

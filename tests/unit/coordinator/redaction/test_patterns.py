@@ -101,6 +101,22 @@ def test_a_web_token_shows_no_payload_wherever_its_start_is_cut_off() -> None:
         assert payload[2:] not in redacted(f"{token[cut:]} and more", cut_start=True), cut
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("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", "ngeVfQFYQlKU0ufo8x5d1A"),
+        ("ya29.a0AfH6SMBx1234567890abcdefGHIJKLmnop", "a0AfH6SMBx1234567890abcdefGHIJKLmnop"),
+        ("hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXabcdef12XXXX", "XXXXXXXXXXXXabcdef12XXXX"),
+        ('secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfi0Y1XAMPLEKEY"', "wJalrXUtnFEMI/K7MDENG/bPxRfi0Y1XAMPLEKEY"),
+    ],
+)
+def test_a_key_stays_hidden_when_what_names_it_is_cut_off(text: str, secret: str) -> None:
+    for cut in range(text.index(secret) + 1):
+        shown = redacted(f"{text[cut:]} and more", cut_start=True)
+        assert secret not in shown, (cut, shown)
+        assert shown.endswith(" and more")
+
+
 def test_cost_of_hostile_texts_is_bounded() -> None:
     """Each is the worst for one pattern; backtracking without bounds would take minutes, the test's time is limited."""
     for part in (
