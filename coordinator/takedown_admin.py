@@ -71,7 +71,7 @@ class TakedownAdmin:
             above=above,
             in_force=self._serving.takedowns.takedowns.epoch,
         )
-        return TakedownsAdded(tuple(map(shown, added)), await self._take_effect(generation, left_s))
+        return TakedownsAdded(tuple(map(shown, added)), await self._take_effect(left_s))
 
     async def lift(self, ids: Sequence[str], left_s: LeftS) -> TakedownsLifted:
         """Ends takedowns.
@@ -87,7 +87,7 @@ class TakedownAdmin:
             above = _largest_epoch(generation)
         in_force = self._serving.takedowns.takedowns.epoch
         await asyncio.to_thread(file.change, lambda before: without(before, ids), above=above, in_force=in_force)
-        return TakedownsLifted(await self._take_effect(generation, left_s))
+        return TakedownsLifted(await self._take_effect(left_s))
 
     async def list(self) -> TakedownsListed:
         """Returns the takedowns in force.
@@ -151,14 +151,13 @@ class TakedownAdmin:
             for task in tasks:
                 task.cancel()
 
-    async def _take_effect(self, before: Generation, left_s: LeftS) -> TakedownState:
-        """Has the changed file take effect in place of what ``before`` obeys; returns how far it has."""
+    async def _take_effect(self, left_s: LeftS) -> TakedownState:
+        """Has the changed file take effect; returns how far it has."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left_s() - _ANSWER_S)):
                 generation = await self._serving.follow_takedowns()
                 # Requests that began before may end with what was taken down; after this call, none does.
-                if generation is not before:
-                    await before.wait_until_left(left_s())
+                await self._serving.wait_for_earlier_requests(left_s)
                 await generation.wait_until_obeyed(left_s(), by_all=True)
         async with self._serving.current() as generation:
             return _state(generation, self._serving.takedowns.takedowns.epoch)

@@ -71,6 +71,7 @@ class Serving:
         self._following: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[Generation] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self._replaced: dict[Generation, None] = {}
 
     @classmethod
     async def open(
@@ -240,6 +241,11 @@ class Serving:
         """
         return await asyncio.shield(asyncio.create_task(self._follow()))
 
+    async def wait_for_earlier_requests(self, left_s: Callable[[], float]) -> None:
+        """Waits until all requests have ended that began on a generation before the present one, or for ``left_s``."""
+        for generation in list(self._replaced):
+            await generation.wait_until_left(left_s())
+
     async def _follow(self) -> Generation:
         async with self._turn:
             if self._takedowns is not None:
@@ -326,6 +332,7 @@ class Serving:
 
     def _take_over(self, candidate: Generation) -> None:
         old, self._current = self._answering, candidate
+        self._replaced[old] = None
         for generation in (old, candidate):
             generation.listen(_nothing)
         candidate.begin(old)
@@ -344,6 +351,7 @@ class Serving:
             await generation.wait_until_unused(self._settings.retire_timeout_ms / 1000)
         finally:
             await generation.close()
+            self._replaced.pop(generation, None)
 
     def _report(self, outcome: ReloadOutcome, reason: str) -> None:
         """Logs an outcome once, however often it is met."""

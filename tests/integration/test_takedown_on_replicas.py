@@ -316,6 +316,23 @@ def test_a_server_with_a_later_list_than_the_file_is_not_asked_until_the_file_is
     asyncio.run(run())
 
 
+def test_a_takedown_waits_for_requests_from_before_the_one_before_it(index: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with (
+            shard_server(index) as address,
+            coordinator(tmp_path, index, (address, address), **settings(tmp_path)) as one,
+        ):
+            async with aclosing(one.trace_stream(request())) as events:
+                await anext(events)
+                await one.add_takedowns(TAKEN_DOWN[:1], timeout_ms=500)
+                later = asyncio.create_task(one.add_takedowns(TAKEN_DOWN[1:]))
+                await asyncio.wait((later,), timeout=1)
+                assert not later.done()
+            assert (await asyncio.wait_for(later, IN_EFFECT_S)).state.epoch == 2
+
+    asyncio.run(run())
+
+
 def test_nothing_is_added_to_a_file_that_has_lost_what_is_in_force(index: Path, tmp_path: Path) -> None:
     async def run() -> None:
         async with (
