@@ -111,7 +111,7 @@ class Pipeline:
             IncompleteAnswerError: a shard did not, and the request requires all of them.
             ViewChangedError: documents were taken down meanwhile; another generation answers.
         """
-        async with aclosing(self._steps(request, deadline_s, may_begin_again=True)) as steps:
+        async with aclosing(self._steps(request, deadline_s, is_told_as_it_comes=False)) as steps:
             async for step in steps:
                 if isinstance(step, Trace):
                     return step
@@ -122,7 +122,7 @@ class Pipeline:
 
         When the iteration is ended early, the calls to the shards are cancelled. Raises as `trace` does.
         """
-        async with aclosing(self._steps(request, deadline_s, may_begin_again=False)) as steps:
+        async with aclosing(self._steps(request, deadline_s, is_told_as_it_comes=True)) as steps:
             async for step in steps:
                 if isinstance(step, _Searched):
                     found = assemble_spans(step.query, step.spans)
@@ -139,9 +139,12 @@ class Pipeline:
                     yield DocumentsFound(assemble_documents(allowed, self._stages, step.redacted))
 
     async def _steps(
-        self, request: TraceRequest, deadline_s: float, *, may_begin_again: bool
+        self, request: TraceRequest, deadline_s: float, *, is_told_as_it_comes: bool
     ) -> AsyncGenerator[_Searched | Shown | Trace, None]:
-        """Yields what is known as soon as it is: after the search, after each shard's windows, and at the end."""
+        """Yields what is known as soon as it is: after the search, after each shard's windows, and at the end.
+
+        What nobody is told meanwhile is made at once at the end, which takes less time; and can still begin again.
+        """
         check_request(request, self.limits)
         corpora, shards = self._chosen(request.corpora)
         personal = await self._refused_if_personal("answer", request.answer)
@@ -160,19 +163,22 @@ class Pipeline:
         parts, may_be_shown = [], []
         views = {found.shard: found.view_id for found in answers.matches}
         answering = retrieve_each(
-            query, spans, drawn, shards, options, clock.left_s(), views, may_begin_again=may_begin_again
+            query, spans, drawn, shards, options, clock.left_s(), views, may_begin_again=not is_told_as_it_comes
         )
         async with aclosing(answering) as retrieving:
             async for part in retrieving:
                 parts.append(part)
+                if not is_told_as_it_comes:
+                    continue
                 may_be_shown.append(await self._off_loop(self._display.shown, part[1].occurrences))
                 if part[1].occurrences:
                     yield may_be_shown[-1]
-        retrieved, shown = gathered(parts), gathered_shown([drawn for drawn, _ in parts], may_be_shown)
+        retrieved = gathered(parts)
+        told = gathered_shown([drawn for drawn, _ in parts], may_be_shown) if is_told_as_it_comes else None
         covered = _require_complete(coverage(corpora, answers, retrieved.failed), request.require_complete)
         clock.lap("retrieve")
         # Two milliseconds as a rule, half a second at the limits.
-        traced = await self._off_loop(self._rank, query, spans, retrieved.occurrences, shown, request)
+        traced, shown = await self._off_loop(self._rank, query, spans, retrieved.occurrences, told, request)
         clock.lap("rank")
         yield Trace(
             answer=request.answer,
@@ -289,12 +295,13 @@ class Pipeline:
         query: Query,
         spans: Sequence[MaximalSpan],
         occurrences: Sequence[Occurrence],
-        shown: Shown,
+        told: Shown | None,
         request: TraceRequest,
-    ) -> Traced:
+    ) -> tuple[Traced, Shown]:
+        shown = self._display.shown(occurrences) if told is None else told
         ranked = rerank(merge_documents(shown.occurrences), occurrences, request)
         documents = [one for one in ranked if one.document.id not in shown.withheld]
-        return assemble(query, spans, shown.occurrences, documents, self._stages, shown.redacted)
+        return assemble(query, spans, shown.occurrences, documents, self._stages, shown.redacted), shown
 
     async def _refused_if_personal(self, what: str, text: str) -> PersonalTexts | None:
         """Returns what is personal in a text to search for, if that matters; raises if it is nothing else."""
