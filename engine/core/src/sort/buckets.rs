@@ -16,7 +16,7 @@ use super::symbols::FirstDeal;
 use crate::huge_buffer::HugeBuffer;
 use crate::token::{Token, holds_separator};
 
-/// Share of a part that one pass takes: its items are as large as the positions of all.
+/// Passes over a part, about. The items of one take as much memory as the positions of all would.
 const PASSES: usize = 4;
 
 /// Items in a bucket that are dealt out again.
