@@ -150,7 +150,7 @@ class Coordinator:
                             if isinstance(event, SpansFound):
                                 record.found(event.num_tokens, event.coverage)
                             yield event
-                    await self._made(trace_of(request.answer, told), key, record)
+                    await self._made(trace_of(request.answer, told), generation, key, record)
 
     async def count(self, request: CountRequest, timeout_ms: int = 0) -> Count:
         """Returns how often a text occurs. Raises `OverloadedError`, and as `Pipeline.count` does."""
@@ -264,10 +264,14 @@ class Coordinator:
 
     def _key(self, request: TraceRequest, generation: Generation) -> bytes | None:
         """Returns what an answer is kept under; None if none is kept."""
-        if generation.key != self._kept_for:  # nothing of what was taken down stays in memory
-            self._kept_for = generation.key
-            self._cache.clear()
+        self._forget_others(generation.key)
         return cache_key(generation.key, request) if self._cache.is_on else None
+
+    def _forget_others(self, key: GenerationKey) -> None:
+        """Empties the cache of what another generation answered: nothing of what was taken down stays in memory."""
+        if key != self._kept_for:
+            self._kept_for = key
+            self._cache.clear()
 
     def _kept(self, key: bytes | None) -> bytes | None:
         """Returns an earlier answer."""
@@ -300,10 +304,12 @@ class Coordinator:
             trace = await self._serving.on(
                 generation, lambda pipeline: pipeline.trace(request, record.left_s), lambda: record.left_s
             )
-            return await self._made(trace, key, record)
+            return await self._made(trace, generation, key, record)
 
-    async def _made(self, trace: Trace, key: bytes | None, record: RequestRecord) -> tuple[bytes | None, MadeAnswer]:
-        """Takes note of a trace that is new, and keeps it if it is complete."""
+    async def _made(
+        self, trace: Trace, generation: Generation, key: bytes | None, record: RequestRecord
+    ) -> tuple[bytes | None, MadeAnswer]:
+        """Takes note of a trace that is new, and keeps it if it is complete and nothing has changed meanwhile."""
         record.found(trace.num_tokens, trace.coverage)
         record.cached = False
         self.metrics.traced(trace)
@@ -314,7 +320,8 @@ class Coordinator:
             return None, MadeAnswer(trace)
         response = await off_loop_if_large(encode_trace, trace, num_chars(trace))
         content = response.SerializeToString()
-        self._cache.put(key, content)
+        if generation.key == self._serving.key:  # what may quote documents that were taken down meanwhile is not kept
+            self._cache.put(key, content)
         return content, MadeAnswer(trace, response)
 
     def _known(self, kept: bytes, record: RequestRecord) -> MadeAnswer:
@@ -362,6 +369,7 @@ class Coordinator:
 
     def _on_beat(self, late_s: float) -> None:
         self.metrics.lagged(late_s)
+        self._forget_others(self._serving.key)
         self.metrics.readiness_changed(self.readiness())
 
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
-from coordinator.cluster.generation import Generation
+from coordinator.cluster.generation import Generation, GenerationKey
 from coordinator.cluster.link_pool import LinkPool
 from coordinator.cluster.observer import ClusterObserver, NoObserver, ReloadOutcome
 from coordinator.cluster.settings import ClusterSettings
@@ -119,6 +119,11 @@ class Serving:
             yield generation
         finally:
             generation.leave()
+
+    @property
+    def key(self) -> GenerationKey:
+        """What tells the answers of the generation that answers now from those of another."""
+        return self._answering.key
 
     async def on(
         self, generation: Generation, work: Callable[[Pipeline], Awaitable[_T]], left_s: Callable[[], float]

@@ -56,6 +56,34 @@ def test_another_generation_is_asked_anew() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("form", ["whole", "stream"])
+def test_an_answer_of_a_generation_that_was_replaced_meanwhile_is_not_kept(form: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        asking = events(bench.coordinator, REQUEST) if form == "stream" else bench.coordinator.trace(REQUEST)
+        late = asyncio.create_task(asking)
+        await settled()
+        bench.serving.key = (("pre", "s", "1f", "something is taken down"),)
+        bench.pipeline.go.set()
+        await late
+        assert bench.value("cache_bytes") == 0
+
+    run(scenario, go=False)
+
+
+def test_the_cache_is_emptied_when_something_is_taken_down_even_if_nobody_asks() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.coordinator.trace(REQUEST)
+        assert bench.value("cache_bytes") > 0
+        bench.serving.key = (("pre", "s", "1f", "something is taken down"),)
+        for _ in range(2_000):
+            if not bench.value("cache_bytes"):
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("the cache still holds the answer")
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("settings", [{}, {"result_cache_bytes": 0}])
 def test_an_incomplete_answer_is_never_kept_nor_any_without_a_cache(settings: dict[str, Any]) -> None:
     async def scenario(bench: Bench) -> None:
