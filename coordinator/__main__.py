@@ -80,6 +80,8 @@ _BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _SECONDS_TO_END = 3.0
 _LOOK_AT_FILES_S = 1.0
 
+_log = logging.getLogger(__name__)
+
 
 @click.command(
     help=__doc__, epilog=f"Every setting can also be given as {ENVIRONMENT_PREFIX}<NAME> or in the file of --config."
@@ -166,7 +168,10 @@ def _tls_end(config: LocalConfig, temp_dir: str) -> TlsEndFiles | None:
 def _watch_files(tls: TlsEndFiles) -> NoReturn:
     while True:
         time.sleep(_LOOK_AT_FILES_S)
-        tls.refresh()
+        try:
+            tls.refresh()
+        except Exception:  # the edge of this thread: without it no certificate would ever be replaced again
+            _log.exception("TLS files not looked at")
 
 
 def _haproxy_folder(temp_dir: str) -> str:

@@ -39,13 +39,19 @@ class TlsEndFiles:
         self._sockets = sockets
         self.end = TlsEnd(directory / "tls.pem", directory / "client-ca.pem" if client_ca is not None else None)
         self._left_to_tell = 0
+        self._changed = False
+        self._fault = ""
         self._write()
 
     def refresh(self) -> None:
-        """Has HAProxy serve with what the files hold now, if they have changed. Call it every few seconds."""
+        """Has HAProxy serve with what the files hold now, if they have changed. Call it every few seconds.
+
+        What cannot be written now (a full disk) is written at a later call; the log says so once.
+        """
         if self._files.refresh():
-            self._write()
-            self._left_to_tell = _TIMES_TOLD
+            self._changed = True
+        if self._changed and not self._is_written_again():
+            return
         if not self._left_to_tell:
             return
         said = [self._tell(path) for path in self._sockets.glob("*/admin.sock")]
@@ -53,6 +59,19 @@ class TlsEndFiles:
             self._left_to_tell -= 1
             if self._left_to_tell == _TIMES_TOLD - 1:
                 _log.info("serving with changed TLS files")
+
+    def _is_written_again(self) -> bool:
+        try:
+            self._write()
+        except OSError as error:
+            fault = f"{error.filename}: {error.strerror}"
+            if fault != self._fault:
+                _log.error("changed TLS files cannot be written for HAProxy yet", extra={"reason": fault})
+            self._fault = fault
+            return False
+        self._changed, self._fault = False, ""
+        self._left_to_tell = _TIMES_TOLD
+        return True
 
     def _write(self) -> None:
         material = self._files.material
