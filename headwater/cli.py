@@ -15,6 +15,7 @@ _COMMANDS = {
     "count": ("headwater.count_command", "count", "Count how often a text occurs in an index."),
     "index": ("headwater.index_command", "index", "Build, change, check, move and describe indexes."),
     "serve": ("headwater.serve_command", "serve", "Serve an index: shard servers and a coordinator."),
+    "health": ("headwater.health_command", "health", "Say whether a server is ready, as an exit status."),
     "keys": ("headwater.keys_command", "keys", "Make API keys, and check the file that holds their hashes."),
     "takedown": (
         "headwater.takedown_command",
