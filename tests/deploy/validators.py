@@ -16,7 +16,7 @@ _MUST_BE_THERE = "HEADWATER_DEPLOY_CHECK"
 def validator(name: str, package: str = "") -> Path:
     """Returns the path of a validator, of `.validators` or of the system.
 
-    Where it is missing the test is skipped, but under `make deploy-check` it fails. A tool that comes with a ``package``
+    Where it is missing the test is skipped, but under `make deploy-check` it fails. One that comes with a ``package``
     of Debian's skips there too: not every machine has those.
     """
     own = _TOOLS / name
