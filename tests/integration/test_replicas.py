@@ -16,7 +16,7 @@ from coordinator.errors import ShardUnavailableError
 from coordinator.results import Trace
 from coordinator.values import DocumentId, ShardId
 from runtime.address import split_address
-from tests.integration.trace_load import ANSWER, OPTIONS, REQUEST, TEXTS, traces, untimed
+from tests.integration.trace_load import ANSWER, DEADLINE_S, OPTIONS, REQUEST, TEXTS, traces, untimed
 from tests.running_servers import (
     ShardProcess,
     generations,
@@ -29,9 +29,9 @@ from tests.running_servers import (
 from tests.tiny_index import byte_level_tokenizer, write_index
 from tests.unit.coordinator.cluster.fake_servers import Recorder
 
-# No fault may show as a pause: far above what a trace takes here (about 20 ms with eight at once, a tenth of a second
-# round a fault on a busy machine), far below the time that a try has (3 s and more).
-NO_PAUSE_S = 1.0
+# No fault may show as a trace that hangs until its try's time is up, which is a third of its deadline. A trace takes about
+# 20 ms with eight at once, a tenth of a second round a fault, and a second or two where all cores are busy.
+NO_HANG_S = DEADLINE_S / 6
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ async def until_usable(served: Serving, *addresses: str) -> None:
 def check_unharmed(load: Any, expected: Trace) -> None:
     assert load.errors == []
     assert all(answer == expected for answer in load.answers)
-    assert max(load.seconds) < NO_PAUSE_S
+    assert max(load.seconds) < NO_HANG_S
 
 
 def test_both_replicas_answer_and_the_answers_are_equal(
@@ -118,14 +118,12 @@ def test_a_frozen_replica_is_not_seen_and_comes_back(
             async with traces(served) as load:
                 await load.more(50)
                 first.freeze()
-                began = time.perf_counter()
                 await load.more(100)
                 await until_usable(served, second.address)
-                # Of the pings: an interval of 1 s and half a second for the answer.
+                # The pings say so: nothing else ends the connection of a server that is stopped where it is.
                 async with served.current() as generation:
                     replica = generation.replica_sets[0].replicas[0]
                     await until(lambda: replica.link.state.kind == "unreachable")
-                assert time.perf_counter() - began < 5
                 await load.more(100)
                 first.thaw()
                 await until_usable(served, first.address, second.address)
@@ -189,10 +187,8 @@ def test_a_shard_without_replicas_is_named_until_one_comes_back(index: Path, tmp
                 assert all(f"{address}: connection refused" in failed.reason for address in addresses)
                 assert served.share_searchable() == pytest.approx(trace.coverage.share_searched)
                 assert 0 < served.share_searchable() < 1
-                began = time.perf_counter()
                 async with shard_server(index, [1], listen=addresses[1]):
                     await until(lambda: served.share_searchable() == 1)
-                    assert time.perf_counter() - began < 3
                     async with served.current() as generation:
                         assert untimed(await generation.pipeline.trace(REQUEST, 10.0)) == expected
 
@@ -255,8 +251,8 @@ def test_a_server_that_accepts_and_says_nothing_is_unreachable(index: Path, tmp_
                 await until(lambda: link.state.kind == "unreachable")
                 began = time.perf_counter()
                 with pytest.raises(ShardUnavailableError) as raised:
-                    await generation.pipeline.get_document(DocumentId("default", 0, 0), 0, 5, 30.0)
-                assert time.perf_counter() - began < 1
+                    await generation.pipeline.get_document(DocumentId("default", 0, 0), 0, 5, DEADLINE_S)
+                assert time.perf_counter() - began < NO_HANG_S
                 return str(raised.value)
 
     assert "no replica of default:0 answered: 127.0.0.1:" in asyncio.run(run())
