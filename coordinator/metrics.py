@@ -33,6 +33,7 @@ class CoordinatorMetrics:
         self.registry = CollectorRegistry()
         self._of_requests()
         self._of_access()
+        self._of_redaction()
         self._of_admission()
         self._of_shards()
         self._of_replicas()
@@ -76,11 +77,19 @@ class CoordinatorMetrics:
             "reason",
         )
         self._key_file = self._gauge(
-            "key_file_in_force", "1 if the key file is what counts, 0 if it has a fault and an older one counts."
+            "key_file_in_force", "0 if the key file has a fault and an older one counts, else 1; 1 without a key file."
         )
+        self._key_file.set(1)
         self._budget_withheld = self._counter(
             "budget_withheld_documents_total",
             "Documents left out of traces because their key has been shown as much text as it may.",
+        )
+
+    def _of_redaction(self) -> None:
+        self._redacted = self._counter("redacted_total", "Placeholders in new traces, in the place of personal data.")
+        self._redaction_withheld = self._counter(
+            "redaction_withheld_documents_total",
+            "Documents left out of new traces because their rule is to withhold those with personal data.",
         )
 
     def _of_admission(self) -> None:
@@ -156,6 +165,11 @@ class CoordinatorMetrics:
         self._takedown_epoch = self._gauge(
             "takedown_epoch", "Number of the list of takedowns that is in force; 0: none."
         )
+        self._takedown_file = self._gauge(
+            "takedown_file_in_force",
+            "0 if the takedown file has a fault and an older list is in force, else 1; 1 without a takedown file.",
+        )
+        self._takedown_file.set(1)
         self._withheld = self._gauge(
             "withheld_documents", "Documents of a shard that are taken down.", "corpus", "shard"
         )
@@ -204,6 +218,8 @@ class CoordinatorMetrics:
         for name, step in self._step_seconds.items():
             step.observe(getattr(trace.timings, name) / 1000)
         self._tokens.inc(trace.num_tokens)
+        self._redacted.inc(trace.withheld.redacted)
+        self._redaction_withheld.inc(trace.withheld.documents)
         for reads in (trace.stats.search_reads, trace.stats.retrieval_reads):
             self._read(reads)
 
@@ -288,6 +304,10 @@ class CoordinatorMetrics:
     def takedowns_changed(self, epoch: int) -> None:
         """Shows the number of the list."""
         self._takedown_epoch.set(epoch)
+
+    def takedown_file_read(self, is_in_force: bool) -> None:
+        """Shows whether the file is obeyed."""
+        self._takedown_file.set(is_in_force)
 
     def withheld_changed(self, shard: ShardId, num_documents: int) -> None:
         """Shows how many are taken down."""

@@ -69,6 +69,9 @@ class ClusterObserver(Protocol):
     def takedowns_changed(self, epoch: int) -> None:
         """Requests are answered without the documents of this list of takedowns from now on."""
 
+    def takedown_file_read(self, is_in_force: bool) -> None:
+        """The takedown file was looked at: it is what counts, or it has a fault and the list before counts."""
+
     def withheld_changed(self, shard: ShardId, num_documents: int) -> None:
         """So many documents of a shard are taken down."""
 
@@ -104,6 +107,9 @@ class NoObserver:
         """Does nothing."""
 
     def takedowns_changed(self, epoch: int) -> None:
+        """Does nothing."""
+
+    def takedown_file_read(self, is_in_force: bool) -> None:
         """Does nothing."""
 
     def withheld_changed(self, shard: ShardId, num_documents: int) -> None:

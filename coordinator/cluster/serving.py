@@ -255,6 +255,7 @@ class Serving:
         async with self._turn:
             if self._takedowns is not None:
                 await self._takedowns.has_changed()
+                self._observer.takedown_file_read(self._takedowns.is_in_force)
                 orders = self._answering.orders
                 # Not only right after a change: what failed or was broken off then is made up for.
                 if orders is None or orders.takedowns is not self._takedowns.takedowns:

@@ -24,6 +24,7 @@ class TakedownWatch:
         """Returns whether another list is in force than before. Reads the file if it may have changed."""
         stamp = await asyncio.to_thread(self.file.stamp)
         if stamp == self._stamp:
+            self._told = ""  # a file that was away and is back is the one that was read
             return False
         try:
             found = await asyncio.to_thread(self.file.read)
@@ -38,6 +39,11 @@ class TakedownWatch:
             return False
         self.takedowns = found
         return True
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the file as it was last looked at is what counts: it had no fault."""
+        return not self._told
 
     def _check(self, found: TakedownList) -> None:
         if found.epoch < self.takedowns.epoch:

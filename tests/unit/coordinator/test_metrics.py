@@ -8,7 +8,7 @@ from coordinator.cluster.observer import ClusterObserver
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.read_counts import ReadCounts, TraceStats
 from coordinator.readiness import CorpusReadiness, Readiness
-from coordinator.results import CorpusCoverage, Coverage, Timings, Trace
+from coordinator.results import CorpusCoverage, Coverage, Timings, Trace, Withheld
 from coordinator.values import FailedShard, ShardId
 
 SHARD = ShardId("pre", 3)
@@ -41,6 +41,7 @@ def trace() -> Trace:
         coverage=coverage(False),
         timings=Timings(1, 20, 3, 40, 5, 69),
         stats=TraceStats(12, 2.0, ReadCounts(1, 2, 3, 4, 500), ReadCounts(10, 20, 30, 40, 5000)),
+        withheld=Withheld(redacted=7, documents=2),
     )
 
 
@@ -62,6 +63,24 @@ def test_a_trace_counts_its_steps_tokens_and_reads(metrics: CoordinatorMetrics) 
     reads = {"table": 11, "fan_out": 22, "text": 33, "documents": 44}
     assert {file: value(metrics, "reads_total", file=file) for file in reads} == reads
     assert value(metrics, "read_bytes_total") == 5500
+
+
+def test_a_trace_counts_what_its_rules_do_not_show(metrics: CoordinatorMetrics) -> None:
+    metrics.traced(trace())
+    metrics.traced(trace())
+    assert value(metrics, "redacted_total") == 14
+    assert value(metrics, "redaction_withheld_documents_total") == 4
+
+
+def test_files_are_in_force_until_one_has_a_fault(metrics: CoordinatorMetrics) -> None:
+    names = ("key_file_in_force", "takedown_file_in_force")
+    assert [value(metrics, name) for name in names] == [1, 1], "there may be none: nothing is wrong"
+    metrics.key_file_read(False)
+    metrics.takedown_file_read(False)
+    assert [value(metrics, name) for name in names] == [0, 0]
+    metrics.key_file_read(True)
+    metrics.takedown_file_read(True)
+    assert [value(metrics, name) for name in names] == [1, 1]
 
 
 def test_an_answer_that_missed_a_shard_is_counted_for_its_corpus(metrics: CoordinatorMetrics) -> None:

@@ -53,6 +53,7 @@ def test_a_file_that_is_no_later_list_changes_nothing_is_told_once_and_may_come_
         file.path.write_bytes(older if fault == "older" else b"{")
     assert [changed(watch), changed(watch)] == [False, False]
     assert watch.takedowns.epoch == 2
+    assert not watch.is_in_force
     (record,) = caplog.records
     assert record.message == "takedown file not obeyed, the list before stays in force"
     reason = {
@@ -64,6 +65,19 @@ def test_a_file_that_is_no_later_list_changes_nothing_is_told_once_and_may_come_
     file.path.write_bytes(good)
     file.change(lambda _: ())
     assert changed(watch)
+    assert watch.is_in_force
+
+
+def test_a_file_that_was_away_for_a_moment_is_in_force_again(file: TakedownFile) -> None:
+    watch = TakedownWatch(file.path)
+    assert not changed(watch)
+    assert watch.is_in_force
+    away = file.path.rename(file.path.with_name("away"))
+    assert not changed(watch)
+    assert not watch.is_in_force
+    away.rename(file.path)
+    assert not changed(watch)
+    assert watch.is_in_force
 
 
 def test_a_start_with_a_broken_file_is_refused(file: TakedownFile) -> None:
