@@ -29,7 +29,7 @@ from tests.running_servers import (
 from tests.tiny_index import byte_level_tokenizer, write_index
 from tests.unit.coordinator.cluster.fake_servers import Recorder
 
-# No fault may show as a trace that hangs until its try's time is up, which is a third of its deadline. A trace takes about
+# No fault may show as a trace that hangs until its try's time is up, a third of its deadline. A trace takes about
 # 20 ms with eight at once, a tenth of a second round a fault, and a second or two where all cores are busy.
 NO_HANG_S = DEADLINE_S / 6
 
