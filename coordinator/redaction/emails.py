@@ -1,7 +1,7 @@
 """E-mail addresses: found from their at-sign on, to both sides."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from coordinator.redaction.found import Found, Kind
 from coordinator.redaction.top_level_domains import is_top_level_domain
@@ -22,6 +22,15 @@ _SPELLED_DOMAIN = re.compile(
 )
 _SPELLED_AT = re.compile(r"\s?[\[({]\s?at\s?[\])}]\Z", re.IGNORECASE)
 _SPELLED_CHARS = 7
+# Endings of domains that are names of methods, too: what is called is no address.
+_METHODS = frozenset(("build", "call", "click", "fit", "open", "plus", "post", "run", "search", "select", "show", "to"))
+# Where the at-sign is cut off, any name that is often called: ``logger.info(`` is code far more often.
+_OFTEN_CALLED = _METHODS | {"at", "do", "id", "in", "info", "is", "link", "name", "my", "pro", "so", "top", "works"}
+# Where everybody has the account ``git``.
+_GIT_HOSTS = frozenset(
+    ("github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "git.sr.ht", "gitee.com", "ssh.dev.azure.com")
+)
+_PATH = re.compile(r"(?::[0-9]{1,5})?[:/][\w~./-]")
 
 
 def emails(text: str, signs: list[int], cut_start: bool, cut_end: bool) -> Iterator[Found]:
@@ -41,7 +50,8 @@ def rest_of_domain(text: str) -> Found | None:
     if (
         rest is None
         or not is_top_level_domain(rest[1], may_be_file=True)
-        or text[rest.end() : rest.end() + 1] in ("(", "/")
+        or _is_call(text, rest, _OFTEN_CALLED)
+        or text[rest.end() : rest.end() + 1] == "/"
     ):
         return None
     return Found(0, rest.end(), Kind.EMAIL)
@@ -59,12 +69,23 @@ def _address(text: str, sign: int, cut_start: bool, cut_end: bool) -> Found | No
         return Found(start, len(text), Kind.EMAIL) if so_far is not None else None
     if cut_end and domain.end() == len(text):
         return Found(start, len(text), Kind.EMAIL)
-    # ``x@y.reshape(...)`` is a product of matrices, ``git@github.com:`` an account that everybody shares.
-    if not is_top_level_domain(domain[1]) or text[domain.end() : domain.end() + 1] == "(":
+    if not is_top_level_domain(domain[1]) or _is_call(text, domain, _METHODS):
         return None
-    if text[start:sign] == "git":
+    if text[start:sign] == "git" and _is_of_everybody(text, start, domain):
         return None
     return Found(start, domain.end(), Kind.EMAIL)
+
+
+def _is_call(text: str, domain: re.Match[str], methods: Collection[str]) -> bool:
+    """Returns whether it is code: ``x@y.to(device)`` is a product of matrices, ``me@example.org(work)`` an address."""
+    return text[domain.end() : domain.end() + 1] == "(" and domain[1] in methods
+
+
+def _is_of_everybody(text: str, start: int, domain: re.Match[str]) -> bool:
+    """Returns whether an address of the name ``git`` is where a repository is: with its path, or of a known host."""
+    return (
+        domain[0].lower() in _GIT_HOSTS or _PATH.match(text, domain.end()) is not None or text.endswith("//", 0, start)
+    )
 
 
 def _spelled(text: str, closing: int) -> Found | None:

@@ -28,6 +28,8 @@ def redacted(text: str, *, cut_start: bool = False, cut_end: bool = False, regio
         ("postgres://app:hunter2hunter2@db:5432/app", "postgres://app:[KEY]@db:5432/app"),
         ("or _me@example.org_ and __you (at) example.org__", "or [EMAIL]_ and [EMAIL]__"),
         ("a@b.org,c@d.org;e@f.org.", "[EMAIL],[EMAIL];[EMAIL]."),
+        ("john@x.com(home), eve@y.co.uk(", "[EMAIL](home), [EMAIL]("),
+        ("git@smith.org, or git@smith.org: see", "[EMAIL], or [EMAIL]: see"),
     ],
 )
 def test_what_is_personal_becomes_a_placeholder(text: str, shown: str) -> None:
@@ -38,7 +40,8 @@ def test_what_is_personal_becomes_a_placeholder(text: str, shown: str) -> None:
     "text",
     [
         "any ten digits 1234567890 in a row",
-        "y = A@B.T + (x@w.reshape(3))",
+        "y = A@B.T + (x@w.reshape(3)) + (x@w.to(device)) + (x @ w).info()",
+        "ssh -T git@github.com; git clone git@git.smith.org:me/it ssh://git@smith.org:22/it ssh://git@smith.org",
         "pi is 3.14159265358979323846264338327950288",
         "version 1.2.3.4 and section 4.2.1.1",
         "10.0.0.1 and 192.168.1.1 and 127.0.0.1 and fe80::1",
@@ -83,6 +86,11 @@ def test_two_halves_never_show_what_is_hidden_in_one_piece(text: str, start: boo
         assert hidden > 0, (left, right)
         if "@" not in secret:
             assert max(len(shown_left), len(shown_right)) <= 10, (left, right)
+
+
+def test_the_end_of_an_address_stays_hidden_also_before_a_bracket() -> None:
+    assert redacted("n.doe.example.com(home) and", cut_start=True) == "[EMAIL](home) and"
+    assert redacted("gger.info(home) and", cut_start=True) == "gger.info(home) and"
 
 
 def test_a_private_key_is_found_with_and_without_its_ends() -> None:
