@@ -30,7 +30,7 @@ class Takedown:
         id: Names it; empty: the coordinator finds one.
         corpora: Names of the corpora that it concerns; none means every one.
         document: Id of a document, ``corpus:shard:number``.
-        url: Documents whose metadata says this url, to the letter.
+        url: Documents whose metadata says this url, however it is written.
         domain: Documents whose url has this host, or one below it.
         source: Documents whose metadata says this source, to the letter.
         content_sha256: Documents with this content: SHA-256 of the token ids, u32 little-endian.

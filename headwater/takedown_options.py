@@ -15,7 +15,7 @@ _KINDS = ("document", "url", "domain", "source")
 
 _TARGETS = (
     click.option("--document", "documents", multiple=True, metavar="ID", help="Document, CORPUS:SHARD:NUMBER."),
-    click.option("--url", "urls", multiple=True, metavar="URL", help="Documents with this url, to the letter."),
+    click.option("--url", "urls", multiple=True, metavar="URL", help="Documents with this url, however it is written."),
     click.option("--domain", "domains", multiple=True, metavar="HOST", help="Documents of this host, or below it."),
     click.option("--source", "sources", multiple=True, metavar="NAME", help="Documents of this source."),
     click.option(

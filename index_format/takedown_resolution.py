@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index_format.document_fields import metadata_fields, sources_of, urls_of
+from index_format.document_urls import host_of, normal_url
 from index_format.errors import ManifestError
 from index_format.layout import METADATA, METAOFF, OFFSET, TOKENIZED
 from index_format.manifest import ShardManifest
@@ -23,7 +24,6 @@ from index_format.takedowns import (
     SourceTarget,
     Target,
     UrlTarget,
-    host_of,
 )
 
 # Little enough to be looked through in about a millisecond: `pause` is called between two.
@@ -172,18 +172,19 @@ class _WordRules:
     """What urls, domains and sources are wanted."""
 
     def __init__(self, targets: Iterable[UrlTarget | DomainTarget | SourceTarget]):
-        self._urls: dict[str, UrlTarget] = {}
+        # By host, and then as they are compared: most urls are of no host that is wanted.
+        self._urls: dict[str, dict[str, list[UrlTarget]]] = {}
         self._domains: dict[str, DomainTarget] = {}
         self._sources: dict[str, SourceTarget] = {}
         for target in targets:
             match target:
                 case UrlTarget(url):
-                    self._urls[url] = target
+                    self._urls.setdefault(host_of(url), {}).setdefault(normal_url(url), []).append(target)
                 case DomainTarget(domain):
                     self._domains[domain] = target
                 case SourceTarget(source):
                     self._sources[source] = target
-        self._words = {word.encode() for word in (*self._urls, *self._sources)}
+        self._words = {word.encode() for word in self._sources}
 
     def hints(self, block: bytes) -> Iterator[int]:
         """Yields ascending places in lines that may be wanted, among them one in each line that is."""
@@ -196,8 +197,7 @@ class _WordRules:
         fields = metadata_fields(line)
         found: dict[UrlTarget | DomainTarget | SourceTarget, None] = {}
         for url in urls_of(fields):
-            if url in self._urls:
-                found[self._urls[url]] = None
+            found.update((target, None) for target in self._with_url(url))
             if self._domains:
                 found.update((self._domains[domain], None) for domain in _domains(url) if domain in self._domains)
         found.update((self._sources[source], None) for source in sources_of(fields) if source in self._sources)
@@ -211,9 +211,14 @@ class _WordRules:
                 return True
         if written in self._words:
             return True
-        if not self._domains:
+        if not self._domains and not self._urls:
             return False
-        return any(domain in self._domains for domain in _domains(written.decode(errors="replace")))
+        word = written.decode(errors="replace")
+        return bool(self._with_url(word)) or any(domain in self._domains for domain in _domains(word))
+
+    def _with_url(self, url: str) -> Collection[UrlTarget]:
+        of_host = self._urls.get(host_of(url)) if self._urls else None
+        return of_host.get(normal_url(url), ()) if of_host else ()
 
 
 def _domains(url: str) -> Iterator[str]:

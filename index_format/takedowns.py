@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from index_format.document_urls import normal_host
 from index_format.errors import TakedownError
 from index_format.removed_documents import DocumentNumbers
 
@@ -21,8 +22,6 @@ ANOTHER_VIEW = "view_id"
 MAX_WORD_CHARS = 10_000
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)")
-_END_OF_HOST = re.compile(r"[/?#\\]")
 _NO_HOST = re.compile(r"[\s/?#\\@:\[\]%*]|\.\.")
 _VIEW_DIGITS = 32
 
@@ -57,7 +56,7 @@ class DocumentTarget:
 
 @dataclass(frozen=True, slots=True)
 class UrlTarget:
-    """Documents whose metadata says this url, to the letter."""
+    """Documents whose metadata says this url, as `document_urls.normal_url` compares them."""
 
     url: str
 
@@ -126,18 +125,6 @@ def view_id(withheld: DocumentNumbers) -> str:
     return hashlib.sha256(withheld.astype("<u8").tobytes()).hexdigest()[:_VIEW_DIGITS]
 
 
-def host_of(url: str) -> str:
-    """Returns the host of a url as `checked_domain` writes one; empty if it has none.
-
-    A url without a scheme begins with its host.
-    """
-    scheme = _SCHEME.match(url)
-    rest = url[scheme.end() :] if scheme else url
-    authority = _END_OF_HOST.split(rest.removeprefix("//"), maxsplit=1)[0].rpartition("@")[2]
-    host = authority[1:].partition("]")[0] if authority.startswith("[") else authority.partition(":")[0]
-    return _normal_host(host)
-
-
 def is_at_or_below(host: str, domain: str) -> bool:
     """Says whether a host is ``domain`` or one of its subdomains; both as `checked_domain` writes them."""
     return host == domain or host.endswith(f".{domain}")
@@ -149,20 +136,10 @@ def checked_domain(domain: str) -> str:
     Raises:
         TakedownError: it is no name of a host.
     """
-    normal = _normal_host(domain.strip())
+    normal = normal_host(domain.strip())
     if not normal or normal.startswith(".") or len(normal) > 253 or _NO_HOST.search(normal) or not _is_unicode(normal):
         raise TakedownError(f"domain is {domain[:80]!r}, expected the name of a host, like example.org")
     return normal
-
-
-def _normal_host(host: str) -> str:
-    host = host.rstrip(".").lower()
-    if host.isascii():
-        return host
-    try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError:
-        return host
 
 
 def target_to_json(target: Target) -> dict[str, Any]:

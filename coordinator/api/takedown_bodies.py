@@ -21,7 +21,7 @@ class TakedownBody(Body):
         default="",
         description="Target: the document with this id, corpus:shard:number; by its content in later generations.",
     )
-    url: str = Field(default="", description="Target: documents whose metadata says this url, to the letter.")
+    url: str = Field(default="", description="Target: documents whose metadata says this url, however it is written.")
     domain: str = Field(default="", description="Target: documents whose url has this host, or one below it.")
     source: str = Field(default="", description="Target: documents whose metadata says this source, to the letter.")
     content_sha256: str = Field(

@@ -1470,7 +1470,7 @@ class Takedown(_message.Message):
     document: _builtins.str
     """Id of a document, "corpus:shard:number". It holds for later generations of the index by the document's content."""
     url: _builtins.str
-    """Documents whose metadata says this url, to the letter."""
+    """Documents whose metadata says this url, however it is written."""
     domain: _builtins.str
     """Documents whose url has this host, or one below it."""
     source: _builtins.str

@@ -509,7 +509,7 @@ class Takedown(_message.Message):
     id: _builtins.str
     """Names it; as the operator chose it, or a new one: 1 to 64 letters, digits and ._-"""
     url: _builtins.str
-    """Documents whose metadata says this url, to the letter."""
+    """Documents whose metadata says this url, however it is written."""
     domain: _builtins.str
     """Documents whose url has this host, or one below it: example.org concerns www.example.org."""
     source: _builtins.str

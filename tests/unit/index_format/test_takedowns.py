@@ -15,7 +15,6 @@ from index_format.takedowns import (
     Takedown,
     Target,
     UrlTarget,
-    host_of,
     is_at_or_below,
     takedown_from_json,
     takedown_to_json,
@@ -64,25 +63,6 @@ def test_a_takedown_is_read_as_it_was_written(target: Target, index_ids: tuple[s
 def test_what_is_no_takedown_is_refused_and_said(takedown: object, message: str) -> None:
     with pytest.raises(TakedownError, match=message):
         takedown_from_json(takedown)
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
-        ("https://Example.ORG:8080/a", "example.org"),
-        ("http://user:pass@example.org./a@b", "example.org"),
-        ("//example.org/a", "example.org"),
-        ("example.org/a", "example.org"),
-        ("https://example.org?x=https://other.org", "example.org"),
-        ("https://example.org\\@other.org", "example.org"),
-        ("https://münchen.de/", "xn--mnchen-3ya.de"),
-        ("https://[2001:db8::1]:443/", "2001:db8::1"),
-        ("/local/path", ""),
-        ("", ""),
-    ],
-)
-def test_the_host_of_a_url(url: str, host: str) -> None:
-    assert host_of(url) == host
 
 
 def test_a_domain_concerns_itself_and_what_is_below() -> None:
