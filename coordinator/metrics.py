@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -18,7 +19,10 @@ _STEP_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 _CALL_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 _LAG_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 _SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999999, 1.0)
-_STATES: tuple[ReplicaState, ...] = ("usable", "ejected", "not_serving", "mismatched", "behind", "unreachable")
+_STATES: tuple[ReplicaState, ...] = get_args(ReplicaState)
+_PENDING: tuple[ReloadOutcome, ...] = ("waiting", "refused")
+_DENIED = ("missing_key", "unknown_key", "early_key", "expired_key", "role")
+_REFUSED = ("queue_full", "deadline", "expired", "rate_limit", "budget")
 _READ_FILES = ("table", "fan_out", "text", "documents")
 _STEPS = tuple(field.name.removesuffix("_ms") for field in fields(Timings) if field.name != "total_ms")
 
@@ -76,6 +80,7 @@ class CoordinatorMetrics:
             "(it is for other things).",
             "reason",
         )
+        _begin_at_zero(self._denied, _DENIED)
         self._key_file = self._gauge(
             "key_file_in_force", "0 if the key file has a fault and an older one counts, else 1; 1 without a key file."
         )
@@ -104,12 +109,14 @@ class CoordinatorMetrics:
             "(it did), rate_limit, or budget (the key has been shown as much text as it may).",
             "reason",
         )
+        _begin_at_zero(self._refused, _REFUSED)
         self._limited_clients = self._gauge("rate_limit_clients", "Clients whose rate is remembered.")
         self._cache = self._counter(
             "cache_total",
             "Traces looked for in the result cache, by outcome: hit, miss, or shared (with an equal request).",
             "outcome",
         )
+        _begin_at_zero(self._cache, ("hit", "miss", "shared"))
         self._cache_bytes = self._gauge("cache_bytes", "Bytes in the result cache.")
         self._cache_evictions = self._counter("cache_evictions_total", "Results that made room for newer ones.")
 
@@ -179,6 +186,14 @@ class CoordinatorMetrics:
             "search as much yet) or refused (it is wrong).",
             "outcome",
         )
+        _begin_at_zero(self._reloads, get_args(ReloadOutcome))
+        self._reload_pending = self._gauge(
+            "reload_pending",
+            "1 while the files on disk are not what is answered from, by reason (outcome): waiting or refused.",
+            "outcome",
+        )
+        for outcome in _PENDING:
+            self._reload_pending.labels(outcome).set(0)
 
     def watch(
         self,
@@ -293,6 +308,13 @@ class CoordinatorMetrics:
     def reload_finished(self, outcome: ReloadOutcome) -> None:
         """Counts a reload."""
         self._reloads.labels(outcome).inc()
+        for each in _PENDING:
+            self._reload_pending.labels(each).set(each == outcome)
+
+    def reload_settled(self) -> None:
+        """Shows that nothing is pending."""
+        for each in _PENDING:
+            self._reload_pending.labels(each).set(0)
 
     def generation_changed(self, index_ids: dict[str, str]) -> None:
         """Shows what is answered from."""
@@ -330,3 +352,9 @@ class CoordinatorMetrics:
         return Histogram(
             f"headwater_coordinator_{name}", documentation, labels, buckets=buckets, registry=self.registry
         )
+
+
+def _begin_at_zero(counter: Counter, values: tuple[str, ...]) -> None:
+    """Shows a counter with one label before anything is counted: Prometheus sees no increase in what was not there."""
+    for value in values:
+        counter.labels(value)

@@ -61,7 +61,10 @@ class ClusterObserver(Protocol):
         """A replica is left out for ``seconds``. ``reason`` is a gRPC status, or SLOW for lost hedges."""
 
     def reload_finished(self, outcome: ReloadOutcome) -> None:
-        """The files on disk differ from the generation that answers, and were looked at."""
+        """The files on disk differ from the generation that answers, and were looked at. Told once for each outcome."""
+
+    def reload_settled(self) -> None:
+        """The files on disk are those of the generation that answers again, after another outcome."""
 
     def generation_changed(self, index_ids: dict[str, str]) -> None:
         """Requests are answered from these indexes from now on: index id by name of corpus. Told at the start too."""
@@ -101,6 +104,9 @@ class NoObserver:
         """Does nothing."""
 
     def reload_finished(self, outcome: ReloadOutcome) -> None:
+        """Does nothing."""
+
+    def reload_settled(self) -> None:
         """Does nothing."""
 
     def generation_changed(self, index_ids: dict[str, str]) -> None:

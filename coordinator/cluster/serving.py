@@ -216,7 +216,9 @@ class Serving:
             await self._drop_next()
         if self._next is None:
             if await asyncio.to_thread(self._answering.snapshot.is_current):
-                self._reported = None
+                if self._reported is not None:
+                    self._reported = None
+                    self._observer.reload_settled()
                 return
             await self._prepare_next()
         if self._next is not None:

@@ -11,6 +11,7 @@ import pytest
 
 import headwater
 from coordinator.cluster.serving import Serving
+from coordinator.cluster.takedown_file import TakedownFile
 from coordinator.errors import ConfigurationError
 from coordinator.results import Trace
 from coordinator.values import ShardId
@@ -225,7 +226,7 @@ def test_a_shard_that_is_lost_in_both_generations_holds_nothing_up(old: Path, ne
 def test_a_file_with_a_fault_changes_nothing_and_is_told_once(
     old: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def run() -> list[tuple[Any, ...]]:
+    async def run() -> Any:
         recorder: Any = Recorder()
         async with servers(old, 1) as found:
             cluster = cluster_of(tmp_path, old, found)
@@ -239,13 +240,37 @@ def test_a_file_with_a_fault_changes_nothing_and_is_told_once(
                 cluster.unlink()
                 await served.reload()
                 assert await answer(served) == before
+                assert recorder.of("reload_settled") == []
                 cluster.write_text(good)
-                await served.reload()
-                return recorder.of("reload_finished")
+                for _ in range(3):
+                    await served.reload()
+                return recorder
 
-    assert asyncio.run(run()) == [["refused"]] * 4
+    recorder = asyncio.run(run())
+    assert recorder.of("reload_finished") == [["refused"]] * 4
+    assert recorder.of("reload_settled") == [[]]
     reasons = [record.__dict__["reason"] for record in caplog.records if record.message == "reload not done"]
     assert ["cannot read" in reasons[0], "shards [0, 7]" in reasons[1], "indx: unknown" in reasons[2]] == [True] * 3
+
+
+def test_a_takedown_file_with_a_fault_is_told_until_it_is_mended(old: Path, tmp_path: Path) -> None:
+    async def run() -> list[Any]:
+        recorder: Any = Recorder()
+        takedowns = TakedownFile(tmp_path / "takedowns.json")
+        takedowns.change(lambda _: ())
+        async with servers(old, 1) as found:
+            cluster = cluster_of(tmp_path, old, found)
+            async with generations(cluster, recorder, takedown_file=takedowns.path) as served:
+                good = takedowns.path.read_bytes()
+                for content in (good, b"{", good):
+                    takedowns.path.write_bytes(content)
+                    await served.follow_takedowns()
+                    recorder.told.append(("looked",))
+                return [values for name, *values in recorder.told if name in ("takedown_file_read", "looked")]
+
+    # The watch looks by itself, too: what counts is what was told last before each look of ours ended.
+    told = asyncio.run(run())
+    assert [told[at - 1] for at, values in enumerate(told) if not values] == [[True], [False], [True]]
 
 
 def test_a_new_index_that_is_taken_back_leaves_the_old_one(old: Path, new: Path, tmp_path: Path) -> None:

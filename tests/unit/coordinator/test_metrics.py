@@ -72,6 +72,31 @@ def test_a_trace_counts_what_its_rules_do_not_show(metrics: CoordinatorMetrics) 
     assert value(metrics, "redaction_withheld_documents_total") == 4
 
 
+def test_rare_events_begin_at_zero_so_that_the_first_one_is_an_increase(metrics: CoordinatorMetrics) -> None:
+    assert [value(metrics, "reloads_total", outcome=outcome) for outcome in ("applied", "waiting", "refused")] == [
+        0
+    ] * 3
+    assert value(metrics, "denied_total", reason="unknown_key") == 0
+    assert value(metrics, "refused_total", reason="queue_full") == 0
+    assert value(metrics, "cache_total", outcome="hit") == 0
+
+
+def test_a_reload_is_pending_until_the_files_are_what_is_answered_from(metrics: CoordinatorMetrics) -> None:
+    def pending() -> list[float | None]:
+        return [value(metrics, "reload_pending", outcome=outcome) for outcome in ("waiting", "refused")]
+
+    assert pending() == [0, 0]
+    metrics.reload_finished("refused")
+    assert pending() == [0, 1]
+    metrics.reload_finished("waiting")
+    assert pending() == [1, 0]
+    metrics.reload_finished("applied")
+    assert pending() == [0, 0]
+    metrics.reload_finished("refused")
+    metrics.reload_settled()
+    assert pending() == [0, 0]
+
+
 def test_files_are_in_force_until_one_has_a_fault(metrics: CoordinatorMetrics) -> None:
     names = ("key_file_in_force", "takedown_file_in_force")
     assert [value(metrics, name) for name in names] == [1, 1], "there may be none: nothing is wrong"
