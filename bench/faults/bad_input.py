@@ -36,7 +36,7 @@ def malformed(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     timeline.strike()
     wrong = []
     for _ in range(20):
-        wrong += _expect(cluster.coordinator.target, f"{_COORDINATOR}Trace", _MALFORMED, _CALLERS_FAULT)
+        wrong += _expect_of_coordinator(cluster, _MALFORMED, _CALLERS_FAULT)
         wrong += _expect(cluster.replicas[0][0].listen, f"{_SHARD}LongestMatches", _MALFORMED, _CALLERS_FAULT)
         wrong += _expect_http(cluster, b"{no json", {400, 422})
     return tuple(dict.fromkeys(wrong))
@@ -59,7 +59,7 @@ def oversized(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
     message = pb.TraceRequest(answer=text).SerializeToString()
     query = shard_pb2.LongestMatchesRequest(shard=0, token_ids=text.encode()).SerializeToString()
     return (
-        *_expect(cluster.coordinator.target, f"{_COORDINATOR}Trace", message, _TOO_LARGE),
+        *_expect_of_coordinator(cluster, message, _TOO_LARGE),
         *_expect(cluster.replicas[0][0].listen, f"{_SHARD}LongestMatches", query, _TOO_LARGE),
         *_expect_http(cluster, b'{"answer": "' + b"x" * _OVERSIZED_BYTES + b'"}', {413}),
     )
@@ -126,12 +126,18 @@ def _grpc_endpoint(cluster: FaultCluster) -> tuple[str, int]:
     return host, int(port)
 
 
-def _expect(target: str, method: str, message: bytes, statuses: set[str]) -> list[str]:
+def _expect_of_coordinator(cluster: FaultCluster, message: bytes, statuses: set[str]) -> list[str]:
+    return _expect(cluster.coordinator.target, f"{_COORDINATOR}Trace", message, statuses, cluster.metadata)
+
+
+def _expect(
+    target: str, method: str, message: bytes, statuses: set[str], metadata: tuple[tuple[str, str], ...] = ()
+) -> list[str]:
     """Sends a message as it is; returns what is wrong with the status that comes back."""
     options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(target, options=options) as channel:
         try:
-            channel.unary_unary(method, None, None)(message, timeout=_TIMEOUT_S)
+            channel.unary_unary(method, None, None)(message, timeout=_TIMEOUT_S, metadata=metadata)
         except grpc.RpcError as error:
             found = error.code().name
             return [] if found in statuses else [_complaint(method, len(message), found, statuses)]
@@ -142,7 +148,7 @@ def _expect_http(cluster: FaultCluster, body: bytes, statuses: set[int]) -> list
     """Posts a body; returns what is wrong with the status that comes back."""
     connection = http.client.HTTPConnection(cluster.coordinator.http_url.removeprefix("http://"), timeout=_TIMEOUT_S)
     try:
-        connection.request("POST", "/v1/trace", body, {"content-type": "application/json"})
+        connection.request("POST", "/v1/trace", body, {"content-type": "application/json", **dict(cluster.metadata)})
         found: object = connection.getresponse().status
     except OSError as error:
         # A server may hang up on a body that its head says is too large, before it has all been sent.

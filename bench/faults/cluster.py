@@ -1,5 +1,6 @@
-"""The cluster that the suite maltreats: 3 shards x 2 replicas behind fault proxies, and a coordinator on Ray."""
+"""The cluster that is maltreated: 3 shards x 2 replicas behind fault proxies, and a coordinator with keys on Ray."""
 
+import json
 import shutil
 import tempfile
 import threading
@@ -15,10 +16,13 @@ import yaml
 
 from bench.errors import BenchError
 from bench.faults.coordinator_process import CoordinatorProcess
+from bench.faults.history import History
 from bench.faults.indexes import NUM_SHARDS, Indexes
 from bench.faults.namespaces import Namespace
 from bench.faults.proxy import FaultProxy, ProxyThread
 from bench.faults.shard_replica import ShardReplica
+from coordinator.access.keyring import hash_of, new_key
+from coordinator.access.roles import Role
 from coordinator.local.free_ports import free_ports
 from index_format.manifest import IndexManifest
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -43,6 +47,8 @@ class FaultCluster:
         proxies: The links to them, in the same order; None where there is no proxy.
         namespace: The namespace of the replica `NAMESPACED`, if the machine allows it.
         indexes: What is served.
+        served: The directories that the cluster file named, and when all coordinators had followed.
+        api_key: A key with every role.
     """
 
     def __init__(self, indexes: Indexes, namespace: Namespace | None, settings: Mapping[str, str]):
@@ -58,7 +64,8 @@ class FaultCluster:
         self._settings = dict(settings)
         self._stack = ExitStack()
         self._never = threading.Event()
-        self._served = indexes.copies[0]
+        self.served: History[Path] = History(indexes.copies[0])
+        self.api_key = new_key()
         self.replicas: list[list[ShardReplica]] = []
         self.proxies: list[list[FaultProxy | None]] = []
         self.links: ProxyThread
@@ -86,12 +93,36 @@ class FaultCluster:
         self._cluster_file = self._directory / "cluster.yaml"
         self.serve(self.indexes.copies[0], self.addresses())
         self.coordinator = CoordinatorProcess(
-            self._cluster_file, self._directory, replicas=COORDINATOR_REPLICAS, settings=self._settings
+            self._cluster_file,
+            self._directory,
+            replicas=COORDINATOR_REPLICAS,
+            settings={**self._access_settings(), **self._settings},
         )
         self._stack.callback(self.coordinator.end)
         self.coordinator.wait_until_ready()
         self._channel = self._stack.enter_context(grpc.insecure_channel(self.coordinator.target))
         self._stub = coordinator_pb2_grpc.CoordinatorServiceStub(self._channel)
+
+    def _access_settings(self) -> dict[str, str]:
+        """Returns the settings for keys and takedowns, with a file of the one key."""
+        keys_file = self._directory / "keys.json"
+        holder = {
+            "id": "faults",
+            "roles": [role.value for role in Role],
+            "secrets": [{"sha256": hash_of(self.api_key).hex()}],
+            # The same few documents are shown again and again.
+            "limits": {"tokens_of_a_document_per_day": 0},
+        }
+        keys_file.write_text(json.dumps({"keys": [holder]}))
+        return {
+            "HEADWATER_COORDINATOR_KEYS_FILE": str(keys_file),
+            "HEADWATER_COORDINATOR_TAKEDOWN_FILE": str(self._directory / "takedowns.json"),
+        }
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What a gRPC call shows the coordinator."""
+        return (("authorization", f"Bearer {self.api_key}"),)
 
     def start_replicas(self, indexes: Sequence[Path], *, in_namespace: bool = False) -> list[list[ShardReplica]]:
         """Starts a server of every shard for each directory, and returns them by shard once they answer."""
@@ -144,7 +175,7 @@ class FaultCluster:
     def serve(self, index: Path, addresses: Sequence[Sequence[str]]) -> None:
         """Writes the cluster file: an index, and the replicas of its shards. `settle` waits until it is followed."""
         shards = [{"shard": shard, "replicas": list(replicas)} for shard, replicas in enumerate(addresses)]
-        self._served = index
+        self.served.begin(index)
         self.write_cluster_file(yaml.safe_dump({"corpora": [{"name": CORPUS, "index": str(index), "shards": shards}]}))
 
     def write_cluster_file(self, content: str) -> None:
@@ -155,7 +186,9 @@ class FaultCluster:
 
     def describe(self) -> pb.CorpusDescription:
         """Returns what a coordinator says of the corpus; which replica of it answers is up to chance."""
-        [corpus] = self._stub.Describe(pb.DescribeRequest(timeout_ms=2_000), timeout=4.0).description.corpora
+        [corpus] = self._stub.Describe(
+            pb.DescribeRequest(timeout_ms=2_000), timeout=4.0, metadata=self.metadata
+        ).description.corpora
         return corpus
 
     def status_of_trace(self, *, require_complete: bool) -> str:
@@ -164,7 +197,7 @@ class FaultCluster:
             answer=self.indexes.answers[0], timeout_ms=round(_STATUS_S * 1000), require_complete=require_complete
         )
         try:
-            self._stub.Trace(request, timeout=2 * _STATUS_S)
+            self._stub.Trace(request, timeout=2 * _STATUS_S, metadata=self.metadata)
         except grpc.RpcError as error:
             name: str = error.code().name
             return name
@@ -185,6 +218,7 @@ class FaultCluster:
             good = good + 1 if not found else 0
             if found:
                 self._never.wait(_POLL_S)
+        self.served.settled()
 
     def _state(self) -> str:
         """Returns what is amiss, or nothing."""
@@ -192,7 +226,7 @@ class FaultCluster:
             corpus = self.describe()
         except grpc.RpcError as error:
             return f"{error.code().name}: {error.details()}"
-        wanted = IndexManifest.load(self._served).index_id
+        wanted = IndexManifest.load(self.served.latest).index_id
         if corpus.index_id != wanted:
             return f"index {corpus.index_id} is served, expected {wanted}"
         unusable = [shard.shard for shard in corpus.shards if shard.usable_replicas < shard.replicas]

@@ -37,6 +37,7 @@ class _Client:
         self.faults: list[str] = []
         self._stop = threading.Event()
         self._target, self._answers = cluster.coordinator.target, cluster.indexes.answers
+        self._key = cluster.api_key
         self._thread = threading.Thread(target=self._trace, name="client")
 
     def __enter__(self) -> Self:
@@ -50,7 +51,7 @@ class _Client:
         self._thread.join()
 
     def _trace(self) -> None:
-        with headwater.connect(self._target) as index:
+        with headwater.connect(self._target, api_key=self._key) as index:
             for answer in itertools.cycle(self._answers):
                 try:
                     if not index.trace(answer, timeout_s=TIMEOUT_S).coverage.complete:

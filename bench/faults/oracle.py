@@ -1,7 +1,7 @@
 """What the answers should be: the same pipeline over the same indexes, in this process, where nothing fails by itself.
 
 An answer may lack shards. It is right if it is what the pipeline says when exactly those shards do not answer, be it
-from the first round on or in the second only.
+from the first round on or in the second only. Documents may be taken down: then it is what the pipeline says without.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from bench.faults.answers import digest
 from bench.faults.outcomes import Outcome
@@ -19,15 +19,19 @@ from coordinator.errors import NoShardAnsweredError, ShardUnavailableError
 from coordinator.pipeline import Pipeline
 from coordinator.ports import ShardPort
 from coordinator.requests import TraceRequest
-from coordinator.results import DocumentText
+from coordinator.results import DocumentText, Trace
 from coordinator.values import Query, ShardDescription, ShardId, ShardMatches, ShardWindows, WindowQuery
 from headwater.embedded_shard import EmbeddedShard
+from headwater.embedded_takedowns import left_out, without
 from index_format.manifest import IndexManifest
+from index_format.takedowns import Takedown
 from index_format.tokenizer import Tokenizer, open_tokenizer
 from shard_server.config import ShardServerConfig
 from shard_server.shards import open_shards
 
 _T = TypeVar("_T")
+# A generation, by its index, and the takedowns in force.
+_State: TypeAlias = tuple[str, tuple[Takedown, ...]]
 _DEADLINE_S = 60.0
 
 
@@ -47,18 +51,27 @@ class Oracle:
             generation.index_id: generation for generation in (_Generation(each, corpus) for each in indexes)
         }
         self._runner = asyncio.Runner()
-        self._known: dict[tuple[int, str, frozenset[str], frozenset[str]], bytes] = {}
+        self._known: dict[tuple[int, _State, frozenset[str], frozenset[str]], bytes] = {}
 
-    def is_right(self, outcome: Outcome) -> bool:
-        """Says whether an answer is one that its generation gives without the shards that it names."""
+    def is_right(self, outcome: Outcome, takedowns: tuple[Takedown, ...] = ()) -> bool:
+        """Says whether an answer is one that its generation gives without the shards that it names.
+
+        ``takedowns`` are those in force.
+        """
         found = outcome.searched
         if found is None or len(found.index_ids) != 1 or found.index_ids[0] not in self._generations:
             return False
         return any(
-            self._expected(outcome.request, found.index_ids[0], unsearched, found.missing - unsearched)
+            self._expected(outcome.request, (found.index_ids[0], takedowns), unsearched, found.missing - unsearched)
             == outcome.answer
             for unsearched in _subsets(found.missing)
         )
+
+    def trace(self, request: int) -> Trace:
+        """Returns what the first generation answers to a request, with nothing taken down."""
+        generation = next(iter(self._generations.values()))
+        pipeline = generation.pipeline_without(frozenset(), frozenset())
+        return self._runner.run(pipeline.trace(TraceRequest(self._answers[request]), _DEADLINE_S))
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +81,12 @@ class Oracle:
     ) -> None:
         self._runner.close()
 
-    def _expected(self, request: int, index_id: str, unsearched: frozenset[str], unread: frozenset[str]) -> bytes:
+    def _expected(self, request: int, state: "_State", unsearched: frozenset[str], unread: frozenset[str]) -> bytes:
         """Returns the digest of the answer without some shards in both rounds, and others in the second only."""
-        key = (request, index_id, unsearched, unread)
+        key = (request, state, unsearched, unread)
         if key not in self._known:
-            pipeline = self._generations[index_id].pipeline_without(unsearched, unread)
+            index_id, takedowns = state
+            pipeline = self._generations[index_id].pipeline_without(unsearched, unread, takedowns)
             self._known[key] = self._runner.run(_digest_of(pipeline, self._answers[request]))
         return self._known[key]
 
@@ -97,19 +111,33 @@ class _Generation:
         index = IndexManifest.load(directory)
         opened = open_shards(ShardServerConfig(index=directory, search_threads=1))
         self.index_id = index.index_id
+        self._directory = directory
         self._tokenizer: Tokenizer = open_tokenizer(directory, index)
         self._corpus = Corpus.of_index(index, corpus)
-        self._shards = [
-            EmbeddedShard(self._corpus, number, engine, None) for number, engine in opened.by_number.items()
-        ]
+        self._engines = opened.by_number
+        self._views: dict[tuple[Takedown, ...], list[EmbeddedShard]] = {}
 
-    def pipeline_without(self, unsearched: frozenset[str], unread: frozenset[str]) -> Pipeline:
-        """Returns a pipeline in which some shards answer nothing, and others no second round."""
+    def pipeline_without(
+        self, unsearched: frozenset[str], unread: frozenset[str], takedowns: tuple[Takedown, ...] = ()
+    ) -> Pipeline:
+        """Returns a pipeline in which some shards answer nothing, others no second round, and takedowns are obeyed."""
+        if takedowns not in self._views:
+            self._views[takedowns] = self._view(takedowns)
         shards = [
             _FailingShard(shard, str(shard.shard) in unsearched, str(shard.shard) in unsearched | unread)
-            for shard in self._shards
+            for shard in self._views[takedowns]
         ]
         return Pipeline(self._tokenizer, shards, [self._corpus], owns_loop=True)
+
+    def _view(self, takedowns: tuple[Takedown, ...]) -> list[EmbeddedShard]:
+        index = self._corpus.index
+        removed = left_out(self._directory, index, index.load_shards(self._directory), list(takedowns))
+        return [
+            EmbeddedShard(self._corpus, number, engine, None, view_id)
+            for number, (engine, view_id) in zip(
+                self._engines, map(without, self._engines.values(), removed), strict=True
+            )
+        ]
 
 
 class _FailingShard:

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.faults.cluster import FaultCluster
 from bench.faults.oracle import Oracle
@@ -54,7 +54,9 @@ def overload(cluster: FaultCluster, oracle: Oracle) -> Overload:
     target, answers = cluster.coordinator.target, cluster.indexes.answers
 
     def clients(number: int) -> Load:
-        return Load(target, answers, clients=number, timeout_s=_TIMEOUT_S, channels=_CHANNELS)
+        return Load(
+            target, answers, clients=number, timeout_s=_TIMEOUT_S, channels=_CHANNELS, metadata=cluster.metadata
+        )
 
     found = {number: _measure(clients(number), _SEARCH_S, oracle).goodput for number in _CLIENTS}
     best = max(found, key=lambda number: found[number])
@@ -64,14 +66,16 @@ def overload(cluster: FaultCluster, oracle: Oracle) -> Overload:
     for _ in range(_ROUNDS):
         capacities.append(_measure(clients(best), _CAPACITY_S, oracle).goodput)
         rate = 2 * statistics.fmean(capacities)
-        flood = _measure(Load(target, answers, rate, timeout_s=_TIMEOUT_S, channels=_CHANNELS), _OVERLOAD_S, oracle)
+        flood = _measure(replace(clients(0), rate=rate), _OVERLOAD_S, oracle)
         last_s = max(one.intended_s for one in flood.outcomes)
         timeline.excuses.append(Excuse(flood.outcomes[0].intended_s, last_s, frozenset({_REFUSED})))
         reached.append(flood.goodput)
         outcomes += flood.outcomes
     # What the service owes once the load is gone: to answer at once.
     timeline.strike()
-    outcomes += _measure(Load(target, answers, rate=_AFTER_RATE), _WARM_UP_S, oracle).outcomes
+    outcomes += _measure(
+        Load(target, answers, rate=_AFTER_RATE, metadata=cluster.metadata), _WARM_UP_S, oracle
+    ).outcomes
     capacity = statistics.fmean(capacities)
     share = statistics.fmean(reached) / capacity
     checks = [] if share >= LEAST_GOODPUT else [f"goodput is {share:.0%} of the capacity, expected {LEAST_GOODPUT:.0%}"]

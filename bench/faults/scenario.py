@@ -39,7 +39,13 @@ def run_scenario(scenario: Scenario, cluster: FaultCluster, oracle: Oracle) -> V
     """Returns the verdict on one fault; the cluster is as it should be before."""
     cluster.settle()
     timeline = Timeline()
-    load = Load(cluster.coordinator.target, cluster.indexes.answers, rate=RATE, timeout_s=TIMEOUT_S)
+    load = Load(
+        cluster.coordinator.target,
+        cluster.indexes.answers,
+        rate=RATE,
+        timeout_s=TIMEOUT_S,
+        metadata=cluster.metadata,
+    )
     with Traffic(load) as traffic:
         time.sleep(_LEAD_S)
         checks = scenario.act(cluster, timeline)

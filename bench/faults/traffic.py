@@ -42,6 +42,7 @@ class Load:
         clients: Clients of a closed loop.
         timeout_s: Time that each request gives the coordinator.
         channels: Connections that the requests go over, in turn.
+        metadata: What each request shows besides, such as a key.
     """
 
     target: str
@@ -50,6 +51,7 @@ class Load:
     clients: int = 0
     timeout_s: float = 5.0
     channels: int = 1
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 class Traffic:
@@ -160,7 +162,9 @@ class _Sender:
         status, content, detail = OK, b"", ""
         try:
             async with asyncio.timeout(deadline_s + _BACKSTOP_S):
-                content = await next(self._stubs)(self._messages[request], timeout=deadline_s)
+                content = await next(self._stubs)(
+                    self._messages[request], timeout=deadline_s, metadata=self._load.metadata
+                )
         except grpc.aio.AioRpcError as error:
             status, detail = error.code().name, error.details() or ""
             # At this deadline it was this client that gave up: the server has not said a word.

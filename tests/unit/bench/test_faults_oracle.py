@@ -12,7 +12,9 @@ from bench.faults.answers import digest, searched
 from bench.faults.oracle import Oracle, _digest_of
 from bench.faults.outcomes import OK, Outcome, Searched
 from coordinator.api import codec
+from coordinator.requests import TraceRequest
 from index_format.manifest import IndexManifest
+from index_format.takedowns import DocumentTarget, Takedown
 from tests.tiny_index import write_index
 
 SHARDS = (
@@ -90,3 +92,19 @@ def test_an_answer_from_no_shard_at_all_is_never_right(oracle: Oracle, indexes: 
     first = outcome(indexes[0])
     nothing = Searched(False, frozenset({"default:0", "default:1", "default:2"}), first.searched.index_ids)
     assert not oracle.is_right(replace(first, searched=nothing))
+
+
+def test_an_answer_is_right_only_under_the_takedowns_that_were_in_force(
+    oracle: Oracle, indexes: tuple[Path, Path]
+) -> None:
+    turtle = Takedown("turtle", DocumentTarget(IndexManifest.load(indexes[0]).index_id, 1, 1))
+    told = outcome(indexes[0], 1)
+    assert oracle.is_right(told) and not oracle.is_right(told, (turtle,))
+
+    with Oracle([indexes[0]], "default", ANSWERS) as one:
+        generation = one._generations[IndexManifest.load(indexes[0]).index_id]
+        pipeline = generation.pipeline_without(frozenset(), frozenset(), (turtle,))
+        spans = asyncio.run(pipeline.trace(TraceRequest(ANSWERS[1]), 9.0)).spans
+        assert ANSWERS[1] not in {span.text for span in spans}
+        withheld = replace(told, answer=asyncio.run(_digest_of(pipeline, ANSWERS[1])))
+    assert oracle.is_right(withheld, (turtle,)) and not oracle.is_right(withheld)
