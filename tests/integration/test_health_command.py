@@ -73,3 +73,12 @@ def test_nobody_there_and_an_address_that_is_none_are_told_in_one_line() -> None
         assert found.exit_code == 1
         assert said in found.output
         assert found.output.count("\n") == 1
+
+
+def test_it_waits_for_a_server_that_is_still_starting() -> None:
+    found = [Readiness(False, {"reason": "opening the shards"})]
+    readiness = lambda: found.pop() if found else Readiness(True)  # noqa: E731
+    with Listener("127.0.0.1:0", registry=CollectorRegistry(), readiness=readiness) as listener:
+        asked_again = asked(f"http://{listener.address}", "--wait", "60")
+    assert asked_again.exit_code == 0, asked_again.output
+    assert not found
