@@ -46,7 +46,7 @@ _RAY_ENVIRONMENT = {
     # ... and passes through buffers of 16 kB in many steps (0.1 to 0.4 ms of 3 to 4 outside the pipeline).
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(128 * 1024),
     # Calls of a replica that dies before it has answered are put to another one: all but the administrator's only read,
-    # and a takedown that is added twice stands there twice, each with an id. Measured with SIGKILL of one of two: no
+    # and a takedown that is added twice is kept once. Measured with SIGKILL of one of two: no
     # error in 8 kills, before that requests broken off in 4 of 7.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_RETRIES": "3",

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from coordinator.cluster.generation import Generation
 from coordinator.cluster.replica_set import ReplicaSet
 from coordinator.cluster.serving import Serving
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError
-from coordinator.takedown_list import KeptTakedown
+from coordinator.takedown_list import KeptTakedown, with_added
 from coordinator.takedown_preview import preview
 from coordinator.takedown_search import DocumentQuery
 from coordinator.takedowns import (
@@ -48,30 +47,29 @@ class TakedownAdmin:
     async def add(self, takedowns: Sequence[Takedown], left_s: LeftS) -> TakedownsAdded:
         """Adds takedowns, or replaces those of the same ids. What they concern is in no answer after this returns.
 
+        To ask again for what is in force already changes nothing, so a request may come twice.
+
         Raises:
             InvalidRequestError: one is not what it must be. Nothing has changed then.
             DocumentNotFoundError: there is no such document. Nothing has changed then.
             ShardUnavailableError: the shard of a document does not answer. Nothing has changed then.
-            ConfigurationError: there is no takedown file, or it cannot be written.
+            ConfigurationError: there is no takedown file, it cannot be written, or it lacks what is in force.
         """
         file = self._serving.takedowns.file
         if not 1 <= len(takedowns) <= MAX_TAKEDOWNS:
             raise InvalidRequestError(f"{len(takedowns)} takedowns, expected 1 to {MAX_TAKEDOWNS}", "takedowns")
         now_s = int(time.time())
-        named = [replace(one, id=one.id or f"t-{secrets.token_hex(8)}", added_s=now_s) for one in takedowns]
-        if len({one.id for one in named}) < len(named):
-            raise InvalidRequestError("two of the takedowns have the same id; give each its own", "takedowns")
+        dated = [replace(one, added_s=now_s) for one in takedowns]
         async with self._serving.current() as generation:
-            added = await self._to_keep(generation, named, left_s)
-            above = _largest_epoch(generation)
-        replaced = {one.id for one in added}
-        await asyncio.to_thread(
-            file.change,
-            lambda before: (*(one for one in before if one.id not in replaced), *added),
-            above=above,
-            in_force=self._serving.takedowns.takedowns.epoch,
+            added = tuple(dict.fromkeys(await self._to_keep(generation, dated, left_s)))
+            latest = self._latest(generation)
+        if len({one.id for one in added}) < len(added):
+            raise InvalidRequestError("two of the takedowns have the same id; give each its own", "takedowns")
+        after = await asyncio.to_thread(
+            file.change, lambda before: with_added(before, added), latest=latest, may_be_first=True
         )
-        return TakedownsAdded(tuple(map(shown, added)), await self._take_effect(left_s))
+        kept_as = {one.id: one for one in after.takedowns}
+        return TakedownsAdded(tuple(shown(kept_as[one.id]) for one in added), await self._take_effect(left_s))
 
     async def lift(self, ids: Sequence[str], left_s: LeftS) -> TakedownsLifted:
         """Ends takedowns.
@@ -84,9 +82,8 @@ class TakedownAdmin:
         if not 1 <= len(ids) <= MAX_TAKEDOWNS:
             raise InvalidRequestError(f"{len(ids)} ids, expected 1 to {MAX_TAKEDOWNS}", "ids")
         async with self._serving.current() as generation:
-            above = _largest_epoch(generation)
-        in_force = self._serving.takedowns.takedowns.epoch
-        await asyncio.to_thread(file.change, lambda before: without(before, ids), above=above, in_force=in_force)
+            latest = self._latest(generation)
+        await asyncio.to_thread(file.change, lambda before: without(before, ids), latest=latest, may_be_first=True)
         return TakedownsLifted(await self._take_effect(left_s))
 
     async def list(self) -> TakedownsListed:
@@ -151,6 +148,10 @@ class TakedownAdmin:
             for task in tasks:
                 task.cancel()
 
+    def _latest(self, generation: Generation) -> int:
+        """Returns the largest number of a list that is in force here or obeyed by a server: no right file is older."""
+        return max(self._serving.takedowns.takedowns.epoch, _largest_epoch(generation))
+
     async def _take_effect(self, left_s: LeftS) -> TakedownState:
         """Has the changed file take effect; returns how far it has."""
         with contextlib.suppress(TimeoutError):
@@ -189,7 +190,7 @@ async def _document(generation: Generation, id_: DocumentId, left_s: LeftS) -> k
 
 
 def _largest_epoch(generation: Generation) -> int:
-    """Returns the largest number of a list that a server obeys; larger than the file's if that is an old one."""
+    """Returns the largest number of a list that a server obeys."""
     replicas = (replica for shard in generation.replica_sets for replica in shard.replicas)
     return max((replica.held.takedown_epoch for replica in replicas if replica.held is not None), default=0)
 

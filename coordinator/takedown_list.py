@@ -10,9 +10,10 @@
 ``epoch`` is the number of the list: every change makes it larger. ``corpora`` are names; a document has its own.
 """
 
+import hashlib
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -113,6 +114,22 @@ class TakedownList:
 
 
 NO_TAKEDOWNS = TakedownList(0, ())
+
+
+def own_id(target: Target, corpora: Sequence[str], reason: str) -> str:
+    """Returns the id of a takedown that was given none: the same whenever it is sent, so that it is kept once."""
+    said = json.dumps([target_to_json(target), sorted(corpora), reason], sort_keys=True)
+    return f"t-{hashlib.sha256(said.encode(errors='replace')).hexdigest()[:16]}"
+
+
+def with_added(before: Iterable[KeptTakedown], added: Iterable[KeptTakedown]) -> tuple[KeptTakedown, ...]:
+    """Returns takedowns with further ones; one of the same id is replaced, but by one that was only added later."""
+    found = {one.id: one for one in before}
+    for one in added:
+        earlier = found.get(one.id)
+        if earlier is None or replace(earlier, added_s=one.added_s) != one:
+            found[one.id] = one
+    return tuple(found.values())
 
 
 def shard_takedowns(takedowns: TakedownList, corpora: Collection[str]) -> tuple[Takedown, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from coordinator.api.json_codec import parse_document_id
 from coordinator.errors import InvalidRequestError
 from coordinator.results import Coverage
-from coordinator.takedown_list import KeptTakedown
+from coordinator.takedown_list import KeptTakedown, own_id
 from coordinator.values import DocumentId
 from index_format.errors import TakedownError
 from index_format.takedowns import ContentTarget, DocumentTarget, DomainTarget, SourceTarget, Target, UrlTarget
@@ -27,7 +27,7 @@ class Takedown:
     """Documents to be treated as if they had never been in the corpora. Exactly one of the targets is not empty.
 
     Attributes:
-        id: Names it; empty: the coordinator finds one.
+        id: Names it; empty: the coordinator finds one, the same for the same target, corpora and reason.
         corpora: Names of the corpora that it concerns; none means every one.
         document: Id of a document, ``corpus:shard:number``.
         url: Documents whose metadata says this url, however it is written.
@@ -146,7 +146,9 @@ def to_keep(takedown: Takedown, document: DocumentTarget | None = None) -> KeptT
             )
         corpora = (corpus,)
     try:
-        return KeptTakedown(takedown.id, _target(takedown, document), corpora, takedown.reason, takedown.added_s)
+        target = _target(takedown, document)
+        id_ = takedown.id or own_id(target, corpora, takedown.reason)
+        return KeptTakedown(id_, target, corpora, takedown.reason, takedown.added_s)
     except TakedownError as error:
         raise InvalidRequestError(str(error)) from None
 

@@ -1,7 +1,6 @@
 """``headwater takedown ...``: take documents out of everything that is served, and let them back in."""
 
 import dataclasses
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,9 @@ import click
 
 from coordinator.api.json_codec import dumps, parse_document_id
 from coordinator.cluster.takedown_file import TakedownFile
+from coordinator.errors import ConfigurationError
 from coordinator.takedown_admin import without
-from coordinator.takedown_list import KeptTakedown
+from coordinator.takedown_list import KeptTakedown, with_added
 from coordinator.takedowns import Takedown, TakedownDocument, TakedownState, shown, to_keep
 from headwater.connection import Connection
 from headwater.connection_options import connection_options, to_connection
@@ -37,6 +37,7 @@ class _TakedownGroup(LazyGroup):
         "add": ("headwater.takedown_command", "add_command", "Take documents down."),
         "list": ("headwater.takedown_command", "list_command", "List the takedowns in force."),
         "lift": ("headwater.takedown_command", "lift_command", "End takedowns."),
+        "renumber": ("headwater.takedown_command", "renumber_command", "Have a restored takedown file obeyed."),
     }
 
 
@@ -49,15 +50,30 @@ def takedown() -> None:
 @target_flags
 @place_flags
 @_INDEX
-@click.option("--id", "id_", default="", metavar="NAME", help="Names the takedown, if it is one. [default: a new name]")
+@click.option(
+    "--id",
+    "id_",
+    default="",
+    metavar="NAME",
+    help="Names the takedown, if it is one. [default: one made of what it says]",
+)
 @click.option("--reason", default="", help="Why, for the record: at most 500 characters, not the document's text.")
+@click.option("--new", "is_new", is_flag=True, help="Make FILE if there is none. Else that is an error: it was lost.")
 @_JSON
 def add_command(
-    connect: str | None, file: Path | None, index: Path | None, id_: str, reason: str, as_json: bool, **flags: Any
+    connect: str | None,
+    file: Path | None,
+    index: Path | None,
+    id_: str,
+    reason: str,
+    is_new: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Take documents down: no answer shows or counts them from then on.
 
-    Prints the name of each takedown. With --connect it returns when every replica that can be reached obeys.
+    Prints the name of each takedown. With --connect it returns when every replica that can be reached obeys. What is in
+    force already, for the same reason, is not added again.
     """
     check_place(connect, file)
     wanted = to_takedowns(flags, reason)
@@ -67,10 +83,12 @@ def add_command(
     connection = to_connection(flags, is_used=connect is not None)
     if file is not None:
         kept = [_kept(one, index) for one in wanted]
-        replaced = {one.id for one in kept}
-        after = TakedownFile(file).change(lambda before: (*(one for one in before if one.id not in replaced), *kept))
-        _print_written([shown(one) for one in kept], after.epoch, file, as_json)
+        after = TakedownFile(file).change(lambda before: with_added(before, kept), may_be_first=is_new)
+        ids = {one.id for one in kept}
+        _print_written([shown(one) for one in after.takedowns if one.id in ids], after.epoch, file, as_json)
         return
+    if is_new:
+        raise click.UsageError("--new goes with --file; a coordinator makes its file itself.")
     if index is not None:
         raise click.UsageError("--index goes with --file; a coordinator knows its indexes.")
     from headwater.remote_admin import RemoteAdmin  # loads gRPC
@@ -103,6 +121,28 @@ def lift_command(ids: tuple[str, ...], connect: str | None, file: Path | None, *
 
 
 @click.command()
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Takedown file that is right as it is.",
+)
+@click.option(
+    "--above", type=click.IntRange(0, 2**62), default=0, show_default=True, help="Number of the list that was in force."
+)
+@click.option("--new", "is_new", is_flag=True, help="Make FILE, without any takedown, if there is none.")
+def renumber_command(file: Path, above: int, is_new: bool) -> None:
+    """Have an older list obeyed: give FILE, restored or begun anew, a number above the one that was in force.
+
+    What only the later list took down is found again. Look at `headwater takedown list --file FILE` first.
+    """
+    if not is_new:
+        _check_is_there(file)
+    after = TakedownFile(file).renumber(above)
+    click.echo(f"list {after.epoch}, {plural(len(after.takedowns), 'takedown')}, in {visible(str(file))}", err=True)
+
+
+@click.command()
 @place_flags
 @_JSON
 def list_command(connect: str | None, file: Path | None, as_json: bool, **flags: Any) -> None:
@@ -110,6 +150,7 @@ def list_command(connect: str | None, file: Path | None, as_json: bool, **flags:
     check_place(connect, file)
     connection = to_connection(flags, is_used=connect is not None)
     if file is not None:
+        _check_is_there(file)
         found = TakedownFile(file).read()
         takedowns: Sequence[Takedown] = [shown(one) for one in found.takedowns]
         if as_json:
@@ -197,15 +238,20 @@ def _previewed(
 
 def _kept(takedown: Takedown, index: Path | None) -> KeptTakedown:
     """Returns a takedown as the file keeps it."""
-    named = dataclasses.replace(takedown, id=takedown.id or f"t-{secrets.token_hex(8)}", added_s=int(time.time()))
-    if named.kind != "document":
-        return to_keep(named)
+    dated = dataclasses.replace(takedown, added_s=int(time.time()))
+    if dated.kind != "document":
+        return to_keep(dated)
     if index is None:
         raise click.UsageError("--document with --file needs --index DIR, to keep what the document's content is.")
     from headwater.takedown_offline import document_target  # loads the engine
 
-    id_ = parse_document_id(named.document)
-    return to_keep(named, document_target(index, id_.shard, id_.number))
+    id_ = parse_document_id(dated.document)
+    return to_keep(dated, document_target(index, id_.shard, id_.number))
+
+
+def _check_is_there(file: Path) -> None:
+    if not file.exists():
+        raise ConfigurationError(f"{file}: found no file, expected a list of takedowns")
 
 
 def _print_written(takedowns: Sequence[Takedown], epoch: int, file: Path, as_json: bool) -> None:

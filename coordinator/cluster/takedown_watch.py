@@ -46,9 +46,14 @@ class TakedownWatch:
         return not self._told
 
     def _check(self, found: TakedownList) -> None:
-        if found.epoch < self.takedowns.epoch:
+        epoch = self.takedowns.epoch
+        if found.epoch < epoch:
             what = f"epoch {found.epoch}" if found.epoch else "no file"
-            raise ConfigurationError(
-                f"{self.file.path}: found {what}, expected epoch {self.takedowns.epoch} or a later one; if the list is "
-                f"right as it is, give it a larger epoch"
-            )
+        elif found.epoch == epoch and found != self.takedowns:
+            what = f"another list with epoch {epoch}"
+        else:
+            return
+        raise ConfigurationError(
+            f"{self.file.path}: found {what}, expected epoch {epoch} or a later one; restore it, or if the list is "
+            f"right as it is: headwater takedown renumber --file {self.file.path} --above {epoch}"
+        )

@@ -37,9 +37,14 @@ def test_a_file_is_changed_without_a_coordinator_and_obeyed_by_an_index_in_proce
     added = run(
         "add", "--file", file, "--index", index, "--document", "default:0:0", "--id", "first", "--reason", "asked"
     )
+    assert added.exit_code == 1
+    assert "found no file" in added.stderr
+    assert run("list", "--file", file).exit_code == 1
+    added = run("add", "--new", "--file", file, "--index", index, "--document", "default:0:0", "--id", "first")
     assert lines(added) == ["first"]
     assert "list 1 in" in added.stderr
     (domain,) = lines(run("add", "--file", file, "--domain", "Example.ORG", "--corpus", "pre"))
+    assert lines(run("add", "--file", file, "--domain", "example.org.", "--corpus", "pre")) == [domain]
     rows = [line.split("\t") for line in lines(run("list", "--file", file))]
     assert sorted(row[:4] for row in rows) == sorted(
         [["first", "document", "default:0:0", "default"], [domain, "domain", "example.org", "pre"]]
@@ -49,6 +54,20 @@ def test_a_file_is_changed_without_a_coordinator_and_obeyed_by_an_index_in_proce
         assert without.count("near the river bank.").count == 1
     assert lines(run("lift", "--file", file, "first", domain)) == []
     assert json.loads(run("list", "--file", file, "--json").stdout) == {"takedowns": [], "epoch": 3}
+
+
+def test_a_takedown_file_that_was_lost_is_not_begun_anew_but_by_word(tmp_path: Path) -> None:
+    file = tmp_path / "takedowns.json"
+    for name in "ab":
+        assert run("add", "--new", "--file", file, "--url", f"https://x/{name}").exit_code == 0
+    file.unlink()
+    for arguments in (["--new", "--url", "https://x"], ["--url", "https://x"]):
+        refused = run("add", "--file", file, *arguments)
+        assert refused.exit_code == 1
+        assert "takedowns number 2 was written here" in refused.stderr
+    assert run("renumber", "--file", file).exit_code == 1
+    assert "list 10, 0 takedowns" in run("renumber", "--new", "--file", file, "--above", 9).stderr
+    assert run("add", "--file", file, "--url", "https://x").exit_code == 0
 
 
 def test_a_preview_of_a_directory_shows_what_is_concerned(index: Path) -> None:
@@ -115,6 +134,7 @@ def test_a_key_without_the_role_is_refused(index: Path, tmp_path: Path) -> None:
         (["preview", "--url", "x"], "Give --connect HOST:PORT or --index DIR"),
         (["preview", "--url", "x", "--url", "y", "--index", "."], "one takedown at a time"),
         (["lift", "--file", "f"], "Missing argument"),
+        (["add", "--connect", "h:1", "--new", "--url", "x"], "--new goes with --file"),
     ],
 )
 def test_wrong_flags_are_told(
