@@ -30,7 +30,7 @@ from index_format.errors import IndexFormatError
 from runtime.address import join_address
 from runtime.core_dumps import forbid_core_dumps
 from runtime.errors import RuntimeSetupError
-from runtime.exposure import check_listening
+from runtime.exposure import check_listening, check_metrics_listening
 from runtime.logs import log_to_stderr
 from runtime.settings import given_flags, load_settings, with_flags
 
@@ -156,6 +156,8 @@ def _check_exposure(config: LocalConfig) -> None:
         advice="tls_cert and tls_key, and keys_file or tls_client_ca",
         is_allowed=config.insecure_public,
     )
+    if config.metrics_listen is not None:
+        check_metrics_listening(config.metrics_listen, is_allowed=config.insecure_public_metrics)
 
 
 def _tls_end(config: LocalConfig, temp_dir: str) -> TlsEndFiles | None:

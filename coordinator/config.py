@@ -107,6 +107,11 @@ class CoordinatorConfig(ClusterSettings, AccessSettings, RedactionSettings):
         default="127.0.0.1:9464",
         description="Address to serve /metrics, /healthz and /readyz on. Port 0: any free one; none: nowhere.",
     )
+    insecure_public_metrics: bool = Field(
+        default=False,
+        description="Whether `metrics_listen` may be an address that others reach: probes and metrics have no TLS and "
+        "need no key.",
+    )
     metrics_ports: int = Field(
         default=100,
         ge=1,

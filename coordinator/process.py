@@ -13,6 +13,7 @@ from coordinator.metrics import CoordinatorMetrics
 from coordinator.service import Coordinator
 from runtime import telemetry
 from runtime.core_dumps import forbid_core_dumps
+from runtime.exposure import check_metrics_listening
 from runtime.listener import Listener, Readiness
 from runtime.logs import log_to_stderr
 
@@ -43,8 +44,10 @@ class CoordinatorProcess:
 
         Raises:
             CoordinatorError, IndexFormatError: as `Coordinator.open`.
-            RuntimeSetupError: no port is free for the metrics.
+            RuntimeSetupError: no port is free for the metrics, or others would reach it and nobody has said so.
         """
+        if config.metrics_listen is not None:
+            check_metrics_listening(config.metrics_listen, is_allowed=config.insecure_public_metrics)
         if config.log_socket is None:
             log_to_stderr(config.log_level)
         else:

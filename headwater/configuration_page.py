@@ -155,9 +155,10 @@ _ADDRESSES = """\
 
 A coordinator listens on another interface than loopback only with TLS, and with keys or client certificates; a shard
 server only with mutual TLS. `insecure_public` is the way out where something else keeps others away, and is logged as a
-warning. Probes and metrics hold no text and no names; where others may reach them, a warning says so. Ray has no
-setting for the addresses of its own processes: on a machine that others can reach, close its ports with a firewall but
-for the two that are meant to be open.
+warning. Probes and metrics have no TLS and want no key: where others may reach them, `insecure_public_metrics` has to
+say that this is meant. They hold no text; names of corpora and addresses of servers are in them. Ray has no setting for
+the addresses of its own processes: on a machine that others can reach, close its ports with a firewall but for the two
+that are meant to be open.
 """
 
 

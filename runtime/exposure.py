@@ -48,3 +48,20 @@ def check_listening(address: str, *, is_encrypted: bool, knows_callers: bool, ad
             "insecure_public if something else keeps others out"
         )
     _log.warning("listening in public without protection", extra={"address": address, "reason": open_to})
+
+
+def check_metrics_listening(address: str, *, is_allowed: bool) -> None:
+    """Returns if probes and metrics may be answered at ``address``: they have no TLS and ask nobody for a key.
+
+    Args:
+        address: ``host:port``.
+        is_allowed: Whether the operator has said that others than this machine may read them.
+
+    Raises:
+        PublicListenError: others reach the address, and nobody has said so.
+    """
+    if not is_allowed and not is_loopback(split_address(address)[0]):
+        raise PublicListenError(
+            f"metrics_listen {address}: this is not a loopback address, and whoever reaches it may read probes and "
+            "metrics; listen on 127.0.0.1, or set insecure_public_metrics if something else keeps others out"
+        )

@@ -45,6 +45,11 @@ class ShardServerConfig(BaseModel):
     metrics_listen: Address | None = Field(
         default=None, description="Address to serve /metrics, /healthz and /readyz on; none: nowhere."
     )
+    insecure_public_metrics: bool = Field(
+        default=False,
+        description="Whether `metrics_listen` may be an address that others reach: probes and metrics have no TLS and "
+        "need no key.",
+    )
     reflection: bool = Field(default=True, description="Whether gRPC reflection tells callers what the calls are.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level of what is logged; `debug` logs every call."

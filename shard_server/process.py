@@ -15,7 +15,7 @@ from prometheus_client import ProcessCollector
 
 from runtime import telemetry
 from runtime.core_dumps import forbid_core_dumps
-from runtime.exposure import check_listening
+from runtime.exposure import check_listening, check_metrics_listening
 from runtime.listener import Listener
 from shard_server.config import ShardServerConfig
 from shard_server.health import Health
@@ -47,6 +47,8 @@ async def run(config: ShardServerConfig) -> None:
         advice="tls_cert, tls_key and tls_client_ca",
         is_allowed=config.insecure_public,
     )
+    if config.metrics_listen is not None:
+        check_metrics_listening(config.metrics_listen, is_allowed=config.insecure_public_metrics)
     metrics, health = Metrics(), new_health(config)
     ProcessCollector(registry=metrics.registry)
     metrics.watch_ready(lambda: health.readiness.is_ready)

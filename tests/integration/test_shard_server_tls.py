@@ -50,7 +50,7 @@ async def described(channel: grpc.aio.Channel) -> str:
     """Returns what came of a call: OK, or why there is no connection."""
     async with channel:
         try:
-            await shard_pb2_grpc.ShardServiceStub(channel).Describe(shard_pb2.DescribeRequest(), timeout=10)
+            await shard_pb2_grpc.ShardServiceStub(channel).Describe(shard_pb2.DescribeRequest(), timeout=60)
         except grpc.aio.AioRpcError as error:
             assert error.code() is grpc.StatusCode.UNAVAILABLE
             return connection_fault(error.details() or "") or f"not told: {error.details()}"
@@ -110,7 +110,7 @@ def test_certificates_and_cas_are_replaced_while_it_serves(index: Path, tmp_path
             secure(address, ours.authority, ours.client) as old,
         ):
             stub = shard_pb2_grpc.ShardServiceStub(old)
-            await stub.Describe(shard_pb2.DescribeRequest(), timeout=10)
+            await stub.Describe(shard_pb2.DescribeRequest(), timeout=60)
             theirs.server.certificate.replace(ours.server.certificate)
             # Half of a pair is not used, and nobody is turned away for it.
             assert await described(secure(address, ours.authority, ours.client)) == "OK"
@@ -123,7 +123,7 @@ def test_certificates_and_cas_are_replaced_while_it_serves(index: Path, tmp_path
             ours.authority.path.write_bytes(theirs.authority.path.read_bytes())
             assert "does it want TLS" in await described(secure(address, theirs.authority, ours.client))
             # A connection that is open stays.
-            await stub.Describe(shard_pb2.DescribeRequest(), timeout=10)
+            await stub.Describe(shard_pb2.DescribeRequest(), timeout=60)
 
     asyncio.run(run())
 
@@ -133,6 +133,7 @@ def test_certificates_and_cas_are_replaced_while_it_serves(index: Path, tmp_path
     [
         (["--listen", "0.0.0.0:0"], r"0\.0\.0\.0:0: this is not a loopback address.*give tls_cert, tls_key and tls_"),
         (["--listen", "0.0.0.0:0", "--tls-cert", "{crt}", "--tls-key", "{key}"], "anybody who reaches it may ask"),
+        (["--metrics-listen", "0.0.0.0:0"], "metrics_listen .* or set insecure_public_metrics"),
         (["--tls-cert", "{crt}"], "tls_cert and tls_key go together"),
         (["--tls-client-ca", "{crt}"], "tls_client_ca without tls_cert"),
         (["--tls-cert", "{crt}", "--tls-key", "{crt}"], "expected a certificate and its private key"),

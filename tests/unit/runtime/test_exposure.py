@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from runtime.errors import PublicListenError
-from runtime.exposure import check_listening, is_loopback
+from runtime.exposure import check_listening, check_metrics_listening, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,15 @@ def test_the_way_out_is_logged_loudly(caplog: pytest.LogCaptureFixture) -> None:
     [record] = caplog.records
     assert record.message == "listening in public without protection"
     assert vars(record)["address"] == "[::]:7001"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "host.invalid:9464"])
+def test_metrics_are_for_this_machine_unless_somebody_says_so(address: str) -> None:
+    with pytest.raises(PublicListenError, match=r"metrics_listen .* or set insecure_public_metrics"):
+        check_metrics_listening(address, is_allowed=False)
+    check_metrics_listening(address, is_allowed=True)
+    check_metrics_listening("127.0.0.1:9464", is_allowed=False)
+    check_metrics_listening("[::1]:9464", is_allowed=False)
 
 
 def check(address: str, is_encrypted: bool, knows_callers: bool, is_allowed: bool = False) -> None:
