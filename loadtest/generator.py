@@ -1,5 +1,6 @@
 """The load generator: client processes that are started once, and steps of load that they send together."""
 
+import datetime
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -10,11 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from loadtest.arrivals import Arrivals
 from loadtest.client_process import CONNECT_S, Order, Outcomes, main
 from loadtest.errors import LoadTestError
 from loadtest.measuring import measured_step
 from loadtest.plan import MARGIN_S, Load
-from loadtest.results import Step
+from loadtest.results import Configuration, Step
 from loadtest.schedule import Pace, Requests, draw_requests
 from loadtest.workloads import Mix
 
@@ -31,6 +33,7 @@ class Generator:
 
     Attributes:
         began: Second 0 of the run, by `time.monotonic`.
+        started_at: The same: UTC, ISO 8601.
     """
 
     def __init__(
@@ -63,12 +66,27 @@ class Generator:
         self._processes: list[SpawnProcess] = []
         self._pipes: list[Connection[Any, Any]] = []
         self._num_requests = 0
+        self._seed = seed
         self.began = 0.0
+        self.started_at = ""
 
-    @property
-    def load(self) -> Load:
-        """What is asked, of whom."""
-        return self._load
+    def configuration(self, arrivals: Arrivals) -> Configuration:
+        """Returns what is sent, as the results say it."""
+        load = self._load
+        return Configuration(
+            target=load.access.target,
+            protocol=load.access.protocol,
+            tls=load.access.tls,
+            with_key=load.access.api_key is not None,
+            arrivals=arrivals,
+            workloads={workload.value: share for workload, share in self._mix.shares.items()},
+            hot_share=self._mix.hot_share,
+            seed=self._seed,
+            timeout_s=load.timeout_s,
+            processes=load.processes,
+            connections=load.connections,
+            in_flight_limit=load.in_flight_limit,
+        )
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
@@ -87,6 +105,7 @@ class Generator:
             self._end()
             raise
         self.began = time.monotonic()
+        self.started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         return self
 
     def __exit__(

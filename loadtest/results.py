@@ -291,7 +291,7 @@ class Run:
         machine: What it ran on.
         steps: In the order in which they ran.
         highest_rate: Highest rate that met the targets in the final, longer step; None if none was looked for or found.
-        passed: Whether the step that counts met the targets: the last one.
+        passed: Whether every step met its targets; of a search for the highest rate, whether there is one.
         notes: What a reader should know.
         windows: Times in which faults were injected.
         processes: What the processes of the system used meanwhile.
