@@ -55,14 +55,15 @@ protos: build
 
 build: $(VENV)/.engine
 
-# The lock holds the hash of every package, so what is installed is what was tested.
+# A lock holds the hash of every package, so what is installed is what was tested; images have the versions of the tests.
+COMPILE := uv pip compile -q --generate-hashes --universal --no-emit-index-url --no-annotate --no-header
 lock: $(VENV)/.packages
-	$(BIN)/uv pip compile -q --all-extras --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
-		pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
-		supply_chain/tools.in -o supply_chain/tools.lock
-	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
-		deploy/validators.in -o deploy/validators.lock
+	$(BIN)/$(COMPILE) --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/$(COMPILE) --python-version 3.11 supply_chain/tools.in -o supply_chain/tools.lock
+	$(BIN)/$(COMPILE) --python-version 3.11 deploy/validators.in -o deploy/validators.lock
+	$(BIN)/$(COMPILE) -c requirements.lock pyproject.toml -o deploy/docker/coordinator.lock
+	for role in build shard_server; do \
+		$(BIN)/$(COMPILE) --python-version 3.11 -c requirements.lock deploy/docker/$$role.in -o deploy/docker/$$role.lock || exit 1; done
 
 $(VENV)/.packages: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
