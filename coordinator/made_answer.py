@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from coordinator.access.text_budgets import ShownDocument
+from coordinator.access.told_numbers import untell_response, untold_trace
 from coordinator.api.codec import decode_trace, encode_trace
 from coordinator.api.large_answers import num_chars, off_loop_if_large
 from coordinator.results import Trace
@@ -24,6 +25,12 @@ class MadeAnswer:
             return self.trace.documents
         assert self.response is not None
         return self.response.trace.documents
+
+    def untold(self, is_any: bool) -> "MadeAnswer":
+        """Returns it without the numbers of what was taken down; takes them out of the message itself."""
+        if self.response is not None:
+            untell_response(self.response, is_any)
+        return MadeAnswer(untold_trace(self.trace, is_any) if self.trace is not None else None, self.response)
 
     async def as_response(self) -> pb.TraceResponse:
         """Returns it as a message."""

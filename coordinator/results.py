@@ -45,11 +45,14 @@ class Withheld:
         redacted: Placeholders that stand for personal data and the like.
         documents: Documents that the policy of their source withholds, or that the caller's key has been shown as much
             of as it may.
+        occurrences_untold: Documents of the corpora asked were taken down, and the caller's key is not told how many
+            occurrences that concerns, if any; the same whatever was asked.
     """
 
     occurrences: int = 0
     redacted: int = 0
     documents: int = 0
+    occurrences_untold: bool = False
 
 
 NOTHING_WITHHELD = Withheld()

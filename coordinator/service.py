@@ -13,6 +13,7 @@ from coordinator.access.gate import Gate
 from coordinator.access.own_rate import own_rate_of
 from coordinator.access.shown_text import ShownText
 from coordinator.access.shown_traces import without_documents
+from coordinator.access.told_numbers import is_told, untold_count, untold_events
 from coordinator.admission.queue import AdmissionQueue
 from coordinator.admission.rate_limit import CHARS_PER_TOKEN, RateLimit, estimated_tokens
 from coordinator.admission.result_cache import ResultCache, cache_key
@@ -122,6 +123,8 @@ class Coordinator:
         It keeps its turn until its last event is taken, so the events must not wait for whoever reads them.
         """
         shown = self._shown.events(self._trace_events(request, timeout_ms), caller.current(), request.options)
+        if not is_told(caller.current()):
+            shown = untold_events(shown, self._serving.withholds(request.corpora))
         async with aclosing(shown) as events:
             async for event in events:
                 yield event
@@ -166,7 +169,9 @@ class Coordinator:
                         )
                     record.found(count.num_tokens, count.coverage)
                     self.metrics.covered(count.coverage)
-                    return count
+                    if is_told(caller.current()):
+                        return count
+                    return untold_count(count, self._serving.withholds(request.corpora))
 
     async def get_document(
         self, document: DocumentId, start: int = 0, max_tokens: int = 0, timeout_ms: int = 0, index_id: str = ""
@@ -245,7 +250,9 @@ class Coordinator:
         """Returns a trace, or the part of it that its caller may be shown."""
         answer = await self._trace(request, timeout_ms)
         left_out = self._shown.left_out(answer.documents, caller.current(), request.options)
-        return MadeAnswer(without_documents(await answer.as_trace(), left_out)) if left_out else answer
+        if left_out:
+            answer = MadeAnswer(without_documents(await answer.as_trace(), left_out))
+        return answer if is_told(caller.current()) else answer.untold(self._serving.withholds(request.corpora))
 
     async def _trace(self, request: TraceRequest, timeout_ms: int) -> MadeAnswer:
         with self._recorded("Trace", timeout_ms) as record:

@@ -133,6 +133,7 @@ def describe_withheld(withheld: Withheld) -> str:
         (withheld.redacted, f"{plural(withheld.redacted, 'placeholder')} for personal data"),
         (withheld.documents, f"{plural(withheld.documents, 'document')} withheld"),
         (withheld.occurrences, f"{plural(withheld.occurrences, 'occurrence')} in documents that were taken down"),
+        (withheld.occurrences_untold, "what stands in documents that were taken down, if anything does"),
     )
     return ", ".join(text for number, text in parts if number)
 

@@ -179,11 +179,12 @@ def encode_withheld(withheld: Withheld, message: pb.Withheld) -> None:
         message.occurrences = withheld.occurrences
         message.redacted = withheld.redacted
         message.documents = withheld.documents
+        message.occurrences_untold = withheld.occurrences_untold
 
 
 def decode_withheld(withheld: pb.Withheld) -> Withheld:
     """Returns what is not shown, of a message."""
-    return Withheld(withheld.occurrences, withheld.redacted, withheld.documents)
+    return Withheld(withheld.occurrences, withheld.redacted, withheld.documents, withheld.occurrences_untold)
 
 
 def add_span(message: pb.Trace | pb.TraceSpans, span: Span) -> None:

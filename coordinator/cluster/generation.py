@@ -6,7 +6,7 @@ Every request is answered from one generation, so an answer never mixes two cont
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from coordinator.cluster.link_pool import LinkPool
 from coordinator.cluster.observer import ClusterObserver
@@ -83,6 +83,15 @@ class Generation:
         """What tells the answers of this generation from those of another."""
         taken_down = "" if self.orders is None else self.orders.key
         return tuple((corpus.name, corpus.stage, corpus.index.index_id, taken_down) for corpus in self.corpora)
+
+    def withholds(self, corpora: Collection[str]) -> bool:
+        """Returns whether a server leaves out documents of these corpora, of any corpus if none are named."""
+        return any(
+            replica.held is not None and replica.held.withheld_documents > 0
+            for one in self.replica_sets
+            if not corpora or one.shard.corpus in corpora
+            for replica in one.replicas
+        )
 
     def share_searchable(self) -> float:
         """Returns the share of the tokens whose shard has a replica to ask: 0 to 1."""

@@ -12,7 +12,7 @@ over already begins again on the new one, so that no answer is of two lists.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -124,6 +124,10 @@ class Serving:
     def key(self) -> GenerationKey:
         """What tells the answers of the generation that answers now from those of another."""
         return self._answering.key
+
+    def withholds(self, corpora: Collection[str]) -> bool:
+        """Returns whether documents of these corpora are left out, of any corpus if none are named."""
+        return self._answering.withholds(corpora)
 
     async def on(
         self, generation: Generation, work: Callable[[Pipeline], Awaitable[_T]], left_s: Callable[[], float]

@@ -590,22 +590,30 @@ class Withheld(_message.Message):
     OCCURRENCES_FIELD_NUMBER: _builtins.int
     REDACTED_FIELD_NUMBER: _builtins.int
     DOCUMENTS_FIELD_NUMBER: _builtins.int
+    OCCURRENCES_UNTOLD_FIELD_NUMBER: _builtins.int
     occurrences: _builtins.int
-    """Occurrences of the passages asked for in documents that were taken down: neither shown nor counted."""
+    """Occurrences of the passages asked for in documents that were taken down: neither shown nor counted. Told to keys with
+    the role admin, and where no keys are set.
+    """
     redacted: _builtins.int
     """Placeholders that stand for personal data and the like."""
     documents: _builtins.int
     """Documents that the policy of their source withholds, or that the caller's key has been shown as much of as it may."""
+    occurrences_untold: _builtins.bool
+    """Whether documents of the corpora asked were taken down and the caller's key is not told how many occurrences that
+    concerns, if any. The same whatever was asked.
+    """
     def __init__(
         self,
         *,
         occurrences: _builtins.int = ...,
         redacted: _builtins.int = ...,
         documents: _builtins.int = ...,
+        occurrences_untold: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "occurrences", b"occurrences", "redacted", b"redacted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "occurrences", b"occurrences", "occurrences_untold", b"occurrences_untold", "redacted", b"redacted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -642,7 +650,7 @@ class Span(_message.Message):
     relevance: Global___Relevance.ValueType
     """The highest relevance of its documents."""
     withheld_count: _builtins.int
-    """Occurrences in documents that were taken down; not in count."""
+    """Occurrences in documents that were taken down; not in count. 0 for whom Withheld.occurrences is not told."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Indexes into Trace.documents. Empty if none could be retrieved."""

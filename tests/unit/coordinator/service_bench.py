@@ -111,10 +111,14 @@ class FakeServing:
     pipeline: FakePipeline
     key: tuple[tuple[str, str, str, str], ...] = (("pre", "s", "1f", ""),)
     lost: dict[ShardId, str] = field(default_factory=dict)
+    is_withholding: bool = False
 
     @asynccontextmanager
     async def current(self) -> AsyncIterator[Any]:
         yield SimpleNamespace(pipeline=self.pipeline, key=self.key)
+
+    def withholds(self, corpora: Any) -> bool:
+        return self.is_withholding and (not corpora or "pre" in corpora)
 
     on = Serving.on
     stream_on = Serving.stream_on
