@@ -1,4 +1,4 @@
-"""Hypothesis profiles, shared fixtures, and the check that a test leaves no thread or file open."""
+"""Profiles, the order of tests, shared fixtures, and the check that a test leaves no thread or file open."""
 
 import gc
 import os
@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.schedule import FilesInTurn, longest_first
 
 # A failing example is printed with the decorator that runs it again (`print_blob`), so no seed is ever lost.
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
@@ -21,18 +24,35 @@ settings.load_profile(PROFILE)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_configure() -> None:
-    """Takes Ctrl-C again where the shell has it ignored, as one without job control does for what runs behind it.
+def pytest_configure(config: pytest.Config) -> None:
+    """Names our marker, and takes Ctrl-C again where the shell has it ignored.
 
-    Every process that a test starts would ignore it too, and the tests of Ctrl-C would wait in vain.
+    A shell without job control does that for what runs behind it. Every process that a test starts would ignore it too,
+    and the tests of Ctrl-C would wait in vain.
     """
+    config.addinivalue_line("markers", "slow: takes minutes; runs in the slow profile only")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is for the slow profile in the fast one, and puts what takes long at the start."""
+    left_out = [item for item in items if PROFILE == "fast" and item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = longest_first([item for item in items if item not in left_out])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesInTurn:
+    """Says which tests run side by side, where there are several workers."""
+    return FilesInTurn(config, log)
+
+
 def pytest_report_header() -> str:
     """Says which profile runs."""
-    return f"hypothesis profile: {PROFILE} (HEADWATER_TEST_PROFILE=slow for more examples)"
+    return (
+        f"test profile: {PROFILE} (HEADWATER_TEST_PROFILE=slow for more random cases and the tests that take minutes)"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -52,14 +52,34 @@ def go_on(log: Path, advanced: Advanced) -> None:
 
 
 def tell_and_die_once(marks: Path, advanced: Advanced) -> None:
-    """Tells of 60, is killed, and tells of 80 the second time, and waits for what was told to be seen."""
+    """Tells of 60, is killed, and tells of 80 the second time; a mark of each amount says that it was heard."""
     again = (marks / "begun").exists()
     (marks / "begun").touch()
-    time.sleep(1.1)
-    advanced(80 if again else 60)
-    time.sleep(2.5)
+    if again:
+        wait_for(marks / "-60")
+    amount = 80 if again else 60
+    time.sleep(1.1)  # sooner it would not be told
+    advanced(amount)
+    wait_for(marks / str(amount))
     if not again:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for(path: Path) -> None:
+    """Returns when a file is there."""
+    end = time.monotonic() + 60
+    while not path.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{path} did not come")
+        time.sleep(0.01)
+
+
+def meet(marks: Path, name: str, other: str, advanced: Advanced) -> tuple[int, float, float]:
+    """Waits until the task of the other name is at work too, then returns what `process_of` does."""
+    began = time.time()
+    (marks / name).touch()
+    wait_for(marks / other)
+    return os.getpid(), began, time.time()
 
 
 def fail_once_begun(log: Path, advanced: Advanced) -> None:

@@ -85,6 +85,9 @@ async def stub_of(address: str) -> AsyncIterator[Any]:
         yield shard_pb2_grpc.ShardServiceStub(channel)
 
 
+NO_LONGER_MS = 2_000
+"""``connect_timeout_ms`` where a server never comes, which is waited for; those that are there come much sooner."""
+
 Places = Sequence[str | Sequence[str]]
 """Where each shard is: one address, or several."""
 
@@ -106,7 +109,7 @@ def write_cluster_file(path: Path, index: Path, addresses: Places, name: str = "
 async def coordinator(directory: Path, index: Path, addresses: Places, **settings: Any) -> AsyncIterator[Coordinator]:
     """Gives a coordinator over the shards at ``addresses``; its cluster file goes into ``directory``."""
     cluster_file = write_cluster_file(directory / "cluster.yaml", index, addresses)
-    settings = {"connect_timeout_ms": 1_000, "reload_interval_s": 0, "result_cache_bytes": 0, **settings}
+    settings = {"connect_timeout_ms": 20_000, "reload_interval_s": 0, "result_cache_bytes": 0, **settings}
     opened = await Coordinator.open(CoordinatorConfig(cluster_file=cluster_file, **settings))
     try:
         yield opened
@@ -119,7 +122,7 @@ async def generations(
     cluster_file: Path, observer: ClusterObserver | None = None, **settings: Any
 ) -> AsyncIterator[Serving]:
     """Gives the generations of a cluster file, without the service round them."""
-    settings = {"connect_timeout_ms": 2_000, "reload_interval_s": 0, **settings}
+    settings = {"connect_timeout_ms": 20_000, "reload_interval_s": 0, **settings}
     opened = await Serving.open(cluster_file, ClusterSettings(**settings), observer=observer)
     try:
         yield opened
@@ -127,7 +130,7 @@ async def generations(
         await opened.close()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Returns once ``condition`` holds; for what another process does, of which no event tells."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - there is nothing to wait for

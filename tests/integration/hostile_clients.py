@@ -11,7 +11,7 @@ _END_HEADERS = 4
 def connect(address: str) -> socket.socket:
     """Returns an open connection that has said nothing."""
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def say_hello(client: socket.socket) -> None:

@@ -60,7 +60,7 @@ class SlowShard:
         """Answers ``slow``, late."""
         self.num_started += 1
         self.started.release()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(60)
         return pb.GetDocumentResponse(document_length=1, text="slow")
 
     def opened(self, index: Path) -> OpenShards:

@@ -16,7 +16,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.errors import ConfigurationError, InvalidRequestError
 from coordinator.process import CoordinatorProcess
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
-from tests.running_servers import coordinator, shard_server, write_cluster_file
+from tests.running_servers import NO_LONGER_MS, coordinator, shard_server, write_cluster_file
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 TEXTS = (
@@ -59,7 +59,7 @@ def other_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def get(address: str | None, page: str) -> tuple[int, str]:
     def fetch() -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://{address}/{page}", timeout=10) as response:
+            with urllib.request.urlopen(f"http://{address}/{page}", timeout=60) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -157,7 +157,7 @@ def test_a_kept_answer_is_the_answer_and_never_that_of_another_generation(
             again = await asked.trace(REQUEST)
             assert (first.cached, again) == (False, replace(first, cached=True))
             write_cluster_file(tmp_path / "cluster.yaml", other_index, [new, new])
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while (swapped := await asked.trace(REQUEST)).coverage == first.coverage:
                     assert swapped == again
                     await asyncio.sleep(0.01)
@@ -174,12 +174,17 @@ def test_an_answer_that_misses_a_shard_is_made_anew_when_the_shard_is_back(index
             async with shard_server(index, [1]) as second:
                 pass  # its address is nobody's now
             async with coordinator(
-                tmp_path, index, [first, second], result_cache_bytes=1_000_000, reconnect_grace_ms=0
+                tmp_path,
+                index,
+                [first, second],
+                result_cache_bytes=1_000_000,
+                reconnect_grace_ms=0,
+                connect_timeout_ms=NO_LONGER_MS,
             ) as asked:
                 for _ in range(2):
                     partial = await asked.trace(REQUEST)
                     assert (partial.coverage.complete, partial.cached) == (False, False)
-                async with shard_server(index, [1], listen=second), asyncio.timeout(30):
+                async with shard_server(index, [1], listen=second), asyncio.timeout(60):
                     while not (whole := await asked.trace(REQUEST)).coverage.complete:
                         assert not whole.cached
                         await asyncio.sleep(0.01)

@@ -82,7 +82,7 @@ def coordinator(cluster_file: Path, tmp_path: Path) -> Iterator[Coordinator]:
 
 
 def page(address: str, name: str) -> str:
-    with urllib.request.urlopen(f"http://{address}/{name}", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{address}/{name}", timeout=60) as response:
         content: bytes = response.read()
         return content.decode()
 
@@ -130,4 +130,4 @@ def test_two_replicas_show_themselves_each_at_its_own_port_and_end_in_order(
     coordinator.process.send_signal(signal.SIGTERM)
     assert coordinator.process.wait(60) == 0
     assert len(coordinator.events("stopping")) == 2
-    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []

@@ -339,7 +339,7 @@ def test_interrupt_ends_the_process_quietly_with_130(index: Path) -> None:
         assert process.stdin
         _wait_until_it_reads(process.stdin)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (output, errors.strip()) == ("", "")
 
@@ -348,7 +348,7 @@ def _wait_until_it_reads(pipe: IO[str]) -> None:
     """Writes to a pipe and waits until the reader has taken it all: then it waits for more."""
     pipe.write("An answer that never ends")
     pipe.flush()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         unread = array.array("i", [0])
         fcntl.ioctl(pipe, termios.FIONREAD, unread)

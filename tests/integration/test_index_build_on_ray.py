@@ -67,7 +67,7 @@ class RayBuild:
         """Kills the process group, as a machine that goes down does, and waits for what else there was."""
         self.processes()
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=60)
         assert self.left() == []
 
     def left(self) -> list[psutil.Process]:

@@ -190,11 +190,11 @@ def test_only_one_pulls_into_a_directory(server, index, tmp_path, monkeypatch):
     def hold():
         with file_lock(tmp_path / "here" / PULL_LOCK, "busy"):
             held.set()
-            done.wait(30)
+            done.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(30)
+    held.wait(60)
     try:
         with pytest.raises(IndexBusyError, match="another 'headwater index pull' is at work"):
             pull(URL, tmp_path / "here")

@@ -61,7 +61,7 @@ async def fetch(url: str, key: str = "", body: Any = None) -> tuple[int, dict[st
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, content, {"content-type": "application/json", **headers})
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, dict(response.headers), json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -153,7 +153,7 @@ def test_a_key_takes_anothers_place_under_load_without_a_restart(index: Path, tm
                 return True
 
             async def once(key: str, expected: bool) -> None:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while await is_good(key) is not expected:  # noqa: ASYNC110 - of a file nobody tells
                         await asyncio.sleep(0.01)
 

@@ -223,7 +223,7 @@ def test_no_text_leaves_by_any_other_way_than_the_answer(
             servers[1].kill()
             told["a shard that died"] = await away(lambda: told_by(lambda: ask(2, require_complete=True)))
             servers[0].process.terminate()  # it sends its otel_spans before it ends
-            await away(lambda: servers[0].process.wait(30))
+            await away(lambda: servers[0].process.wait(60))
             told["metrics"] = generate_latest(opened.metrics.registry).decode()
         told["bugs of a shard server"] = "\n".join(await ask_of_broken_shards(index))
 

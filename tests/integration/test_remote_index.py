@@ -26,7 +26,7 @@ from coordinator.errors import (
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from headwater.remote import RemoteIndex
-from tests.running_servers import shard_server, unused_address
+from tests.running_servers import NO_LONGER_MS, shard_server, unused_address
 from tests.served_coordinator import served, serving
 from tests.tiny_index import byte_level_tokenizer, write_index
 
@@ -48,7 +48,7 @@ def ask(directory: Path, index: Path, question: Callable[[RemoteIndex], Any], lo
     async def run() -> Any:
         async with shard_server(index) as address:
             addresses = [unused_address() if shard in lost else address for shard in range(2)]
-            async with served(directory, index, addresses) as target:
+            async with served(directory, index, addresses, connect_timeout_ms=NO_LONGER_MS) as target:
                 return await asyncio.to_thread(connected, target)
 
     def connected(target: str) -> Any:
@@ -160,37 +160,35 @@ def server_process(index: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def trace_with_a_frozen_shard(
     index: Path, directory: Path, server: tuple[subprocess.Popen[str], str]
 ) -> tuple[Trace, float]:
-    """Returns a trace that is given 0.8 s while shard 1 answers nothing, and the seconds it took."""
+    """Returns a trace that is given 3 s while shard 1 answers nothing, and the seconds it took."""
     process, address = server
 
     def frozen_trace(remote: RemoteIndex) -> tuple[Trace, float]:
         assert remote.trace(ANSWER, "", OPTIONS).coverage.complete
         process.send_signal(signal.SIGSTOP)  # its port accepts, and nothing is answered any more
         began = time.monotonic()
-        trace = remote.trace(ANSWER, "", OPTIONS, timeout_s=0.8)
+        trace = remote.trace(ANSWER, "", OPTIONS, timeout_s=3)
         return trace, time.monotonic() - began
 
     async def run() -> tuple[Trace, float]:
-        async with shard_server(index, [0]) as first, served(directory, index, [first, address]) as target:
+        no_pings = {"keepalive_interval_ms": 3_600_000}  # they would tell sooner
+        async with (
+            shard_server(index, [0]) as first,
+            served(directory, index, [first, address], **no_pings) as target,
+        ):
             with headwater.connect(target) as remote:
                 return await asyncio.to_thread(frozen_trace, remote)
 
     return asyncio.run(run())
 
 
-def test_a_frozen_shard_costs_no_more_than_the_time_given(
+def test_a_frozen_shard_costs_the_time_given_at_most_and_what_the_others_hold_is_shown(
     index: Path, tmp_path: Path, server_process: tuple[subprocess.Popen[str], str]
 ) -> None:
     trace, seconds = trace_with_a_frozen_shard(index, tmp_path, server_process)
     reasons = {failed.shard: failed.reason for failed in trace.coverage.failed_shards}
     assert "no answer within" in reasons["default", 1]
-    assert seconds < 2
-
-
-def test_a_frozen_shard_leaves_time_to_show_what_the_others_hold(
-    index: Path, tmp_path: Path, server_process: tuple[subprocess.Popen[str], str]
-) -> None:
-    trace, _ = trace_with_a_frozen_shard(index, tmp_path, server_process)
+    assert seconds < 20  # of the 30 s that a call has by itself
     assert trace.coverage.shards_answered == 1
     assert "quick brown fox jumps over the lazy dog." in {span.text.strip() for span in trace.spans}
     assert trace.documents

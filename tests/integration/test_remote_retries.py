@@ -100,11 +100,11 @@ def test_a_client_finds_a_coordinator_that_was_started_again_within_a_call() -> 
     assert asyncio.run(run()) == [2, 2]
 
 
-def test_nothing_listens_is_said_within_a_second_or_two() -> None:
+def test_nothing_listens_is_said_long_before_the_calls_time_is_up() -> None:
     began = time.monotonic()
     with headwater.connect(unused_address()) as remote, pytest.raises(ShardUnavailableError, match="refused"):
-        remote.count("a")
-    assert time.monotonic() - began < 3
+        remote.count("a", timeout_s=60)
+    assert time.monotonic() - began < 30
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ def http(url: str, body: Any = None) -> tuple[int, Any]:
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, content, {"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -276,7 +276,7 @@ def test_ctrl_c_while_starting_leaves_no_process(family: Family, name: str) -> N
     family.grow_until(name)
     family.process.send_signal(signal.SIGINT)
     assert family.process.wait(60) == 130
-    assert family.left(1.0) == []
+    assert family.left(30.0) == []
 
 
 def test_ctrl_c_while_serving_leaves_no_process(family: Family) -> None:
@@ -293,7 +293,7 @@ def test_ctrl_c_while_serving_leaves_no_process(family: Family) -> None:
     assert any(_is_called(process, "raylet") for process in family.seen)
     family.process.send_signal(signal.SIGINT)
     assert family.process.wait(60) == 0
-    assert family.left(1.0) == []
+    assert family.left(30.0) == []
 
 
 def test_a_killed_supervisor_takes_its_processes_along(family: Family) -> None:

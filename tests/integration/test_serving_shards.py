@@ -12,7 +12,7 @@ from coordinator.errors import ConfigurationError, DocumentNotFoundError, NoShar
 from coordinator.requests import TraceOptions, TraceRequest
 from coordinator.results import Trace
 from coordinator.values import DocumentId, ShardId
-from tests.running_servers import coordinator, shard_server, unused_address
+from tests.running_servers import NO_LONGER_MS, coordinator, shard_server, unused_address
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 TEXTS = (
@@ -86,14 +86,15 @@ def test_a_shard_that_goes_down_is_named_and_the_others_are_traced(index: Path, 
 def test_a_server_that_is_down_at_the_start_is_used_once_it_comes(index: Path, tmp_path: Path) -> None:
     async def run() -> tuple[Trace, Trace]:
         late = unused_address()
-        async with shard_server(index, [0]) as first, coordinator(tmp_path, index, [first, late]) as served:
+        async with (
+            shard_server(index, [0]) as first,
+            coordinator(tmp_path, index, [first, late], connect_timeout_ms=NO_LONGER_MS) as served,
+        ):
             before = await served.trace(REQUEST)
             async with shard_server(index, [1], listen=late):
-                for _ in range(100):
-                    after = await served.trace(REQUEST)
-                    if after.coverage.complete:
-                        break
-                    await asyncio.sleep(0.1)
+                async with asyncio.timeout(60):
+                    while not (after := await served.trace(REQUEST)).coverage.complete:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
             return before, after
 
     before, after = asyncio.run(run())
@@ -103,7 +104,8 @@ def test_a_server_that_is_down_at_the_start_is_used_once_it_comes(index: Path, t
 
 def test_without_any_shard_a_trace_says_why(index: Path, tmp_path: Path) -> None:
     async def run() -> None:
-        async with coordinator(tmp_path, index, [unused_address(), unused_address()]) as served:
+        nobody = [unused_address(), unused_address()]
+        async with coordinator(tmp_path, index, nobody, connect_timeout_ms=NO_LONGER_MS) as served:
             await served.trace(REQUEST)
 
     with pytest.raises(NoShardAnsweredError, match=r"shard default:0: .*127\.0\.0\.1:.*refused.*shard default:1: "):
@@ -131,7 +133,10 @@ def test_documents_come_from_their_shard(index: Path, tmp_path: Path) -> None:
 
 def test_a_document_of_a_lost_shard_is_unavailable_not_missing(index: Path, tmp_path: Path) -> None:
     async def run() -> None:
-        async with shard_server(index, [0]) as first, coordinator(tmp_path, index, [first, unused_address()]) as served:
+        async with (
+            shard_server(index, [0]) as first,
+            coordinator(tmp_path, index, [first, unused_address()], connect_timeout_ms=NO_LONGER_MS) as served,
+        ):
             await served.get_document(DocumentId("default", 1, 0))
 
     with pytest.raises(
@@ -169,10 +174,10 @@ def test_a_server_that_restarts_with_another_index_is_never_mixed_in(index: Path
         address = unused_address()
         async with (
             shard_server(index, [0]) as first,
-            coordinator(tmp_path, index, [first, address]) as served,
+            coordinator(tmp_path, index, [first, address], connect_timeout_ms=NO_LONGER_MS) as served,
             shard_server(other, [1], listen=address),
         ):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     trace = await served.trace(REQUEST)
                     (failed,) = trace.coverage.failed_shards

@@ -116,7 +116,7 @@ def test_a_scrubber_finds_a_changed_byte_and_the_server_answers_nothing_any_more
             assert (await watched.read()).status == health_pb2.HealthCheckResponse.SERVING
             assert (await stub.LongestMatches(search(index))).starts
             flip(index / name)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 assert (await watched.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
             for call in (stub.LongestMatches(search(index)), stub.Describe(pb.DescribeRequest())):
                 code, details = await status_of(call)

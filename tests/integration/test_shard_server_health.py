@@ -65,14 +65,14 @@ def test_stopping_turns_health_off_and_lets_running_calls_finish(index: Path) ->
 def test_watchers_that_stay_and_do_not_read_do_not_hold_up_the_stop(index: Path) -> None:
     async def run() -> float:
         loop = asyncio.get_running_loop()
-        async with shard_server(index, drain_s=30) as address, grpc.aio.insecure_channel(address) as channel:
+        async with shard_server(index, drain_s=100) as address, grpc.aio.insecure_channel(address) as channel:
             calls: list[Any] = [health_pb2_grpc.HealthStub(channel).Watch(asking_for("")) for _ in range(5)]
             for call in calls:
                 assert (await call.read()).status == SERVING
             began = loop.time()
         return loop.time() - began
 
-    assert asyncio.run(run()) < 5
+    assert asyncio.run(run()) < 30
 
 
 def test_bytes_that_are_no_question_are_an_invalid_argument(index: Path) -> None:

@@ -39,6 +39,6 @@ def test_a_shard_whose_file_became_shorter_answers_data_loss_and_the_other_goes_
 def test_a_lost_page_ends_the_server_with_a_message(index: Path) -> None:
     with process(index) as (server, _):
         server.send_signal(signal.SIGBUS)
-        _, log = server.communicate(timeout=20)
+        _, log = server.communicate(timeout=60)
     assert server.returncode == 135
     assert log.endswith("check the index with 'headwater index verify'\n")

@@ -13,7 +13,15 @@ from bench.certificates import Authority
 from coordinator.errors import ConfigurationError, NoShardAnsweredError
 from coordinator.results import Trace
 from tests.integration.trace_load import ANSWER, OPTIONS, REQUEST, TEXTS, traces, untimed
-from tests.running_servers import coordinator, generations, shard_server, until, unused_address, write_cluster_file
+from tests.running_servers import (
+    NO_LONGER_MS,
+    coordinator,
+    generations,
+    shard_server,
+    until,
+    unused_address,
+    write_cluster_file,
+)
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 
@@ -141,7 +149,7 @@ def test_who_asks_is_told_that_it_is_tls(index: Path, tmp_path: Path, settings: 
     async def run() -> str:
         async with (
             shard_server(index, **files["ours"].of_server) as address,
-            coordinator(tmp_path, index, [address, address], **given) as opened,
+            coordinator(tmp_path, index, [address] * 2, connect_timeout_ms=NO_LONGER_MS, **given) as opened,
         ):
             with pytest.raises(NoShardAnsweredError) as raised:
                 await opened.trace(REQUEST)

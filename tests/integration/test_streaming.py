@@ -25,7 +25,7 @@ from coordinator.streaming import trace_of
 from headwater.remote import RemoteIndex
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1 import coordinator_pb2_grpc
-from tests.running_servers import shard_server, unused_address
+from tests.running_servers import NO_LONGER_MS, shard_server, unused_address
 from tests.served_coordinator import served, serving
 from tests.stuck_shards import StuckShards, stuck_shards
 from tests.tiny_index import byte_level_tokenizer, write_index
@@ -49,7 +49,7 @@ def ask(directory: Path, index: Path, question: Callable[[RemoteIndex], Any], lo
     async def run() -> Any:
         async with shard_server(index) as address:
             addresses = [address, unused_address() if lost else address]
-            async with served(directory, index, addresses) as target:
+            async with served(directory, index, addresses, connect_timeout_ms=NO_LONGER_MS) as target:
                 return await asyncio.to_thread(connected, target)
 
     def connected(target: str) -> Any:
@@ -164,15 +164,15 @@ def test_a_client_that_leaves_after_the_spans_stops_the_work_on_the_shards(
         async with served_stuck(tmp_path, index) as (stuck, target), grpc.aio.insecure_channel(target) as channel:
             stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
             request = pb.TraceStreamRequest(answer=ANSWER, timeout_ms=60_000)
-            call = stub.TraceStream(request, timeout=2 if how == "deadline" else 60)
+            call = stub.TraceStream(request, timeout=4 if how == "deadline" else 60)
             assert (await call.read()).WhichOneof("event") == "spans"
-            await asyncio.wait_for(stuck.asked.wait(), 5)
+            await asyncio.wait_for(stuck.asked.wait(), 60)
             assert not stuck.left.is_set()
             if how == "cancel":
                 call.cancel()
             elif how == "connection":
                 await channel.close()
-            await asyncio.wait_for(stuck.left.wait(), 10)
+            await asyncio.wait_for(stuck.left.wait(), 60)
 
     asyncio.run(run())
 
@@ -183,10 +183,10 @@ def test_closing_the_iterator_of_the_client_stops_the_work(index: Path, tmp_path
             with headwater.connect(target) as remote:
                 events: Any = remote.trace_stream(ANSWER)
                 assert isinstance(await asyncio.to_thread(next, events), SpansFound)
-                await asyncio.wait_for(stuck.asked.wait(), 5)
+                await asyncio.wait_for(stuck.asked.wait(), 60)
                 assert not stuck.left.is_set()
                 await asyncio.to_thread(events.close)
-                await asyncio.wait_for(stuck.left.wait(), 10)
+                await asyncio.wait_for(stuck.left.wait(), 60)
 
     asyncio.run(run())
 
@@ -196,8 +196,8 @@ def test_a_cancelled_trace_stops_the_work_too(index: Path, tmp_path: Path) -> No
         async with served_stuck(tmp_path, index) as (stuck, target), grpc.aio.insecure_channel(target) as channel:
             stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
             call = stub.Trace(pb.TraceRequest(answer=ANSWER))
-            await asyncio.wait_for(stuck.asked.wait(), 5)
+            await asyncio.wait_for(stuck.asked.wait(), 60)
             call.cancel()
-            await asyncio.wait_for(stuck.left.wait(), 10)
+            await asyncio.wait_for(stuck.left.wait(), 60)
 
     asyncio.run(run())

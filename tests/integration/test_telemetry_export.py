@@ -1,7 +1,6 @@
 """otel_spans arrive at an OTLP collector, and a collector that is away holds nobody up."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -49,9 +48,7 @@ def test_a_collector_that_is_away_costs_the_end_of_the_process_a_few_seconds_at_
     shut_down = telemetry.set_up("headwater-test", f"http://{unused_address()}")
     with telemetry.otel_span("trace"):
         pass
-    began = time.monotonic()
     ending = threading.Thread(target=shut_down)
     ending.start()
-    ending.join(15)
+    ending.join(9)  # the exporter is given 3 s; left alone it would take 10 s and more
     assert not ending.is_alive()
-    assert time.monotonic() - began < 6

@@ -66,7 +66,7 @@ class Proxy:
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     started = Proxy(tmp_path_factory.mktemp("p"))
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 assert started.asked(started.ours, started.client) == b"here"

@@ -65,7 +65,7 @@ def https(url: str, authority: Authority, client: Identity | None, body: object)
         context.load_cert_chain(client.certificate, client.key)
     content = json.dumps(body).encode()
     request = urllib.request.Request(url, content, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30, context=context) as response:
+    with urllib.request.urlopen(request, timeout=60, context=context) as response:
         return response.status, json.load(response)
 
 
@@ -98,7 +98,7 @@ def test_both_public_endpoints_speak_tls_only_to_those_with_a_certificate(tmp_pa
             with headwater.connect(cluster.grpc_target) as plain, pytest.raises(ShardUnavailableError, match="TLS"):
                 plain.count("the lazy dog")
             with pytest.raises(OSError):
-                urllib.request.urlopen(cluster.http_url.replace("https", "http") + "/healthz", timeout=10)
+                urllib.request.urlopen(cluster.http_url.replace("https", "http") + "/healthz", timeout=60)
             assert answers_past_tls(cluster) == []
 
             # Another server certificate, and another CA for callers, take over without a restart.

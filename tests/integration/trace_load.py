@@ -64,9 +64,7 @@ class TraceLoad:
 
 
 @contextlib.asynccontextmanager
-async def traces(
-    serving: Serving, num_callers: int = 8, deadline_s: float = DEADLINE_S
-) -> AsyncIterator[TraceLoad]:
+async def traces(serving: Serving, num_callers: int = 8, deadline_s: float = DEADLINE_S) -> AsyncIterator[TraceLoad]:
     """Gives a load of ``num_callers`` traces at once while the block runs."""
     load = TraceLoad()
     callers = [asyncio.create_task(load._ask(serving, deadline_s)) for _ in range(num_callers)]

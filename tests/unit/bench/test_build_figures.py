@@ -84,7 +84,7 @@ def test_rays_workers_count_and_its_daemons_do_not() -> None:
 
 
 def test_each_process_has_its_own_peak_even_if_it_is_over(tmp_path: Path) -> None:
-    grow = "import time; held = bytearray(b'x') * (64 << 20); del held; time.sleep(0.3)"
+    grow = "import time; held = bytearray(b'x') * (64 << 20); del held; time.sleep(1)"
     script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grow!r}])"
     finished = run_watched([sys.executable, "-c", script], {"PATH": "/usr/bin:/bin"}, tmp_path / "log")
     parent, child = finished.processes

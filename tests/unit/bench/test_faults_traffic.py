@@ -107,7 +107,7 @@ def test_a_request_without_an_answer_is_hung_and_a_deadline_of_the_servers_is_no
             _wait(ended)
 
     servicer.before = before
-    with Traffic(Load(target, ANSWERS, clients=3, timeout_s=0.2)) as traffic:
+    with Traffic(Load(target, ANSWERS, clients=3, timeout_s=1)) as traffic:
         servicer.wait_for(9)
     ended.set()
     statuses = {one.request: one.status for one in traffic.outcomes}
@@ -116,13 +116,16 @@ def test_a_request_without_an_answer_is_hung_and_a_deadline_of_the_servers_is_no
 
 def test_a_closed_loop_has_one_request_a_client_in_flight(coordinator: tuple[Coordinator, str]) -> None:
     servicer, target = coordinator
-    lock, running, most = threading.Lock(), 0, 0
+    lock, running, most, four = threading.Lock(), 0, 0, threading.Event()
 
     def before(request: pb.TraceRequest, context: grpc.ServicerContext) -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+            if running == 4:
+                four.set()
+        _wait(four)  # all are here once
         time.sleep(0.01)
         with lock:
             running -= 1

@@ -67,9 +67,9 @@ def test_a_position_that_is_there_twice_is_found_even_among_ties(tmp_path: Path)
 
 
 def test_peak_memory_counts_the_processes_that_a_command_starts(tmp_path: Path) -> None:
-    grow = "import time; held = bytearray(b'x') * (64 << 20); time.sleep(0.3)"
+    grow = "import time; held = bytearray(b'x') * (64 << 20); time.sleep(1)"
     script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grow!r}]); print('done')"
     finished = run_watched([sys.executable, "-c", script], {"PATH": "/usr/bin:/bin"}, tmp_path / "log")
     assert finished.output.strip() == "done"
     assert finished.peak_bytes > 64 << 20
-    assert finished.seconds > 0.3
+    assert finished.seconds > 1

@@ -14,7 +14,7 @@ from coordinator.requests import CountRequest, TraceRequest
 from coordinator.results import Trace
 from coordinator.streaming import trace_of
 from coordinator.values import DocumentId
-from tests.unit.coordinator.service_bench import REQUEST, Bench, events, run
+from tests.unit.coordinator.service_bench import REQUEST, Bench, events, run, settled
 
 
 def caller(id: str = "a", **limits: Any) -> Caller:
@@ -79,7 +79,7 @@ def test_a_page_that_others_have_used_up_meanwhile_is_not_shown() -> None:
     async def scenario(bench: Bench) -> None:
         with serving(caller(document_bytes_per_hour=6)):
             pages = [asyncio.create_task(bench.coordinator.get_document(DocumentId("pre", 0, 0))) for _ in range(5)]
-            await asyncio.sleep(0.01)
+            await settled()
             bench.pipeline.go.set()
             found = await asyncio.gather(*pages, return_exceptions=True)
             assert sorted(type(each).__name__ for each in found) == ["BudgetSpentError"] * 4 + ["DocumentText"]

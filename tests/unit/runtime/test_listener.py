@@ -44,7 +44,7 @@ def listener(process: Process) -> Iterator[Listener]:
 
 
 def get(listener: Listener, path: str, method: str = "GET", **headers: str) -> tuple[int, str, bytes]:
-    connection = http.client.HTTPConnection(*split_address(listener.address), timeout=5)
+    connection = http.client.HTTPConnection(*split_address(listener.address), timeout=60)
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
@@ -54,7 +54,7 @@ def get(listener: Listener, path: str, method: str = "GET", **headers: str) -> t
 
 
 def connect(listener: Listener) -> socket.socket:
-    return socket.create_connection(split_address(listener.address), timeout=5)
+    return socket.create_connection(split_address(listener.address), timeout=60)
 
 
 def test_metrics_are_those_of_the_registry(listener: Listener) -> None:

@@ -51,9 +51,9 @@ def test_it_reads_again_and_again_until_a_byte_changes(tmp_path: Path) -> None:
 
     scrubbing = scrubber(files, metrics, damage)
     scrubbing.start()
-    assert third.wait(10)
+    assert third.wait(60)
     file.path.write_bytes(b"abd")
-    assert damage.heard.wait(10)
+    assert damage.heard.wait(60)
     scrubbing.close()
     assert len(damage.messages) == 1
     assert "f: content has sha256" in damage.messages[0]
@@ -68,7 +68,7 @@ def test_a_manifest_that_is_no_longer_what_it_was_is_damage() -> None:
     damage = Damage()
     scrubbing = scrubber(files, Metrics(), damage)
     scrubbing.start()
-    assert damage.heard.wait(10)
+    assert damage.heard.wait(60)
     scrubbing.close()
     assert damage.messages == ["shard.json: not valid JSON"]
 
@@ -84,7 +84,7 @@ def test_it_stops_in_the_middle_of_a_slow_reading(tmp_path: Path) -> None:
 
     scrubbing = scrubber(files, metrics, damage, mb_per_s=0.001)
     scrubbing.start()
-    assert began.wait(10)
+    assert began.wait(60)
     scrubbing.close()
     assert value(metrics, "headwater_shard_scrubbed_bytes_total") <= 1024 * 1024
     assert damage.messages == []
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_read_once_is_counted_and_read_again(
     monkeypatch.setattr(checksums, "_read", sometimes)
     scrubbing = scrubber(files, metrics, damage)
     scrubbing.start()
-    assert fourth.wait(10)
+    assert fourth.wait(60)
     scrubbing.close()
     assert damage.messages == []
     assert value(metrics, "headwater_shard_scrub_failures_total") == 2
@@ -123,7 +123,7 @@ def test_a_file_that_is_gone_at_two_readings_is_damage(tmp_path: Path) -> None:
     metrics, damage = Metrics(), Damage()
     scrubbing = scrubber(lambda: [file], metrics, damage)
     scrubbing.start()
-    assert damage.heard.wait(10)
+    assert damage.heard.wait(60)
     scrubbing.close()
     assert damage.messages == [f"{file.path}: is gone, copy it again"]
     assert value(metrics, "headwater_shard_scrub_failures_total") == 1
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_read_hides_no_damage_of_another(tmp_path: Path) -
     damage = Damage()
     scrubbing = scrubber(lambda: [unreadable, changed], Metrics(), damage)
     scrubbing.start()
-    assert damage.heard.wait(10)
+    assert damage.heard.wait(60)
     scrubbing.close()
     assert "changed: content has sha256" in damage.messages[0]
 
@@ -153,6 +153,6 @@ def test_whatever_fails_in_a_reading_does_not_end_the_next_ones(tmp_path: Path) 
 
     scrubbing = scrubber(files, metrics, damage)
     scrubbing.start()
-    assert damage.heard.wait(10)
+    assert damage.heard.wait(60)
     scrubbing.close()
     assert value(metrics, "headwater_shard_scrub_failures_total") == 2

@@ -185,13 +185,15 @@ def test_one_that_leaves_is_in_the_record(recorder: Recorder, tmp_path: Path) ->
     from coordinator.api.administration import Administration
 
     async def never(*_: Any) -> Any:
+        has_begun.set()
         await asyncio.Event().wait()
 
+    has_begun = asyncio.Event()
     recorder.add_takedowns = never  # type: ignore[method-assign]
 
     async def scenario() -> None:
         task = asyncio.create_task(Administration(recorder).add_takedowns([TAKEDOWN], 0))  # type: ignore[arg-type]
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(has_begun.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
