@@ -31,9 +31,10 @@ class Search:
         highest_rate: None above it is tried.
         least_step_s: Shortest step.
         longest_step_s: Longest step before the last; low rates then have fewer observations than wanted.
-        verify_s: Least length of the last step.
+        verify_s: Least length of the last step; it is at most twice as long.
         warm_up_s: Load before each step that is not measured.
-        longest_s: When this has passed, the search goes on to its last step with the best rate so far.
+        longest_s: When this has passed, the search goes on to its last step with the best rate so far, which may be
+            repeated at somewhat lower rates.
         arrivals: How requests are spread.
     """
 
@@ -163,12 +164,16 @@ class _Finder:
 
     def _verify(self, rate: float) -> float | None:
         """Returns the rate that holds for longer, at most a little lower than ``rate``."""
+        verify_s = self._search.verify_s
+        # A search that was cut short may still verify, but not for ever.
+        ends = max(self._ends, self._clock()) + _MOST_RETREATS * verify_s
         for _ in range(_MOST_RETREATS):
-            seconds = self._seconds(rate, _BEYOND_VERIFIED, self._search.verify_s, 4 * self._search.verify_s)
-            if self._step("verify", rate, seconds).passed:
+            if self._step("verify", rate, self._seconds(rate, _BEYOND_VERIFIED, verify_s, 2 * verify_s)).passed:
                 return rate
-            rate = round(rate * (1 - _PRECISION), 2)
-        self._notes.append(f"no rate down to {rate:g}/s held for {self._search.verify_s:g} s")
+            lowest, rate = rate, round(rate * (1 - _PRECISION), 2)
+            if self._clock() >= ends:
+                break
+        self._notes.append(f"no rate down to {lowest:g}/s held for {verify_s:g} s")
         return None
 
     def _passes(self, kind: StepKind, rate: float) -> bool:
