@@ -30,6 +30,7 @@ class AdminCall:
         outcome: gRPC status by name.
         takedowns: Ids of takedowns that it was about.
         targets: Kind and value of what was to be taken down; values are written as their SHA-256.
+        num_calls: How many such calls the record stands for; the request is the last of them.
     """
 
     request_id: str
@@ -38,6 +39,7 @@ class AdminCall:
     outcome: str
     takedowns: tuple[str, ...] = ()
     targets: tuple[tuple[str, str], ...] = ()
+    num_calls: int = 1
 
     def as_fields(self) -> Mapping[str, object]:
         """Returns what is written of it."""
@@ -48,6 +50,7 @@ class AdminCall:
             "outcome": self.outcome,
             "takedowns": list(self.takedowns),
             "targets": list(_hashed(self.targets)),
+            **({"calls": self.num_calls} if self.num_calls > 1 else {}),
         }
 
 

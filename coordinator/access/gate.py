@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from coordinator.access.audit_log import AdminCall, AuditLog
 from coordinator.access.key_file import parse_key_file, read_key_file
 from coordinator.access.keyring import Keyring, Refusal
+from coordinator.access.refused_calls import RefusedCalls
 from coordinator.access.roles import ROLES, Role
 from coordinator.api.caller import Caller, caller_of
 from coordinator.errors import ConfigurationError, PermissionDeniedError, UnauthenticatedError
@@ -53,7 +54,7 @@ class Gate:
     """Belongs to one event loop.
 
     Attributes:
-        audit_log: The record of admin calls; those that are turned away are in it already.
+        audit_log: The record of admin calls; those that are turned away are in it already, many as one.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Gate:
         self._observer = observer or NoAccessObserver()
         self._clock = clock
         self.audit_log = AuditLog(audit_log)
+        self._refused = RefusedCalls(self.audit_log)
         self._keyring: Keyring | None = None
         self._content = b""
         self._fault = ""
@@ -120,7 +122,7 @@ class Gate:
                 f"this key has the roles {', '.join(sorted(caller.holder.roles))}; {method} needs {role or 'another'}"
             )
             if role is Role.ADMIN:
-                await self.audit_log.write(AdminCall(caller.request_id, caller.client_id, method, "PERMISSION_DENIED"))
+                await self._refused.note(AdminCall(caller.request_id, caller.client_id, method, "PERMISSION_DENIED"))
             raise error
 
     def watch(self, interval_s: float) -> None:
@@ -146,7 +148,8 @@ class Gate:
         self._observer.key_file_read(not self._fault)
 
     async def close(self) -> None:
-        """Stops looking."""
+        """Stops looking, and writes what the audit log lacks."""
+        await self._refused.close()
         if self._watching is not None:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
