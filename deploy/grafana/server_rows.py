@@ -79,6 +79,11 @@ TRUST = Row(
             [Query(f"sum by (corpus) (max by (corpus, shard) (headwater_coordinator_withheld_documents{{{CORPUS}}}))")],
             stacked=True,
         ),
+        Lines(
+            "Documents that servers leave out, by shard",
+            [Query("max by (shard) (headwater_shard_withheld_documents)")],
+            description="Taken down, or removed from the index.",
+        ),
         Lines("Turned away, by reason", [Query(rate("headwater_coordinator_denied_total", "reason"))], unit="reqps"),
         Lines(
             "Placeholders for personal data",
