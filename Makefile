@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench loadtest supply_chain tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test check fmt lint typecheck bench faults fuzz protos build lock audit sbom deploy-check clean
+.PHONY: demo test check fmt lint typecheck bench faults loadtest fuzz protos build lock audit sbom deploy-check clean
 
 demo: build
 	$(BIN)/headwater demo
@@ -45,6 +45,12 @@ bench: build
 # Every fault that the service must survive, on a real cluster: about ten minutes.
 faults: build
 	$(BIN)/python -m bench faults
+
+# A cluster under load, the highest rate that meets the targets, and a report: about four minutes.
+loadtest: build
+	@mkdir -p .loadtest
+	$(BIN)/python -m loadtest --local --find-rate --start-rate 20 --search-seconds 120 --targets loadtest/targets.yaml \
+		--json .loadtest/run.json --html .loadtest/report.html $(LOADTEST)
 
 # Ten million wrong inputs to all that reads bytes from outside: about twenty minutes.
 fuzz: build
