@@ -38,8 +38,8 @@ def render(run: Run, earlier: Run | None = None) -> str:
     last = run.steps[-1] if run.steps else None
     before = earlier.steps[-1] if earlier is not None and earlier.steps else None
     sections = [
-        section("Targets", _targets(last.verdicts)) if last is not None and last.verdicts else "",
-        section("Rates", f"{_pictures(run, last, before)}{_steps(run.steps)}"),
+        section("Targets", targets_table(last.verdicts)) if last is not None and last.verdicts else "",
+        section("Rates", rates(run, before)),
         section("Against the earlier run", _comparison(comparison)) if comparison is not None else "",
         *sections_of_run(run),
     ]
@@ -179,13 +179,18 @@ def _verdict(run: Run) -> str:
     return "Every target was met"
 
 
-def _pictures(run: Run, last: Step | None, before: Step | None) -> str:
+def rates(run: Run, before: Step | None = None) -> str:
+    """Returns pictures and a table of the rates of a run, beside the last step of an earlier one."""
+    last = run.steps[-1] if run.steps else None
     by_rate = latency_against_rate(run) + goodput_against_rate(run)
     pictures = f'<div class="pictures">{by_rate}</div>' if by_rate else ""
-    return pictures + (f'<div class="wide">{distribution(last, before)}</div>' if last is not None else "")
+    if last is not None:
+        pictures += f'<div class="wide">{distribution(last, before)}</div>'
+    return pictures + _steps(run.steps)
 
 
-def _targets(verdicts: Sequence[Verdict]) -> str:
+def targets_table(verdicts: Sequence[Verdict]) -> str:
+    """Returns targets beside what was measured."""
     rows = []
     for verdict in verdicts:
         measured = "nothing" if verdict.measured is None else _amount(verdict.target, verdict.measured)
