@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from coordinator.metrics import CoordinatorMetrics
 from shard_server.metrics import Metrics
+from tests.deploy.exported import OF_RAY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "observability.md").read_text(encoding="utf-8")
 # What Prometheus itself adds to every sample.
@@ -54,5 +55,7 @@ def test_a_query_names_series_and_labels_that_exist(query: str) -> None:
 def test_the_metrics_in_the_text_exist_too() -> None:
     for name in re.findall(r"`(headwater_[a-z_]+)", PAGE):
         assert name in KNOWN
+    for name in re.findall(r"`(ray_[a-z_]+)", PAGE):
+        assert name in OF_RAY
     for name in re.findall(r"`([a-z_]+(?:_share|_total))\b", PAGE):
-        assert name in KNOWN or f"headwater_coordinator_{name}" in KNOWN
+        assert name in KNOWN or f"headwater_coordinator_{name}" in KNOWN or name in OF_RAY

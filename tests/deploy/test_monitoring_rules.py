@@ -10,7 +10,7 @@ import yaml
 
 from tests.deploy import exported
 from tests.deploy.promql import asked
-from tests.deploy.validators import DEPLOY, run, validator
+from tests.deploy.validators import DEPLOY, ROOT, run, validator
 
 PROMETHEUS = DEPLOY / "prometheus"
 RULE_FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
@@ -162,3 +162,11 @@ def test_the_files_of_targets_are_there() -> None:
     for job in exported.read_yaml(PROMETHEUS / "prometheus.yml")["scrape_configs"]:
         ((file,),) = (discovery["files"] for discovery in job["file_sd_configs"])
         assert all(group["targets"] for group in exported.read_yaml(PROMETHEUS / file))
+
+
+def test_the_runbook_of_every_alert_is_on_the_page() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for rule in exported.rules("alerts.yml"):
+        anchor = rule["annotations"]["runbook_url"].partition("#")[2]
+        assert f'<a id="{anchor}"></a>' in text, rule["alert"]
+        assert f"`{rule['alert']}`" in text
