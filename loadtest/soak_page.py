@@ -20,13 +20,15 @@ def render_soak(soak: Soak) -> str:
         f"{'passed' if soak.passed else 'not passed'}"
     )
     told = f"{run.started_at}, {_of_what(soak)}, seed {run.configuration.seed}"
+    time_line, *others = sections_of_run(run)
     sections = [
         section("Answers", _answers(soak)),
         section("Targets, outside of the fault windows", targets_table(last.verdicts)),
         section("Faults", _faults(soak.faults, soak.recovery_s)),
-        section("Growth", _growth(soak.growths, soak.bounds)),
+        time_line,
         section("Rates", rates(run)),
-        *sections_of_run(run),
+        section("Growth", _growth(soak.growths, soak.bounds)),
+        *others,
     ]
     return page("Headwater soak", told, verdict, soak.passed, soak.failures, summary_of(run), sections)
 

@@ -39,7 +39,7 @@ def test_a_page_shows_faults_growth_and_failures() -> None:
     markup = render_soak(SOAK)
     page = Page(markup)
     assert page.loads == [] and "<b>not" not in markup
-    assert page.headings[:4] == ["Answers", "Targets, outside of the fault windows", "Faults", "Growth"]
+    assert page.headings[:4] == ["Answers", "Targets, outside of the fault windows", "Faults", "Time line"]
     assert {"replica killed", "1,400", "33", "812 ms", "+60.0 MiB", "+1.0 MiB"} <= set(page.cells)
     assert "5 minutes at 70 requests a second with 2 faults: not passed" in markup
     assert "2 wrong answers of 20,000" in markup and "70% of the highest rate" in markup
