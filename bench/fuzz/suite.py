@@ -1,13 +1,15 @@
-"""``python -m bench fuzz``: every target, one after another, each in processes of its own.
+"""``python -m bench fuzz``: every target in processes of its own, as many at once as there are cores.
 
 A process that dies of an input is a crash; the input is kept, and another process goes on behind it.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,10 +63,14 @@ def run(options: BenchOptions, console: Console) -> Report:
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory(prefix="fuzz-index-", dir=_in_memory()) as folder:
         index = build_tiny_index(Path(folder))
-        for name, share in TARGETS.items():
-            cases = options.cases * share.per_thousand // 1000
-            with console.status(f"{name}: {cases:,} inputs"):
-                outcomes[name] = fuzz(name, index, cases, seed=options.seed)
+        with ThreadPoolExecutor(os.cpu_count()) as executor, console.status("fuzzing"):
+            running = {
+                name: executor.submit(fuzz, name, index, options.cases * share.per_thousand // 1000, seed=options.seed)
+                for name, share in TARGETS.items()
+            }
+            for name, future in running.items():
+                outcomes[name] = future.result()
+                console.print(f"{name}: {outcomes[name].cases:,} inputs in {outcomes[name].seconds:.0f} s")
     worst = max(outcome.rss_bytes for outcome in outcomes.values())
     crashes = [f"{name}: {crash}" for name, outcome in outcomes.items() for crash in outcome.crashes]
     findings = [f"{name}: {finding}" for name, outcome in outcomes.items() for finding in outcome.findings]

@@ -9,7 +9,14 @@ from bench.fuzz.targets import TARGETS
 from bench.fuzz.tiny import build_tiny_index
 from tests.conftest import PROFILE
 
-_SECONDS = {"fast": 0.3, "slow": 60.0}[PROFILE]
+# Of all readers of a kind together, and of each.
+_SECONDS_OF_A_KIND, _SECONDS = 15.0, 60.0
+
+
+def seconds_of(name: str) -> float:
+    """Returns how long a reader is fuzzed."""
+    kinds = [share.kind for share in TARGETS.values()]
+    return _SECONDS if PROFILE == "slow" else _SECONDS_OF_A_KIND / kinds.count(TARGETS[name].kind)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +27,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_reader_survives_wrong_inputs(name: str, index: Path) -> None:
-    outcome = fuzz(name, index, cases=10_000_000, seconds=_SECONDS)
+    outcome = fuzz(name, index, cases=10_000_000, seconds=seconds_of(name))
     assert not outcome.crashes, outcome
     assert not outcome.findings, outcome
     assert outcome.cases > 20
