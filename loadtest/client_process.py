@@ -107,12 +107,11 @@ def main(load: Load, number: int, pipe: "Connection[Any, Any]") -> None:
 
 async def _serve(load: Load, number: int, pipe: "Connection[Any, Any]") -> None:
     loop = asyncio.get_running_loop()
-    caller: Caller
+    caller: Caller | None = None
     try:
         observer = observer_of(load.observer)
-        caller = (
-            GrpcCaller(load.access, load.connections) if load.access.protocol == "grpc" else HttpCaller(load.access)
-        )
+        is_grpc = load.access.protocol == "grpc"
+        caller = GrpcCaller(load.access, load.connections) if is_grpc else HttpCaller(load.access)
         await caller.connect(CONNECT_S)
     except (LoadTestError, TimeoutError) as error:
         said = str(error) or f"{load.access.target}: not connected within {CONNECT_S:.0f} s; is a server there?"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.__main__ import main
 from loadtest.access import Access
 from loadtest.addresses import check_target
+from loadtest.command import main
 from loadtest.errors import LoadTestError
 from loadtest.plan import Load, observer_of
 from loadtest.results import read_run
