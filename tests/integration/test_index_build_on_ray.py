@@ -20,6 +20,8 @@ from tests.integration.index_builds import index_command, run_index_command, tre
 # Ray takes some 6 s to start on idle cores, and several times that on busy ones.
 pytestmark = pytest.mark.timeout(300)
 
+SLOW = pytest.mark.slow
+
 SEED = 20261123
 OPTIONS = ("--raw-bytes", "--shards", "2", "--parts", "3", "--memory", "512MiB")
 ON_RAY = (*OPTIONS, "--workers", "2")
@@ -106,7 +108,10 @@ def test_a_build_on_ray_gives_the_same_bytes_and_leaves_no_process(
     assert tree_of(tmp_path / "index") == tree_of(undisturbed)
 
 
-@pytest.mark.parametrize("stage", ["tokenize split", "sort part", "merge the parts"])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param("tokenize split", marks=SLOW), "sort part", pytest.param("merge the parts", marks=SLOW)],
+)
 def test_a_build_on_ray_that_is_killed_goes_on(tmp_path: Path, source: Path, undisturbed: Path, stage: str) -> None:
     command = ("build", source, "--out", tmp_path / "index", *ON_RAY)
     with ray_build(*command) as build:
@@ -121,7 +126,7 @@ def test_a_build_on_ray_that_is_killed_goes_on(tmp_path: Path, source: Path, und
     assert tree_of(tmp_path / "index") == tree_of(undisturbed)
 
 
-@pytest.mark.parametrize("stage", ["tokenize split", "sort part"])
+@pytest.mark.parametrize("stage", ["tokenize split", pytest.param("sort part", marks=SLOW)])
 def test_a_worker_that_is_killed_is_made_up_for(tmp_path: Path, source: Path, undisturbed: Path, stage: str) -> None:
     with ray_build("build", source, "--out", tmp_path / "index", *ON_RAY, "--json") as build:
         killed = []
@@ -172,7 +177,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=SLOW)])
 def test_a_disk_that_fills_up_ends_the_build_and_room_lets_it_go_on(
     small_disk: Path, source: Path, undisturbed: Path, workers: str
 ) -> None:

@@ -136,6 +136,7 @@ def test_grpc_and_http_through_ray_answer_as_the_embedded_index_does(index: Path
         remote.describe()
 
 
+@pytest.mark.slow  # without Ray, test_serving_shards.py checks the same
 def test_a_coordinator_refuses_shards_of_another_index_and_says_which(index: Path, tmp_path: Path) -> None:
     other = write_index(tmp_path / "other", [TEXTS[:1], TEXTS[1:]], byte_level_tokenizer(TEXTS, 300))
 
@@ -271,7 +272,9 @@ def family(index: Path) -> Iterator[Family]:
     started.process.wait()
 
 
-@pytest.mark.parametrize("name", ["shard_server", "gcs_server", "ServeController"])
+@pytest.mark.parametrize(
+    "name", ["shard_server", "gcs_server", pytest.param("ServeController", marks=pytest.mark.slow)]
+)
 def test_ctrl_c_while_starting_leaves_no_process(family: Family, name: str) -> None:
     family.grow_until(name)
     family.process.send_signal(signal.SIGINT)
