@@ -28,7 +28,7 @@ from coordinator.api.http_api import create_api
 from coordinator.config import SERVICER_FUNCTIONS, CoordinatorConfig
 from coordinator.errors import ConfigurationError, CoordinatorError
 from coordinator.local.child_processes import end_descendants
-from coordinator.local.loopback import SETUP_HOOK
+from coordinator.local.loopback import SETUP_HOOK, bound_requests
 from coordinator.process import CoordinatorProcess
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -70,6 +70,7 @@ class CoordinatorDeployment:
     """A shell round `CoordinatorProcess`: HTTP by the application of `create_api`, gRPC by the methods here."""
 
     async def __init__(self, config: CoordinatorConfig) -> None:  # type: ignore[misc]  # Serve awaits it
+        bound_requests(config.max_body_bytes)  # the replica's gRPC server is made after this
         self.process = await CoordinatorProcess.start(config)
         self._grpc = GrpcApi(self.process.coordinator, config.max_body_bytes)
         self._health = HealthApi(self.process.coordinator)

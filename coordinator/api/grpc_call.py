@@ -11,11 +11,11 @@ from google.protobuf.message import Message
 from coordinator.access.gate import Gate
 from coordinator.api import rich_status
 from coordinator.api.caller import Caller, serving
-from coordinator.api.grpc_service import Malformed
-from coordinator.api.message_size import check_answer_size, check_request_size
+from coordinator.api.grpc_service import Unread
+from coordinator.api.message_size import check_answer_size
 from coordinator.api.run_ahead import run_ahead
 from coordinator.api.status import told
-from coordinator.errors import CoordinatorError, InvalidRequestError
+from coordinator.errors import CoordinatorError
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.request_record import recorded_by_face
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -50,7 +50,7 @@ class RpcContext(Protocol):
 
 async def answer(
     method: str,
-    request: _RequestT,
+    request: _RequestT | Unread,
     work: Callable[[_RequestT], Awaitable[_ResponseT]],
     empty: _ResponseT,
     context: RpcContext,
@@ -66,8 +66,7 @@ async def answer(
     try:
         with _one_call(method, caller, context, metrics):
             await gate.permit(caller, method)
-            _check_message(request, max_request_bytes)
-            response = await work(request)
+            response = await work(_read(request, method, max_request_bytes))
             check_answer_size(response)
     except Exception as error:
         _tell(error, caller, context)
@@ -78,7 +77,7 @@ async def answer(
 
 async def answer_stream(
     method: str,
-    request: _RequestT,
+    request: _RequestT | Unread,
     work: Callable[[_RequestT], AsyncGenerator[_ResponseT, None]],
     context: RpcContext,
     max_request_bytes: int,
@@ -91,8 +90,7 @@ async def answer_stream(
     async def responses() -> AsyncGenerator[_ResponseT, None]:
         with _one_call(method, caller, context, metrics):
             await gate.permit(caller, method)
-            _check_message(request, max_request_bytes)
-            async with aclosing(work(request)) as made:
+            async with aclosing(work(_read(request, method, max_request_bytes))) as made:
                 async for response in made:
                     check_answer_size(response)
                     yield response
@@ -127,10 +125,12 @@ def _one_call(method: str, caller: Caller, context: RpcContext, metrics: Coordin
         set_attributes({"rpc.grpc.status_code": 0})
 
 
-def _check_message(request: Message | Malformed, max_request_bytes: int) -> None:
-    if isinstance(request, Malformed):
-        raise InvalidRequestError(request.reason)
-    check_request_size(request, max_request_bytes)
+def _read(request: _RequestT | Unread, method: str, max_request_bytes: int) -> _RequestT:
+    """Returns a request as a message; who may not ask never gets as far as this."""
+    if isinstance(request, Unread):
+        message: _RequestT = request.read(method, max_request_bytes)
+        return message
+    return request
 
 
 def _tell(error: Exception, caller: Caller, context: RpcContext) -> None:

@@ -1,4 +1,4 @@
-"""Requests and answers within the size of a message: refused with advice, or, in a stream, sent in parts."""
+"""Answers within the size of a message: refused with advice, or, in a stream, sent in parts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,17 +13,6 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 # Of text, in characters: a character is up to four bytes.
 _CHARS_A_PART = 4 * 1024 * 1024
-
-
-def check_request_size(request: Message, max_bytes: int) -> None:
-    """Checks that a request is not too large.
-
-    Raises:
-        RequestTooLargeError: it is.
-    """
-    found = request.ByteSize()
-    if found > max_bytes:
-        raise RequestTooLargeError(f"request has {found} bytes, the limit is {max_bytes}")
 
 
 def check_answer_size(response: Message) -> None:

@@ -118,7 +118,7 @@ async def errors_keep_their_details(target: str, port: int) -> None:
             await stub.Trace(pb.TraceRequest(answer="a", prompt="a" * 5_000_000))
         assert isinstance(error_of(raised.value), RequestTooLargeError)  # type: ignore[arg-type]
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await stub.Trace(pb.TraceRequest(answer="a", prompt="a" * 70_000_000))
+            await stub.Trace(pb.TraceRequest(answer="a", prompt="a" * 7_000_000))
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     reader, writer = await post(port, "/v1/trace/stream", {"answer": " "}, "X-Request-Id: r-2")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,13 +14,14 @@ from coordinator.access.gate import Gate
 from coordinator.api import caller, message_size
 from coordinator.api.caller import Caller
 from coordinator.api.grpc_api import GrpcApi
-from coordinator.api.grpc_service import Malformed, add_coordinator_to_server
+from coordinator.api.grpc_service import Unread, add_coordinator_to_server
 from coordinator.api.rich_status import DETAILS_KEY, error_of
 from coordinator.errors import CoordinatorError, InvalidRequestError, RequestTooLargeError
 from coordinator.metrics import CoordinatorMetrics
 from coordinator.results import Count, TraceEvent
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from runtime import telemetry
+from tests.api_keys import write_keys
 from tests.unit.coordinator.api.http_calls import recorded
 from tests.unit.coordinator.api.samples import COVERAGE, RANKING, SPANS_FOUND
 
@@ -74,13 +76,14 @@ class Context:
 
 
 def count(coordinator: Coordinator, context: Context, request: Any = None, **limits: int) -> pb.CountResponse:
-    wanted = pb.CountRequest(text="a") if request is None else request
+    wanted = Unread(pb.CountRequest(text="a").SerializeToString()) if request is None else request
     return asyncio.run(GrpcApi(coordinator, **limits).Count(wanted, context))  # type: ignore[arg-type]
 
 
 def stream(coordinator: Coordinator, context: Context) -> list[str | None]:
     async def run() -> list[str | None]:
-        responses = GrpcApi(coordinator).TraceStream(pb.TraceStreamRequest(answer="a"), context)  # type: ignore[arg-type]
+        wanted = Unread(pb.TraceStreamRequest(answer="a").SerializeToString())
+        responses = GrpcApi(coordinator).TraceStream(wanted, context)  # type: ignore[arg-type]
         return [response.WhichOneof("event") async for response in responses]
 
     return asyncio.run(run())
@@ -127,7 +130,7 @@ def test_a_bug_is_logged_with_its_method_and_told_without_its_text(ask: Any, cap
 
 def test_a_request_over_the_limit_is_refused_before_it_is_worked_on() -> None:
     coordinator, context = Coordinator(), Context()
-    count(coordinator, context, pb.CountRequest(text="a" * 100), max_request_bytes=50)
+    count(coordinator, context, Unread(pb.CountRequest(text="a" * 100).SerializeToString()), max_request_bytes=50)
     assert context.code is grpc.StatusCode.INVALID_ARGUMENT
     assert context.details == "request has 102 bytes, the limit is 50"
     assert isinstance(error_of(context), RequestTooLargeError)  # type: ignore[arg-type]
@@ -163,14 +166,26 @@ def test_a_message_that_cannot_be_read_is_an_error_of_the_caller() -> None:
     server, coordinator, context = Server(), Coordinator(), Context()
     add_coordinator_to_server(GrpcApi(coordinator), server)  # type: ignore[arg-type]
     read = server.handlers["/protos.coordinator.v1.CoordinatorService/Count"].request_deserializer
-    assert read(pb.CountRequest(text="a").SerializeToString()) == pb.CountRequest(text="a")
-    malformed = read(b"\x0a\xff\xff\xff\x7fsecret")
-    assert isinstance(malformed, Malformed)
-    count(coordinator, context, malformed)
+    assert read(pb.CountRequest(text="a").SerializeToString()).read("Count", 10) == pb.CountRequest(text="a")
+    count(coordinator, context, read(b"\x0a\xff\xff\xff\x7fsecret"))
     assert (context.code, coordinator.callers) == (grpc.StatusCode.INVALID_ARGUMENT, [])
     assert "cannot be read" in context.details
     assert "secret" not in context.details
     assert recorded(coordinator.metrics) == {("Count", "INVALID_ARGUMENT"): 1}
+
+
+def test_what_comes_without_a_key_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(self: Unread, method: str, max_bytes: int) -> Any:
+        raise AssertionError("read")
+
+    monkeypatch.setattr(Unread, "read", read)
+    write_keys(tmp_path / "keys.yaml", "trace")
+    coordinator = Coordinator()
+    coordinator.gate = Gate(tmp_path / "keys.yaml")
+    for ask in (count, stream):
+        context = Context()
+        ask(coordinator, context)
+        assert context.code is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_every_method_of_the_service_is_registered_both_ways() -> None:
