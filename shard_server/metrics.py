@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from index_format.manifest import IndexManifest
 from protos.shard.v1 import shard_pb2
+from shard_server.errors import REFUSALS
 from shard_server.views import ShardViews
 
 _READ_FILES = ("table", "fan_out", "text", "documents")
@@ -40,6 +41,8 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
+        for reason in REFUSALS.values():
+            self._refused.labels(reason)  # from the start: Prometheus sees no increase in what was not there
         self._running = Gauge("headwater_shard_running_calls", "Calls that are worked on.", registry=self.registry)
         self._waiting = Gauge("headwater_shard_waiting_calls", "Calls that wait.", registry=self.registry)
         reads = Counter(

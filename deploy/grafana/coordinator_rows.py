@@ -1,6 +1,6 @@
 """What the dashboard shows first: whether all is well, and the coordinators."""
 
-from deploy.grafana.panels import Lines, Number, Query, Row, Table, Threshold
+from deploy.grafana.panels import COLUMNS, Lines, Number, Query, Row, Table, Threshold
 from deploy.grafana.queries import CORPUS, quantile, quantiles, rate
 
 _GREEN, _ORANGE, _RED, _PLAIN = "green", "orange", "red", "text"
@@ -19,9 +19,9 @@ NOW = Row(
     "Now",
     (
         Number(
-            "Alerts that fire",
+            "Alerts",
             [Query('count(ALERTS{alertname=~"Headwater.*",alertstate="firing"}) or vector(0)')],
-            description="docs/operations.md says what to do about each.",
+            description="Those that fire; they are listed below.",
             thresholds=_bad_from(1),
         ),
         Number(
@@ -89,6 +89,14 @@ NOW = Row(
             [Query("headwater:cache_hit_ratio:rate5m")],
             unit="percentunit",
             thresholds=_NO_COLOUR,
+        ),
+        Table(
+            "Alerts that fire",
+            [Query('ALERTS{alertname=~"Headwater.*",alertstate="firing"}')],
+            description="docs/operations.md says what to do about each.",
+            width=COLUMNS,
+            height=5,
+            hidden=("Time", "Value", "__name__", "alertstate"),
         ),
     ),
 )
@@ -250,14 +258,14 @@ REPLICAS = Row(
             unit="ops",
         ),
         Lines(
-            "Replicas left out for a while",
+            "Times that replicas were left out",
             [
                 Query(
-                    f"sum by (address, reason) (increase(headwater_coordinator_replica_ejections_total{{{CORPUS}}}"
-                    "[$__rate_interval]))",
+                    f"sum by (address, reason) (headwater_coordinator_replica_ejections_total{{{CORPUS}}})",
                     "{{address}} {{reason}}",
                 )
             ],
+            description="Since the coordinators started, for a while each time. A step is an event.",
         ),
     ),
 )

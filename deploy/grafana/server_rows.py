@@ -47,12 +47,14 @@ TRUST = Row(
             [Query(f"count by (corpus, index_id) (headwater_coordinator_index_info{{{CORPUS}}})")],
             description="Two of one corpus: a swap is under way.",
             width=12,
+            height=5,
             value="coordinators",
         ),
         Table(
             "Indexes that shard servers hold",
             [Query("count by (index_id, stage, format_version, token_width) (headwater_shard_index_info)")],
             width=12,
+            height=5,
             value="servers",
         ),
         Lines(
@@ -129,18 +131,18 @@ PROCESSES = Row(
     (
         Lines(
             "Processors in use",
-            [Query("job_instance:process_cpu_seconds:rate5m", "{{job}} {{instance}}")],
+            [Query("job_instance:process_cpu_seconds:rate5m", "{{instance}}")],
             description="A coordinator is one Python process: near 1 it is full.",
         ),
         Lines(
             "Memory",
-            [Query('process_resident_memory_bytes{job=~"headwater-.*"}', "{{job}} {{instance}}")],
+            [Query('process_resident_memory_bytes{job=~"headwater-.*"}', "{{instance}}")],
             unit="bytes",
             description="Of a shard server with the pages of its index that are in memory.",
         ),
         Lines(
             "Open files",
-            [Query('process_open_fds{job=~"headwater-.*"}', "{{job}} {{instance}}")],
+            [Query('process_open_fds{job=~"headwater-.*"}', "{{instance}}")],
         ),
         Lines(
             "Lateness of the event loop, p99",
