@@ -262,10 +262,28 @@ class ShardIndex:
             InvalidQueryError: there is no such document, or they are out of order.
             ShardCorruptError: the table does not hold each of their positions once.
         Cost: a search for every position of the documents in which the views differ, about two random reads each with
-            sidecars, and a copy of what is known; or, if they are more than 0.5 % of the shard (0.1 % without
-            sidecars), a pass over the table with N / 4 bytes of memory. RAM: about 2 + log2(N / positions left out)
-            bits a position left out, and 8 bytes a token id.
+            sidecars, and a copy of what is known; or, if they are more than 0.2 % of the shard (0.02 % without
+            sidecars, and a third of that if the table is not in memory), a pass over the table, about 3 ns a rank on
+            one core, with at most N / 8 bytes of memory. RAM: about 2 + log2(N / positions left out) bits a position
+            left out, and 8 bytes a token id.
         Searches cost more in a view: see ``docs/security.md``.
+        """
+    def saved_view(self) -> bytes:
+        """Returns what this view knows of the documents that it leaves out, for `restored_without`.
+
+        Cost: a copy of it, as large as it is in RAM. Nothing, if the view leaves out nothing.
+        """
+    def restored_without(self, documents: bytes, saved: bytes) -> ShardIndex:
+        """Returns a view as `without` does, from what a view of the same shard, without the same documents, saved.
+
+        Args:
+            documents: As for `without`.
+            saved: What `saved_view` returned, in this process or another.
+
+        Raises:
+            ShardFormatError: it is damaged, of another version, of another shard or without other documents.
+            InvalidQueryError: as `without`.
+        Cost: a pass over ``saved``, and 64 pages of the table and of the text to see that it is the same shard.
         """
     @property
     def withheld_documents(self) -> int:

@@ -24,29 +24,53 @@ pub(crate) struct EliasFano {
 impl EliasFano {
     /// Compresses `len` numbers below `limit`. Their order is the caller's to check.
     pub(crate) fn new(numbers: impl Iterator<Item = usize>, len: usize, limit: usize) -> Self {
-        let low_bits = (limit / len.max(1)).max(1).ilog2();
-        let high_len = len + (limit >> low_bits) + 1;
-        let mut low = vec![0; (len * low_bits as usize).div_ceil(64) + 1];
-        let mut high = vec![0; high_len.div_ceil(64)];
-        for (index, number) in numbers.enumerate() {
-            write_bits(
-                &mut low,
-                index * low_bits as usize,
-                number as u64 & mask(low_bits),
-            );
-            let bit = (number >> low_bits) + index;
-            high[bit / 64] |= 1 << (bit % 64);
+        let mut builder = Self::builder(len, limit);
+        numbers.for_each(|number| builder.push(number));
+        builder.finish()
+    }
+
+    /// Starts the code of `len` numbers below `limit`.
+    pub(crate) fn builder(len: usize, limit: usize) -> Builder {
+        let (low_len, high_len) = Self::part_lengths(len, limit);
+        Builder {
+            pushed: 0,
+            len,
+            low_bits: low_bits(len, limit),
+            low: vec![0; low_len],
+            high: vec![0; high_len],
         }
-        let ones = sample_bits(&high, |word| word);
-        let zeros = sample_bits(&high, |word| !word);
-        Self {
+    }
+
+    /// Returns the words of the low bits of `len` numbers below `limit`, and of their high bits.
+    pub(crate) fn part_lengths(len: usize, limit: usize) -> (usize, usize) {
+        let low_bits = low_bits(len, limit);
+        let num_high = len + (limit >> low_bits) + 1;
+        ((len * low_bits as usize).div_ceil(64) + 1, num_high.div_ceil(64))
+    }
+
+    /// Returns the low and the high bits: `from_parts` makes a code of them.
+    pub(crate) fn parts(&self) -> (&[u64], &[u64]) {
+        (&self.low, &self.high)
+    }
+
+    /// Returns the code of `len` numbers below `limit` that has these parts, of the lengths that they must have; `None` if the
+    /// high bits are not of so many numbers. The low bits are the caller's to check.
+    pub(crate) fn from_parts(len: usize, limit: usize, low: Vec<u64>, high: Vec<u64>) -> Option<Self> {
+        let low_bits = low_bits(len, limit);
+        let found: usize = high.iter().map(|word| word.count_ones() as usize).sum();
+        // The bits behind the last that means something are none of a number.
+        let num_high = len + (limit >> low_bits) + 1;
+        let is_past_end = high
+            .last()
+            .is_some_and(|last| !num_high.is_multiple_of(64) && last >> (num_high % 64) > 0);
+        let builder = Builder {
+            pushed: found,
             len,
             low_bits,
             low,
             high,
-            ones,
-            zeros,
-        }
+        };
+        (found == len && !is_past_end).then(|| builder.finish())
     }
 
     /// How many numbers there are.
@@ -109,9 +133,59 @@ impl EliasFano {
             .map(|(index, bit)| self.assemble(index, bit))
     }
 
+    /// Does something with each number, in order: faster than `iter`.
+    #[inline]
+    pub(crate) fn for_each(&self, mut each: impl FnMut(usize)) {
+        let mut index = 0;
+        for_each_bit(&self.high, |bit| {
+            each(self.assemble(index, bit));
+            index += 1;
+        });
+    }
+
     fn assemble(&self, index: usize, bit: usize) -> usize {
         let low = read_bits(&self.low, index * self.low_bits as usize, self.low_bits);
         ((bit - index) << self.low_bits) | to_usize(low)
+    }
+}
+
+/// A code of which the numbers are still to come.
+pub(crate) struct Builder {
+    pushed: usize,
+    len: usize,
+    low_bits: u32,
+    low: Vec<u64>,
+    high: Vec<u64>,
+}
+
+impl Builder {
+    /// Appends the next number, which is above the one before and below the limit.
+    #[inline]
+    pub(crate) fn push(&mut self, number: usize) {
+        let index = self.pushed;
+        write_bits(
+            &mut self.low,
+            index * self.low_bits as usize,
+            number as u64 & mask(self.low_bits),
+        );
+        let bit = (number >> self.low_bits) + index;
+        self.high[bit / 64] |= 1 << (bit % 64);
+        self.pushed += 1;
+    }
+
+    /// Returns the code, once all numbers are there.
+    pub(crate) fn finish(self) -> EliasFano {
+        debug_assert_eq!(self.pushed, self.len, "as many numbers as were said");
+        let ones = sample_bits(&self.high, |word| word);
+        let zeros = sample_bits(&self.high, |word| !word);
+        EliasFano {
+            len: self.len,
+            low_bits: self.low_bits,
+            low: self.low,
+            high: self.high,
+            ones,
+            zeros,
+        }
     }
 }
 
@@ -122,6 +196,23 @@ pub(crate) fn set_bits(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
         let rests = rests.take_while(|&rest| rest != 0);
         rests.map(move |rest| index * 64 + rest.trailing_zeros() as usize)
     })
+}
+
+/// Does something with the index of each bit that is set, ascending: faster than `set_bits`.
+#[inline]
+pub(crate) fn for_each_bit(words: &[u64], mut each: impl FnMut(usize)) {
+    for (index, &word) in words.iter().enumerate() {
+        let mut left = word;
+        while left != 0 {
+            each(index * 64 + left.trailing_zeros() as usize);
+            left &= left - 1;
+        }
+    }
+}
+
+/// Returns how many low bits of each of `len` numbers below `limit` are packed.
+fn low_bits(len: usize, limit: usize) -> u32 {
+    (limit / len.max(1)).max(1).ilog2()
 }
 
 fn mask(bits: u32) -> u64 {
@@ -214,6 +305,14 @@ mod tests {
             let code = EliasFano::new(numbers.iter().copied(), numbers.len(), limit);
             prop_assert_eq!(code.iter().collect::<Vec<_>>(), numbers.clone());
             prop_assert_eq!(code.count_below(limit), numbers.len());
+            let mut each = Vec::new();
+            code.for_each(|number| each.push(number));
+            prop_assert_eq!(each, numbers.clone());
+            let (low, high) = code.parts();
+            prop_assert_eq!((low.len(), high.len()), EliasFano::part_lengths(numbers.len(), limit));
+            let again = EliasFano::from_parts(numbers.len(), limit, low.to_vec(), high.to_vec()).expect("its own parts");
+            prop_assert_eq!(again.iter().collect::<Vec<_>>(), numbers.clone());
+            prop_assert!(EliasFano::from_parts(numbers.len() + 1, limit, low.to_vec(), high.to_vec()).is_none());
             for (index, &number) in numbers.iter().enumerate() {
                 prop_assert_eq!(code.get(index), number);
                 prop_assert_eq!(code.count_below(number), index);

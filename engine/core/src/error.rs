@@ -60,6 +60,8 @@ pub enum EngineError {
     Sort { path: PathBuf, reason: String },
     #[error("{path}: {reason}; build the sidecars again with 'headwater index accelerate --force'")]
     Sidecar { path: PathBuf, reason: String },
+    #[error("saved view: {reason}")]
+    SavedView { reason: &'static str },
     #[error("stopped; what is done is kept, and the same call goes on from there")]
     Stopped,
 
@@ -168,6 +170,7 @@ impl EngineError {
             | E::UnigramLine { .. }
             | E::Sort { .. }
             | E::Sidecar { .. }
+            | E::SavedView { .. }
             | E::Stopped => ErrorKind::Format,
             E::Shrunk { .. }
             | E::NoLeadingSeparator { .. }

@@ -14,6 +14,9 @@ use crate::error::EngineError;
 const MAX_SAMPLES: usize = 5;
 const RANGES_PER_SAMPLE: usize = 64;
 
+/// Pages that tell whether a whole file is in the page cache.
+const PAGES_LOOKED_AT: usize = 16;
+
 /// Bytes that are read ahead at a time where a whole file is.
 const READ_AHEAD_BYTES: usize = 1 << 21;
 
@@ -139,11 +142,29 @@ impl MappedFile {
         #[allow(clippy::useless_conversion, reason = "64 bits wide here")]
         let bytes = u64::from(memory.totalram).saturating_mul(u64::from(memory.mem_unit));
         if self.size() < bytes / 2 {
-            // Only advice, and in steps: the kernel cuts a longer request short.
-            for start in (0..self.bytes.len()).step_by(READ_AHEAD_BYTES) {
-                let length = READ_AHEAD_BYTES.min(self.bytes.len() - start);
-                let _ = self.bytes.advise_range(Advice::WillNeed, start, length);
-            }
+            self.advise_in_steps(0..self.bytes.len());
+        }
+    }
+
+    /// Whether the page cache holds the file, as far as a few of its pages tell.
+    pub(crate) fn looks_cached(&self) -> bool {
+        let step = (self.bytes.len() / PAGES_LOOKED_AT).max(1);
+        (0..self.bytes.len()).step_by(step).all(|at| self.is_cached(at))
+    }
+
+    /// Starts reading some bytes, in order, unless they look as if they were in the page cache.
+    pub(crate) fn read_ahead(&self, bytes: Range<usize>) {
+        let mut samples = bytes.clone().step_by((bytes.len() / MAX_SAMPLES).max(1));
+        if !samples.all(|at| self.is_cached(at)) {
+            self.advise_in_steps(bytes);
+        }
+    }
+
+    fn advise_in_steps(&self, bytes: Range<usize>) {
+        // Only advice, and in steps: the kernel cuts a longer request short.
+        for start in bytes.clone().step_by(READ_AHEAD_BYTES) {
+            let length = READ_AHEAD_BYTES.min(bytes.end - start);
+            let _ = self.bytes.advise_range(Advice::WillNeed, start, length);
         }
     }
 

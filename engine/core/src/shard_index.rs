@@ -89,12 +89,33 @@ impl ShardIndex {
             let withhold = || with_shard!(self, shard => shard.withhold(documents, known, &pool));
             Some(self.reading(withhold)?)
         };
-        Ok(Self {
+        Ok(self.with(withheld))
+    }
+
+    /// Returns what this view knows of the documents that it leaves out, for [`Self::restored_without`]; nothing if it leaves out
+    /// none.
+    pub fn saved_view(&self) -> Result<Vec<u8>, EngineError> {
+        let Some(withheld) = &self.withheld else {
+            return Ok(Vec::new());
+        };
+        self.reading(|| with_shard!(self, shard => Ok(shard.save_view(withheld))))
+    }
+
+    /// Returns the shard without some documents, ascending, as [`Self::without`] does, from what a view of the same shard without
+    /// the same documents saved.
+    pub fn restored_without(&self, documents: &[u64], saved: &[u8]) -> Result<Self, EngineError> {
+        let restore = || with_shard!(self, shard => shard.restore_view(documents, saved));
+        Ok(self.with(Some(self.reading(restore)?)))
+    }
+
+    /// Returns a view that leaves out something else.
+    fn with(&self, withheld: Option<Withheld>) -> Self {
+        Self {
             shard: self.shard.clone(),
             withheld,
             pool: Arc::clone(&self.pool),
             vocabulary: self.vocabulary.clone(),
-        })
+        }
     }
 
     /// Documents that this view leaves out.

@@ -82,6 +82,29 @@ impl SuffixArray {
         let position = to_usize(self.byte_offset(rank) >> self.token_shift);
         position.min(self.num_tokens - 1)
     }
+
+    /// Returns the positions at some ranks, in order, of a table whose entries are `WIDTH` bytes wide: as `position` one by one,
+    /// and several times as fast.
+    #[inline]
+    pub(crate) fn positions<const WIDTH: usize>(
+        &self,
+        ranks: Range<usize>,
+    ) -> impl Iterator<Item = usize> + '_ {
+        debug_assert_eq!(WIDTH, self.pointer_width, "the caller looked at it");
+        let (entries, _) = self.file[self.bytes_of(ranks)].as_chunks::<WIDTH>();
+        let (last, shift) = (self.num_tokens - 1, self.token_shift);
+        entries.iter().map(move |bytes| {
+            let mut entry = [0; 8];
+            entry[..WIDTH].copy_from_slice(bytes);
+            to_usize(u64::from_le_bytes(entry) >> shift).min(last)
+        })
+    }
+
+    /// Starts reading the entries of some ranks from the disk, those that there are, unless they look as if they were in memory.
+    pub(crate) fn read_ahead(&self, ranks: Range<usize>) {
+        let bytes = self.bytes_of(ranks.start.min(self.num_tokens)..ranks.end.min(self.num_tokens));
+        self.file.read_ahead(bytes);
+    }
 }
 
 #[cfg(test)]

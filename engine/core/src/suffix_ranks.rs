@@ -1,6 +1,6 @@
 //! The ranks of all suffixes of some documents: where the table holds their positions.
 //!
-//! Few are searched for one by one, many are found in one pass over the table. A search knows the suffix to the letter, so on
+//! Few are searched for one by one, here; many are found in one pass over the table (`table_pass.rs`). A search knows the suffix to the letter, so on
 //! an accelerated shard the candidate of a blind search is nearly always the one: it takes a look at the fan-out and one at
 //! the table, none at the text. Equal suffixes stand by position in tables of ours and as the bytes behind the separator go
 //! in infini-gram's; a table with any other order is passed over.
@@ -10,16 +10,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::elias_fano::{EliasFano, set_bits};
-use crate::error::EngineError;
 use crate::fan_out::{FanOut, SATURATED, page_of_block, ranks_per_block};
 use crate::shard::Shard;
 use crate::sidecar::Sidecars;
 use crate::text::Agreement;
 use crate::token::Token;
-
-/// Words of a bitmap of ranks that one task fills.
-const WORDS_PER_TASK: usize = 1 << 10;
 
 /// Positions that one task looks up together.
 const POSITIONS_PER_TASK: usize = 1 << 10;
@@ -35,43 +30,6 @@ impl<T: Token> Shard<T> {
     /// Returns the positions of a document, its separator first.
     pub(crate) fn extent_of(&self, document: usize) -> Range<usize> {
         self.documents.start(document)..self.document_end(document)
-    }
-
-    /// Returns the ranks of all suffixes of some documents by looking at every rank.
-    ///
-    /// Cost: a pass over the table; N / 4 bytes of memory.
-    pub(crate) fn ranks_by_pass(&self, documents: &[usize]) -> Result<EliasFano, EngineError> {
-        let num_tokens = self.text.len();
-        let mut positions = vec![0_u64; num_tokens.div_ceil(64)];
-        let mut wanted = 0;
-        for &document in documents {
-            let extent = self.extent_of(document);
-            wanted += extent.len();
-            set_bit_range(&mut positions, extent);
-        }
-        let mut ranks = vec![0_u64; num_tokens.div_ceil(64)];
-        let tasks = ranks.par_chunks_mut(WORDS_PER_TASK).enumerate();
-        let fill = |(task, words): (usize, &mut [u64])| {
-            let first = task * WORDS_PER_TASK * 64;
-            let end = num_tokens.min(first + words.len() * 64);
-            let entries = self.table.bytes_of(first..end);
-            self.table.file().will_need(std::iter::once(entries));
-            for rank in first..end {
-                let position = self.table.position(rank);
-                let bit = positions[position / 64] >> (position % 64) & 1;
-                words[(rank - first) / 64] |= bit << (rank % 64);
-            }
-            words.iter().map(|word| word.count_ones() as usize).sum::<usize>()
-        };
-        let found: usize = tasks.map(fill).sum();
-        if found != wanted {
-            return Err(EngineError::TableRanks {
-                path: self.files.table(),
-                found: found as u64,
-                expected: wanted as u64,
-            });
-        }
-        Ok(EliasFano::new(set_bits(&ranks), found, num_tokens))
     }
 
     /// Returns the ranks of all suffixes of some documents, ascending, by searching for each; `None` if one is not where its
@@ -230,22 +188,6 @@ impl<T: Token> Shard<T> {
     }
 }
 
-/// Sets the bits of a range that is not empty.
-fn set_bit_range(words: &mut [u64], bits: Range<usize>) {
-    let (first, last) = (bits.start / 64, (bits.end - 1) / 64);
-    let (from, to) = (
-        u64::MAX << (bits.start % 64),
-        u64::MAX >> (63 - (bits.end - 1) % 64),
-    );
-    if first == last {
-        words[first] |= from & to;
-        return;
-    }
-    words[first] |= from;
-    words[first + 1..last].fill(u64::MAX);
-    words[last] |= to;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,20 +232,39 @@ mod tests {
                 let pass = shard.ranks_by_pass(documents).expect("the table holds them");
                 let searched = shard.ranks_by_search(documents);
                 assert_eq!(searched, Some(pass.iter().collect()), "width {}", T::WIDTH);
+                check_saved(&shard, documents);
             }
         }
         std::fs::remove_dir_all(&folder).expect("the folder is there");
     }
 
-    #[test]
-    fn bits_of_a_range_are_set_and_no_others() {
-        for start in 0..130 {
-            for end in start + 1..=192 {
-                let mut words = [0; 3];
-                set_bit_range(&mut words, start..end);
-                assert!(set_bits(&words).eq(start..end), "{start}..{end}");
-            }
+    /// A view that is saved and restored is the same; a saved one that is not whole is refused.
+    fn check_saved<T: Token>(shard: &Shard<T>, documents: &[usize]) {
+        let pool = crate::pool::thread_pool(1).expect("a thread");
+        let numbers: Vec<u64> = documents.iter().map(|&document| document as u64).collect();
+        let made = shard
+            .withhold(&numbers, None, &pool)
+            .expect("the table holds them");
+        let saved = shard.save_view(&made);
+        let restored = shard.restore_view(&numbers, &saved).expect("as it was saved");
+        assert!(restored.ranks.iter().eq(made.ranks.iter()));
+        assert!(restored.documents.iter().eq(made.documents.iter()));
+        assert!(restored.token_counts.iter().eq(made.token_counts.iter()));
+        assert_eq!(shard.save_view(&restored), saved);
+        for at in [0, 8, 16, 40, 60, saved.len() / 2, saved.len() - 1] {
+            let mut damaged = saved.clone();
+            damaged[at] ^= 4;
+            assert!(shard.restore_view(&numbers, &damaged).is_err(), "byte {at}");
         }
+        for len in [0, 7, 80, saved.len() - 8, saved.len() - 1] {
+            assert!(
+                shard
+                    .restore_view(&numbers, &saved[..len.min(saved.len() - 1)])
+                    .is_err(),
+                "{len} bytes"
+            );
+        }
+        assert!(shard.restore_view(&numbers[1..], &saved).is_err());
     }
 
     #[test]

@@ -77,6 +77,19 @@ impl ShardIndex {
         Ok(Self { inner })
     }
 
+    fn saved_view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let saved = py.detach(|| self.inner.saved_view()).map_err(to_py_err)?;
+        Ok(PyBytes::new(py, &saved))
+    }
+
+    fn restored_without(&self, py: Python<'_>, documents: &[u8], saved: &[u8]) -> PyResult<Self> {
+        let documents = u64s("documents", documents)?;
+        let inner = py
+            .detach(|| self.inner.restored_without(&documents, saved))
+            .map_err(to_py_err)?;
+        Ok(Self { inner })
+    }
+
     #[getter]
     fn withheld_documents(&self) -> u64 {
         self.inner.withheld_documents()
