@@ -63,6 +63,8 @@ _RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
     # A node that is not ready by then will never be; see `coordinator.app`. On a busy machine it takes some 20 s.
     "RAY_raylet_start_wait_time_s": "60",
+    # A proxy that is not ready by then is killed, and the start fails; 5 s, the default, are too few on a busy machine.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(64 * 1024 * 1024),
     # Ray's own ports listen on every interface; a token keeps others out of them.
     "RAY_AUTH_MODE": "token",

@@ -149,7 +149,20 @@ class CoordinatorDeployment:
 
 
 def build(args: CoordinatorConfig) -> serve.Application:
-    """Returns the application; Serve calls it with the ``args`` of its config file."""
+    """Returns the application for a cluster; Serve calls it with the ``args`` of its config file.
+
+    Raises:
+        ConfigurationError: whoever reaches the cluster could ask, and nobody has said so.
+    """
+    if args.keys_file is None and not args.insecure_public:
+        raise ConfigurationError(
+            "no keys_file: on a cluster Serve's replicas listen on every interface, and whoever reaches one could ask; "
+            "give keys_file, or set insecure_public if something else keeps others out"
+        )
+    return _application(args)
+
+
+def _application(args: CoordinatorConfig) -> serve.Application:
     deployment: Any = CoordinatorDeployment  # the decorators have made a Deployment of it
     application: serve.Application = deployment.options(
         num_replicas=args.num_replicas,
@@ -215,7 +228,7 @@ def _start_ray(config: CoordinatorConfig, temp_dir: str) -> None:
 
 def _deploy(config: CoordinatorConfig) -> None:
     try:
-        serve.run(build(config), name=APPLICATION, route_prefix="/")
+        serve.run(_application(config), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
         deployments = serve.status().applications[APPLICATION].deployments.values()
         # A replica's traceback comes as text; its last line is the error, after its class.

@@ -121,6 +121,11 @@ class CoordinatorConfig(ClusterSettings, AccessSettings, RedactionSettings):
     otel_endpoint: str | None = Field(
         default=None, description="Where OpenTelemetry goes: `http://collector:4317`. Absent: nowhere."
     )
+    insecure_public: bool = Field(
+        default=False,
+        description="Whether to serve on an interface that others reach without TLS, or without `keys_file` and "
+        "`tls_client_ca`; on a cluster, where Serve listens on every interface, whether to do without `keys_file`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level of what is logged; `info` logs every request."
     )
@@ -168,11 +173,6 @@ class LocalConfig(CoordinatorConfig):
     )
     tls_client_ca: Path | None = Field(
         default=None, description="Certificates of the CAs that vouch for callers, PEM; without it they need none."
-    )
-    insecure_public: bool = Field(
-        default=False,
-        description="Whether to serve on an interface that others reach without TLS, or without `keys_file` and "
-        "`tls_client_ca`.",
     )
     grpc_port: int = Field(default=9000, ge=1, le=65_535, description="Port to serve gRPC on.")
     http_port: int = Field(default=8000, ge=1, le=65_535, description="Port to serve HTTP on.")

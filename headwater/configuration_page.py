@@ -46,6 +46,7 @@ applications:
     import_path: coordinator.app:build
     args:
       cluster_file: /srv/cluster.yaml
+      keys_file: /srv/keys.yaml
 grpc_options:
   port: 9000
   grpc_servicer_functions:
@@ -58,8 +59,9 @@ http_options:
 Start Ray with `RAY_SERVE_ENABLE_HA_PROXY=1` in its environment, on every node: Serve's own proxy loses the status of a
 stream that fails, and one call whose method is not UTF-8 ends its gRPC server. With
 `RAY_SERVE_HAPROXY_RETRY_ON="conn-failure empty-response"` and `RAY_SERVE_HAPROXY_RETRIES=3` the requests of a replica
-that dies go to another one, which is safe: all calls only read. `coordinator/__main__.py` lists what else it sets, and
-why.
+that dies go to another one, which is safe: calls only read, and a takedown that comes twice is one.
+`coordinator/__main__.py` lists what else it sets, and why. Without `keys_file` the application is refused, unless
+`insecure_public` says that something else keeps others out ([security.md](security.md#on-a-ray-cluster)).
 
 On one machine, `python -m coordinator --cluster-file /srv/cluster.yaml` starts it with a Ray of its own. There each
 setting is looked for in this order: a flag (`--max-queued-requests`; `--replicas` for `num_replicas`), a variable in

@@ -24,7 +24,7 @@ OF_SHARD_SERVERS = frozenset(
 OF_COORDINATORS = frozenset(
     {
         "cluster_file", "num_replicas", "metrics_listen", "metrics_ports", "log_socket", "keys_file", "audit_log",
-        "takedown_file", "shard_tls_ca", "shard_tls_cert", "shard_tls_key",
+        "takedown_file", "shard_tls_ca", "shard_tls_cert", "shard_tls_key", "insecure_public",
     }
 )  # fmt: skip
 # What JSON Schema says of a value without naming formats or documentation.

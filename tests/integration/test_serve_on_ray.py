@@ -23,7 +23,7 @@ import pytest
 
 import headwater
 from coordinator.api.json_codec import to_json
-from coordinator.errors import DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
+from coordinator.errors import ConfigurationError, DocumentNotFoundError, InvalidRequestError, ShardUnavailableError
 from coordinator.requests import TraceOptions
 from coordinator.results import Trace
 from headwater.local_cluster import LocalCluster, LocalClusterError
@@ -167,10 +167,15 @@ def test_serve_builds_the_application_from_the_arguments_of_its_config_file() ->
 
     from coordinator.app import build
 
-    application = call_user_app_builder_with_args_if_necessary(build, {"cluster_file": "/c.yaml", "num_replicas": 3})
+    arguments = {"cluster_file": "/c.yaml", "keys_file": "/keys.yaml", "num_replicas": 3}
+    application = call_user_app_builder_with_args_if_necessary(build, arguments)
     assert application._bound_deployment.num_replicas == 3
     with pytest.raises(ValueError, match="colour"):
         call_user_app_builder_with_args_if_necessary(build, {"cluster_file": "/c.yaml", "colour": "blue"})
+    open_to_all = {"cluster_file": "/c.yaml"}
+    with pytest.raises(ConfigurationError, match=r"no keys_file: on a cluster .* or set insecure_public"):
+        call_user_app_builder_with_args_if_necessary(build, open_to_all)
+    call_user_app_builder_with_args_if_necessary(build, open_to_all | {"insecure_public": True})
 
 
 def _server_of(address: str) -> int:

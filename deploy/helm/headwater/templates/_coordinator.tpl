@@ -14,6 +14,8 @@
 {{- end -}}
 {{- with .Values.keys.existingSecret -}}
 {{- $_ := set $args "keys_file" "/etc/headwater/keys/keys.yaml" -}}
+{{- else -}}
+{{- $_ := set $args "insecure_public" true -}}
 {{- end -}}
 {{- with .Values.sharedState.existingClaim -}}
 {{- $_ := set $args "takedown_file" "/srv/shared/takedowns.json" -}}
@@ -59,6 +61,7 @@ applications:
 - {name: RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS, value: "1000"}
 - {name: RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S, value: "60"}
 - {name: RAY_SERVE_GRPC_MAX_MESSAGE_SIZE, value: "67108864"}
+- {name: RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S, value: "60"}
 - {name: RAY_SERVE_HAPROXY_BINARY_PATH, value: /run/headwater/haproxy}
 - {name: RAY_SERVE_HAPROXY_CONFIG_FILE_LOC, value: /run/headwater/h/haproxy.cfg}
 - {name: RAY_SERVE_HAPROXY_SOCKET_PATH, value: /run/headwater/h/admin.sock}
@@ -66,8 +69,9 @@ applications:
 - {name: RAY_SERVE_HAPROXY_SERVER_STATE_FILE, value: /run/headwater/h/server-state}
 - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
 - {name: RAY_raylet_start_wait_time_s, value: "60"}
-# The log of the coordinators is that of the pod.
+# The log of the coordinators is that of the pod, line by line; else Serve collects a thousand lines for a file of its own.
 - {name: RAY_LOG_TO_STDERR, value: "1"}
+- {name: RAY_SERVE_LOG_TO_STDERR, value: "1"}
 {{- end -}}
 
 {{/* Containers that bring what Ray's needs. Takes (list root "with indexes" or ""). */}}
