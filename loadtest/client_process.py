@@ -17,8 +17,6 @@ import numpy.typing as npt
 import uvloop
 
 from loadtest.errors import LoadTestError
-from loadtest.grpc_caller import GrpcCaller
-from loadtest.http_caller import HttpCaller
 from loadtest.messages import Message, MessageMaker
 from loadtest.plan import MARGIN_S, Load, Observer, Sent, observer_of
 from loadtest.replies import OK, Received, Reply
@@ -110,8 +108,7 @@ async def _serve(load: Load, number: int, pipe: "Connection[Any, Any]") -> None:
     caller: Caller | None = None
     try:
         observer = observer_of(load.observer)
-        is_grpc = load.access.protocol == "grpc"
-        caller = GrpcCaller(load.access, load.connections) if is_grpc else HttpCaller(load.access)
+        caller = _caller(load)
         await caller.connect(CONNECT_S)
     except (LoadTestError, TimeoutError) as error:
         said = str(error) or f"{load.access.target}: not connected within {CONNECT_S:.0f} s; is a server there?"
@@ -132,6 +129,17 @@ async def _serve(load: Load, number: int, pipe: "Connection[Any, Any]") -> None:
         return  # the parent is gone
     finally:
         await caller.close()
+
+
+def _caller(load: Load) -> Caller:
+    # Either brings much that the other does not need, and a client process is to start quickly.
+    if load.access.protocol == "http":
+        from loadtest.http_caller import HttpCaller
+
+        return HttpCaller(load.access)
+    from loadtest.grpc_caller import GrpcCaller
+
+    return GrpcCaller(load.access, load.connections)
 
 
 class _Sender:

@@ -1,6 +1,8 @@
 """What the load test sends and reads is what the servers take and say: it cannot drift from the protos or the JSON."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -103,3 +105,12 @@ def test_a_stream_that_fails_in_the_middle_has_the_code_of_its_problem() -> None
     assert read_body(pb.TraceStreamRequest, Received(OK, (events(EVENTS[:1]) + problem,))).code == "HTTP 429"
     assert read_messages(pb.TraceRequest, Received("UNAVAILABLE")).code == "UNAVAILABLE"
     assert read_body(pb.TraceRequest, Received("HTTP 503")).code == "HTTP 503"
+
+
+def test_the_processes_that_send_know_nothing_of_headwater_but_the_protos() -> None:
+    ours = ["headwater", "coordinator", "suffix_engine", "shard_server", "indexing", "index_format", "runtime", "bench"]
+    script = (
+        f"import sys, loadtest.client_process as _; sys.exit([each for each in {ours} if each in sys.modules] or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

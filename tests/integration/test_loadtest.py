@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from loadtest.results import IN_FLIGHT_LIMIT, NO_ANSWER, Run, read_run
 from loadtest.schedule import Pace
 from loadtest.workloads import Question, Texts, Workload, mix_of
 from protos.coordinator.v1 import coordinator_pb2 as pb
+from tests.integration.serving_thread import in_a_thread
 from tests.running_servers import coordinator, shard_server, unused_address
 from tests.served_coordinator import serving
 from tests.tiny_index import byte_level_tokenizer, write_index
@@ -37,36 +37,12 @@ DOCUMENTS = tuple(
 WORDS = DOCUMENTS[0].split()
 
 
-def in_a_thread(serve: Callable[[asyncio.Event], contextlib.AbstractAsyncContextManager[str]]) -> Iterator[str]:
-    """Serves on an event loop of its own while the test waits for the load, and gives the address."""
-    address: list[str] = []
-    is_up = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        async with serve(stop) as at:
-            address.append(at)
-            is_up.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert is_up.wait(60)
-    try:
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
-
-
 @contextlib.contextmanager
 def answering(answer: Callable[[pb.TraceRequest], Awaitable[pb.TraceResponse]]) -> Iterator[str]:
     """Serves `Trace` with a function."""
 
     @contextlib.asynccontextmanager
-    async def serve(_: asyncio.Event) -> AsyncIterator[str]:
+    async def serve() -> AsyncIterator[str]:
         async def trace(
             request: pb.TraceRequest, context: grpc.aio.ServicerContext[object, object]
         ) -> pb.TraceResponse:
@@ -82,7 +58,8 @@ def answering(answer: Callable[[pb.TraceRequest], Awaitable[pb.TraceResponse]]) 
         yield f"127.0.0.1:{port}"
         await server.stop(0)
 
-    yield from in_a_thread(serve)
+    with in_a_thread(serve) as target:
+        yield target
 
 
 def complete() -> pb.TraceResponse:
@@ -125,7 +102,7 @@ def test_requests_beyond_the_limit_in_flight_are_errors_and_hung_ones_are_given_
         return complete()
 
     with answering(answer) as target:
-        load = Load(Access(target), TEXTS, "run", processes=2, in_flight_limit=5, timeout_s=0.1)
+        load = Load(Access(target), TEXTS, "run", processes=1, in_flight_limit=5, timeout_s=0.1)
         with Generator(load, MIX, 1) as generator:
             step = generator.run(Pace("rate", 100, 100, 1, 0, "constant"))
     assert step.total.errors == {NO_ANSWER: 5, IN_FLIGHT_LIMIT: 95}
@@ -161,7 +138,7 @@ def targets(index: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
     """A coordinator over two shards, behind gRPC and HTTP."""
 
     @contextlib.asynccontextmanager
-    async def serve(_: asyncio.Event) -> AsyncIterator[str]:
+    async def serve() -> AsyncIterator[str]:
         async with (
             shard_server(index) as address,
             coordinator(tmp_path, index, [address, address], result_cache_bytes=1 << 24) as opened,
@@ -178,7 +155,7 @@ def targets(index: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
             server.should_exit = True
             await serve_http
 
-    for both in in_a_thread(serve):
+    with in_a_thread(serve) as both:
         yield dict(zip(("grpc", "http"), both.split(), strict=True))
 
 
