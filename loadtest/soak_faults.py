@@ -1,11 +1,13 @@
 """Which fault strikes when: dealt from a seed, each a while after the one before has been mended."""
 
 import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import grpc
+import psutil
 
 from bench.errors import BenchError
 from bench.faults import (
@@ -109,6 +111,6 @@ def _strike(cluster: FaultCluster, scenario: Scenario) -> Struck:
     try:
         checks = tuple(scenario.act(cluster, Timeline()))
         cluster.settle()
-    except (BenchError, CoordinatorError, TimeoutError, grpc.RpcError) as error:
+    except (BenchError, CoordinatorError, OSError, subprocess.SubprocessError, psutil.Error, grpc.RpcError) as error:
         checks = (f"{type(error).__name__}: {error}",)
     return Struck(scenario.kind, began, time.monotonic(), checks)
