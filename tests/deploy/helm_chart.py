@@ -37,6 +37,11 @@ EVERYTHING: dict[str, Any] = {
             "active": "a",
             "generations": [{"name": "a", "url": "s3://b/post", "shards": 1, "shardsPerServer": 1, "replicaSets": 3}],
         },
+        # Its servers run, and it is not served yet.
+        {
+            "name": "new",
+            "generations": [{"name": "a", "url": "s3://b/new", "shards": 1, "shardsPerServer": 1, "replicaSets": 1}],
+        },
     ],
     "shardServers": {
         "preStopSeconds": 5,
