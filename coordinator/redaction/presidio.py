@@ -1,4 +1,4 @@
-"""Presidio's pattern recognizers as a redactor: ``pip install presidio-analyzer``, and ``redactors: presidio``.
+"""Presidio's pattern recognizers as a redactor: docs/security.md says how to install it; then ``redactors: presidio``.
 
 Only those that need no language model; they take many times as long as the patterns of our own.
 """
@@ -29,7 +29,10 @@ class PresidioRedactor:
             ImportError: Presidio is not installed.
         """
         import presidio_analyzer
+        import tldextract
 
+        # Presidio asks it about e-mail addresses, and it would fetch its list from the internet at the first one.
+        tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
         registry = presidio_analyzer.RecognizerRegistry()
         registry.load_predefined_recognizers(languages=["en"])
         self._recognizers = [

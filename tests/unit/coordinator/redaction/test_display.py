@@ -144,6 +144,10 @@ def test_presidios_pattern_recognizers_are_a_redactor(monkeypatch: pytest.Monkey
 
     module = SimpleNamespace(PatternRecognizer=PatternRecognizer, RecognizerRegistry=RecognizerRegistry)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", module)
+    # Its list of domains must be the one that it has, and not be fetched when the first address is looked at.
+    domains = SimpleNamespace(tldextract=SimpleNamespace(TLD_EXTRACTOR="fetches"), TLDExtract=dict)
+    monkeypatch.setitem(sys.modules, "tldextract", domains)
     [found, nothing] = PresidioRedactor().find([Passage(f"{ADDRESS} 078-05-1120 12345678 a.org"), Passage("-")])
     assert list(found) == [Found(0, 18, "EMAIL"), Found(19, 30, "US_SSN")]
     assert list(nothing) == []
+    assert domains.tldextract.TLD_EXTRACTOR == {"suffix_list_urls": (), "cache_dir": None}
