@@ -29,7 +29,6 @@ from loadtest.soak_verdict import failures_of, judge_answers, judge_growth, judg
 from loadtest.targets import Targets
 from loadtest.workloads import Mix, Question, Texts, Workload
 
-_TIMEOUT_S = 10.0
 _SEARCH_S = 150.0
 _TAKEN_DOWN = 12
 # Every request asks for one of the texts as it is, for the oracle has to know the answer.
@@ -50,6 +49,7 @@ class Plan:
         quiet_s: Time without a fault before each.
         recovery_s: What a fault's window has after the fault is mended.
         warm_up_s: Load before it, without faults, that is not judged by the targets.
+        timeout_s: Time that each request gives the server.
         bounds: What processes may grow by.
     """
 
@@ -61,6 +61,7 @@ class Plan:
     quiet_s: float = 20.0
     recovery_s: float = 10.0
     warm_up_s: float = 10.0
+    timeout_s: float = 10.0
     bounds: Bounds = field(default_factory=Bounds)
 
 
@@ -200,7 +201,7 @@ def _load(cluster: FaultCluster, plan: Plan) -> Load:
         access=Access(cluster.coordinator.target, api_key=cluster.api_key),
         texts=Texts(answers=tuple(Question("", answer) for answer in cluster.indexes.answers)),
         run=f"soak-{plan.seed}",
-        timeout_s=_TIMEOUT_S,
+        timeout_s=plan.timeout_s,
         processes=2,
         connections=4,
         in_flight_limit=2_000,

@@ -35,15 +35,15 @@ class Scenario:
     act: Act
 
 
-def run_scenario(scenario: Scenario, cluster: FaultCluster, oracle: Oracle) -> Verdict:
-    """Returns the verdict on one fault; the cluster is as it should be before."""
+def run_scenario(scenario: Scenario, cluster: FaultCluster, oracle: Oracle, timeout_s: float = TIMEOUT_S) -> Verdict:
+    """Returns the verdict on one fault, with the time that each request has; the cluster is as it should be before."""
     cluster.settle()
     timeline = Timeline()
     load = Load(
         cluster.coordinator.target,
         cluster.indexes.answers,
         rate=RATE,
-        timeout_s=TIMEOUT_S,
+        timeout_s=timeout_s,
         metadata=cluster.metadata,
     )
     with Traffic(load) as traffic:

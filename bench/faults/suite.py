@@ -22,7 +22,7 @@ from bench.faults.indexes import NUM_SHARDS, build_indexes
 from bench.faults.namespaces import Namespace
 from bench.faults.oracle import Oracle
 from bench.faults.overload import Overload, overload
-from bench.faults.scenario import RATE, Scenario, run_scenario
+from bench.faults.scenario import RATE, TIMEOUT_S, Scenario, run_scenario
 from bench.faults.verdict import Verdict
 from bench.options import BenchOptions
 from bench.report import Report
@@ -82,12 +82,16 @@ def run(options: BenchOptions, console: Console) -> Report:
 
 
 def run_all(
-    scenarios: Sequence[Scenario], cluster: FaultCluster, oracle: Oracle, tell: Callable[[str], None]
+    scenarios: Sequence[Scenario],
+    cluster: FaultCluster,
+    oracle: Oracle,
+    tell: Callable[[str], None],
+    timeout_s: float = TIMEOUT_S,
 ) -> list[Verdict]:
-    """Runs scenarios one after the other on one cluster."""
+    """Runs scenarios one after the other on one cluster; each request has so much time."""
     verdicts = []
     for scenario in scenarios:
-        verdicts.append(run_scenario(scenario, cluster, oracle))
+        verdicts.append(run_scenario(scenario, cluster, oracle, timeout_s))
         tell(describe(verdicts[-1]))
     return verdicts
 
