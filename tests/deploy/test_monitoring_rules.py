@@ -28,10 +28,11 @@ def test_the_rules_are_valid(promtool: Path) -> None:
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_the_rules_pass_their_tests(promtool: Path) -> None:
-    found = run([promtool, "test", "rules", *TEST_FILES])
+@pytest.mark.parametrize("file", TEST_FILES, ids=lambda file: file.stem)
+def test_the_rules_pass_their_tests(promtool: Path, file: Path) -> None:
+    found = run([promtool, "test", "rules", file])
     assert found.returncode == 0, found.stdout + found.stderr
-    assert found.stdout.count("SUCCESS") == len(TEST_FILES)
+    assert found.stdout.count("SUCCESS") == 1
 
 
 def test_a_test_that_expects_something_else_fails(promtool: Path, tmp_path: Path) -> None:
