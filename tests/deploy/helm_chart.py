@@ -52,7 +52,7 @@ EVERYTHING: dict[str, Any] = {
         "priorityClassName": "high",
     },
     "coordinator": {
-        "settings": {"max_queued_requests": 128},
+        "settings": {"max_queued_requests": 128, "max_timeout_ms": 65500, "default_timeout_ms": 20000},
         "redis": {"address": "redis:6379", "passwordSecret": {"name": "redis"}},
     },
     "indexJob": {"enabled": True, "args": ["s3://b/corpus/", "--out=s3://b/one"], "existingClaim": "build"},

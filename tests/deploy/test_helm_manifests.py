@@ -11,7 +11,7 @@ import yaml
 
 from coordinator.config import CoordinatorConfig
 from tests.deploy.helm_chart import CHART, EVERYTHING, ask, example, of_kind, render
-from tests.deploy.validators import run
+from tests.deploy.validators import DEPLOY, run
 from tests.shared_data import shared_file
 
 # Of what Kubernetes has no schema: definitions that come with KubeRay, cert-manager and the Prometheus operator.
@@ -47,6 +47,8 @@ def test_kubernetes_takes_the_manifests_and_no_misspelt_field():
         manifests = [one for one in render(values) if one["kind"] not in _CUSTOM]
         assert len(manifests) >= 8
         asked.append({"manifests": manifests, "version": _KUBERNETES})
+    volume = yaml.safe_load((DEPLOY / "kubernetes" / "local-volume.yaml").read_text())
+    asked.append({"manifests": [volume], "version": _KUBERNETES})
     misspelt = of_kind(render(example("laptop")), "StatefulSet")
     misspelt[0]["spec"]["template"]["spec"]["terminationGracePeriod"] = 5
     *answers, control = ask("validate", *asked, {"manifests": misspelt, "version": _KUBERNETES})
@@ -86,6 +88,7 @@ def test_coordinators_take_their_settings_and_there_is_a_pod_for_each_replica(va
     assert autoscaling["max_replicas"] == group["maxReplicas"] == config.num_replicas
     assert autoscaling["target_ongoing_requests"] <= config.max_running_requests
     assert deployment["max_replicas_per_node"] == 1
+    assert deployment["graceful_shutdown_timeout_s"] > config.max_timeout_ms / 1000
     assert group["rayStartParams"]["num-cpus"] == "1"
 
 

@@ -40,6 +40,8 @@ applications:
         num_replicas: auto
         max_replicas_per_node: 1
         ray_actor_options: {num_cpus: 1}
+        # A replica that is taken away ends what it has begun, however long that may take.
+        graceful_shutdown_timeout_s: {{ add 10 (div ($values.settings.max_timeout_ms | default 120000 | int) 1000) }}
         autoscaling_config:
           min_replicas: {{ $values.minReplicas }}
           max_replicas: {{ $values.maxReplicas }}
