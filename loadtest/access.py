@@ -1,6 +1,5 @@
 """How the server is reached: where, over what, and with which key."""
 
-import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +52,8 @@ class Access:
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable() and self.api_key):
             raise LoadTestError("the API key is not one line of printable ASCII characters; is the file right?")
         if self.tls:
-            _read(self.ca), _read(self.certificate), _read(self.key)
+            for path in (self.ca, self.certificate, self.key):
+                _read(path)
             self.ssl_context()
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -88,20 +88,6 @@ class Access:
         except (OSError, ssl.SSLError) as error:
             raise LoadTestError(f"{self.ca or self.certificate}: not usable for TLS ({error})") from error
         return context
-
-
-def host_of(target: str) -> str:
-    """Returns the host of ``host:port``, an IPv6 address without its brackets."""
-    return target.rpartition(":")[0].removeprefix("[").removesuffix("]")
-
-
-def is_address(host: str) -> bool:
-    """Returns whether a host is an address and no name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _read(path: Path | None) -> bytes | None:
