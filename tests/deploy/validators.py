@@ -42,4 +42,4 @@ def validator_python(module: str) -> Path:
 
 def run(command: list[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
     """Runs a validator and returns what it said; whoever calls looks at the status."""
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=110, **options)  # type: ignore[call-overload, no-any-return]
