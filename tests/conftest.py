@@ -1,6 +1,7 @@
 """Profiles, the order of tests, shared fixtures, and the check that a test leaves no thread or file open."""
 
 import gc
+import logging
 import os
 import signal
 import threading
@@ -64,6 +65,16 @@ def shared_data() -> Path:
     return directory
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _same_log_after_a_file() -> Iterator[None]:
+    """Undoes what processes that run in a test's own do to the log, for the tests of another file that look at it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 @pytest.fixture
 def leaves_nothing_behind() -> Iterator[None]:
     """Fails the test if it ends with more threads or open files than it began with."""
@@ -71,7 +82,7 @@ def leaves_nothing_behind() -> Iterator[None]:
     threads, files = set(threading.enumerate()), _open_files()
     yield
     gc.collect()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (left := _left_behind(threads, files)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left, f"left behind: {left}"

@@ -11,12 +11,13 @@ from xdist.scheduler import LoadFileScheduling
 
 _ON_RAY = "on ray"
 
-# Files that start Ray, the longest first.
+# Files that start Ray. The first has it in the test's own process, which must not have imported it before: Ray looks at
+# its environment once. Then the longest first.
 _STARTING_RAY = (
+    "test_ray_tasks.py",
     "test_index_build_on_ray.py",
     "test_serve_on_ray.py",
     "test_faults.py",
-    "test_ray_tasks.py",
     "test_demo.py",
     "test_tls_on_ray.py",
     "test_streaming_on_ray.py",

@@ -171,7 +171,8 @@ def trace_with_a_frozen_shard(
         return trace, time.monotonic() - began
 
     async def run() -> tuple[Trace, float]:
-        no_pings = {"keepalive_interval_ms": 3_600_000}  # they would tell sooner
+        # Pings, and those that gRPC sends to measure a connection, would tell sooner.
+        no_pings = {"keepalive_interval_ms": 3_600_000, "keepalive_timeout_ms": 60_000}
         async with (
             shard_server(index, [0]) as first,
             served(directory, index, [first, address], **no_pings) as target,
