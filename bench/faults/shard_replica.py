@@ -13,7 +13,8 @@ from headwater.server_process import ServerProcess
 
 _START_S = 60.0
 _STOP_S = 20.0
-_VAIN_START_S = 15.0
+# It checks every file before it refuses; a server that would serve after all is waited for as long.
+_VAIN_START_S = 60.0
 
 
 class ShardReplica:
