@@ -17,14 +17,15 @@ SCHEMA = Path(__file__).resolve().parent / "headwater" / "values.schema.json"
 # What the templates set.
 OF_SHARD_SERVERS = frozenset(
     {
-        "index", "shards", "listen", "metrics_listen", "state_dir", "insecure_public", "tls_cert", "tls_key",
-        "tls_client_ca", "stop_with_stdin",
+        "index", "shards", "listen", "metrics_listen", "state_dir", "insecure_public", "insecure_public_metrics",
+        "tls_cert", "tls_key", "tls_client_ca", "stop_with_stdin",
     }
 )  # fmt: skip
 OF_COORDINATORS = frozenset(
     {
         "cluster_file", "num_replicas", "metrics_listen", "metrics_ports", "log_socket", "keys_file", "audit_log",
         "takedown_file", "shard_tls_ca", "shard_tls_cert", "shard_tls_key", "insecure_public",
+        "insecure_public_metrics",
     }
 )  # fmt: skip
 # What JSON Schema says of a value without naming formats or documentation.

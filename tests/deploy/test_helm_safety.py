@@ -93,6 +93,9 @@ def test_coordinators_and_shard_servers_know_each_other_unless_told_otherwise() 
         (service,) = of_kind(manifests, "RayService")
         arguments = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"][0]["args"]
         assert {"shard_tls_ca", "shard_tls_cert", "shard_tls_key"} <= arguments.keys() or not is_mutual
+        # Without keys the application is refused unless it is told that this is meant.
+        assert ("keys_file" in arguments) == is_mutual
+        assert arguments.get("insecure_public", False) == (not is_mutual)
         for config_map in of_kind(manifests, "ConfigMap"):
             for name, text in config_map["data"].items():
                 if name[0].isdigit() and name.endswith(".yaml"):
