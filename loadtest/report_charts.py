@@ -154,7 +154,7 @@ def process_rows(processes: Sequence[ProcessSeries]) -> str:
 
 def milliseconds(value: float) -> str:
     """Returns a time as one reads it."""
-    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms" if value >= 1 else f"{value:.2g} ms"
+    return f"{value / 1000:.3g} s" if value >= 1000 else f"{value:g} ms" if value >= 1 else f"{value:.2g} ms"
 
 
 def _use(process: ProcessSeries, values: Sequence[int], what: str, unit: int = 1) -> str:
