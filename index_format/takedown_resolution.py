@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +49,16 @@ class TakedownFinder:
         self._manifest = manifest
         self.pause = pause
         self._found: dict[Target, DocumentNumbers] = {}
+        self._contents: dict[ContentTarget, DocumentNumbers] = {}
+
+    @property
+    def contents(self) -> Mapping[ContentTarget, DocumentNumbers]:
+        """The contents that the targets of the last call named, with the documents that have each."""
+        return self._contents
+
+    def remember(self, contents: Mapping[ContentTarget, DocumentNumbers]) -> None:
+        """Takes it that these documents, and no others, have these contents: so a finder of the same shard said."""
+        self._contents.update(contents)
 
     def documents(self, targets: Iterable[Target]) -> DocumentNumbers:
         """Returns the numbers of the documents that any of ``targets`` concerns, ascending.
@@ -64,6 +74,8 @@ class TakedownFinder:
         found = {target: numbers for target, numbers in self._found.items() if target in wanted}
         found.update(self._find(new))
         self._found = found
+        named = {content for target in wanted if (content := self._content_of(target)) is not None}
+        self._contents = {content: numbers for content, numbers in self._contents.items() if content in named}
         return np.unique(np.concatenate([np.zeros(0, _NUMBER), *found.values()]))
 
     def token_ids(self, number: int) -> npt.NDArray[np.unsignedinteger]:
@@ -81,25 +93,36 @@ class TakedownFinder:
         words: list[UrlTarget | DomainTarget | SourceTarget] = []
         contents: dict[ContentTarget, list[Target]] = {}
         for target in numbers:
-            match target:
-                case DocumentTarget(index_id, shard, number) if index_id == self._index_id:
-                    if shard == self._manifest.shard and number < self._manifest.num_documents:
-                        numbers[target].append(number)
-                case DocumentTarget(content=content):
-                    if content is not None:
-                        contents.setdefault(content, []).append(target)
-                case ContentTarget():
-                    contents.setdefault(target, []).append(target)
-                case _:
-                    words.append(target)
+            if (content := self._content_of(target)) is not None:
+                contents.setdefault(content, []).append(target)
+            elif not isinstance(target, DocumentTarget | ContentTarget):
+                words.append(target)
+            elif isinstance(target, DocumentTarget) and self._is_here(target):
+                numbers[target].append(target.number)
         if words and METADATA in self._manifest.files:
             for word, number in self._with_words(words):
                 numbers[word].append(number)
-        if contents:
-            for content, number in self._with_contents(contents):
-                for target in contents[content]:
-                    numbers[target].append(number)
-        return {target: np.array(found, dtype=_NUMBER) for target, found in numbers.items()}
+        if new := {content: list[int]() for content in contents if content not in self._contents}:
+            for content, number in self._with_contents(new):
+                new[content].append(number)
+            self._contents.update((content, np.array(having, dtype=_NUMBER)) for content, having in new.items())
+        found = {target: np.array(concerned, dtype=_NUMBER) for target, concerned in numbers.items()}
+        found.update((target, self._contents[content]) for content, named in contents.items() for target in named)
+        return found
+
+    def _content_of(self, target: Target) -> ContentTarget | None:
+        """Returns the content by which a target is found, if it is."""
+        match target:
+            case ContentTarget():
+                return target
+            case DocumentTarget(index_id, content=content) if index_id != self._index_id:
+                return content
+            case _:
+                return None
+
+    def _is_here(self, target: DocumentTarget) -> bool:
+        is_of_shard = (target.index_id, target.shard) == (self._index_id, self._manifest.shard)
+        return is_of_shard and target.number < self._manifest.num_documents
 
     def _with_words(
         self, targets: Iterable[UrlTarget | DomainTarget | SourceTarget]

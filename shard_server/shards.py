@@ -15,6 +15,7 @@ from shard_server.config import ShardServerConfig
 from shard_server.errors import ConfigError, WrongShardError
 from shard_server.takedown_store import TakedownStore
 from shard_server.takedowns import Takedowns
+from shard_server.view_store import ViewStore
 from shard_server.views import ShardView, ShardViews
 
 # A query of token 0, which every vocabulary has, that a match may start with.
@@ -108,7 +109,8 @@ def open_shards(config: ShardServerConfig) -> OpenShards:
     removed = load_removed(config.index, index, list(manifests.values()))
     views = ShardViews(shards, dict(zip(numbers, removed, strict=True)))
     store = TakedownStore(config.state_dir) if config.state_dir is not None else None
-    takedowns = Takedowns(config.index, index, manifests, views, store)
+    view_store = ViewStore(config.state_dir, index.index_id, manifests) if config.state_dir is not None else None
+    takedowns = Takedowns(config.index, index, manifests, views, store, view_store)
     takedowns.restore()
     return OpenShards(index, shards, views, takedowns)
 

@@ -13,9 +13,11 @@ from index_format.layout import shard_folder
 from index_format.manifest import IndexManifest, ShardManifest
 from index_format.removed_documents import DocumentNumbers
 from index_format.takedown_resolution import TakedownFinder
+from index_format.takedowns import ContentTarget, view_id
 from shard_server.errors import StaleTakedownsError, StoppingError, TakedownsFailedError
 from shard_server.takedown_store import KeptTakedowns, TakedownStore
-from shard_server.views import ShardViews
+from shard_server.view_store import KeptView, ViewStore
+from shard_server.views import ShardView, ShardViews
 from suffix_engine import EngineError
 
 # Threads that find suffixes while others search: half of the machine.
@@ -34,11 +36,16 @@ class Takedowns:
         shards: Mapping[int, ShardManifest],
         views: ShardViews,
         store: TakedownStore | None = None,
+        view_store: ViewStore | None = None,
     ):
-        """Obeys nothing yet. Without ``store`` a list is forgotten when the process ends."""
+        """Obeys nothing yet.
+
+        Without ``store`` a list is forgotten when the process ends, without ``view_store`` what is known of its views.
+        """
         self._index_id = index.index_id
         self._views = views
         self._store = store
+        self._view_store = view_store
         self._kept: KeptTakedowns | None = None
         self._changing = threading.Lock()
         self._is_stopping = False
@@ -47,6 +54,8 @@ class Takedowns:
             for number, shard in shards.items()
         }
         self._finders = {number: new() for number, new in self._new_finders.items()}
+        # What the files of the views say already.
+        self._kept_contents: dict[int, frozenset[ContentTarget]] = dict.fromkeys(shards, frozenset())
 
     def restore(self) -> None:
         """Obeys the list that was kept, if any.
@@ -61,7 +70,8 @@ class Takedowns:
         if kept is None:
             return
         is_of_this_index = kept.index_id == self._index_id
-        self._obey(kept, kept.epoch if is_of_this_index else 0, lambda: None, num_threads=0)
+        known = {number: view for number in self._finders if (view := self._recall(number)) is not None}
+        self._obey(kept, kept.epoch if is_of_this_index else 0, lambda: None, num_threads=0, known=known)
         self._kept = kept if is_of_this_index else None
         _log.info("takedowns restored", extra={"epoch": kept.epoch, "takedowns": len(kept.takedowns)})
 
@@ -98,14 +108,48 @@ class Takedowns:
         if self._store is not None:
             self._store.save(kept)
 
-    def _obey(self, kept: KeptTakedowns, epoch: int, publish: Callable[[], None], num_threads: int) -> None:
+    def _obey(
+        self,
+        kept: KeptTakedowns,
+        epoch: int,
+        publish: Callable[[], None],
+        num_threads: int,
+        known: Mapping[int, ShardView] | None = None,
+    ) -> None:
         try:
-            self._views.replace(self._documents(kept), epoch, publish, num_threads)
+            before = {**self._views.described()[1], **(known or {})}
+            self._views.replace(self._documents(kept), epoch, publish, num_threads, known)
         except (OSError, IndexFormatError) as error:
             raise TakedownsFailedError(f"takedowns cannot be applied, nothing changed: {error}") from error
         except EngineError as error:
             _log.error("takedowns cannot be applied", extra={"epoch": kept.epoch, "reason": str(error)})
             raise
+        for number, view in self._views.described()[1].items():
+            contents = self._finders[number].contents
+            if view is not before[number] or contents.keys() != self._kept_contents[number]:
+                self._keep(number, view, contents)
+
+    def _recall(self, number: int) -> ShardView | None:
+        """Returns the view of a shard that was kept, if it is of its files, and remembers what contents were found."""
+        kept = self._view_store.load(number) if self._view_store else None
+        if kept is None:
+            return None
+        self._finders[number].remember(kept.contents)
+        self._kept_contents[number] = frozenset(kept.contents)
+        if not len(kept.documents):
+            return None
+        try:
+            engine = self._views.view(number).engine.restored_without(kept.documents.tobytes(), kept.engine)
+        except EngineError as error:
+            _log.warning("kept view not used", extra={"shard": number, "reason": str(error)})
+            return None
+        return ShardView(engine, view_id(kept.documents), kept.documents)
+
+    def _keep(self, number: int, view: ShardView, contents: Mapping[ContentTarget, DocumentNumbers]) -> None:
+        """Keeps a view that is in force, and what was found for it, for the next start."""
+        if self._view_store is not None:
+            self._view_store.save(number, KeptView(view.documents, view.engine.saved_view(), contents))
+            self._kept_contents[number] = frozenset(contents)
 
     def _documents(self, kept: KeptTakedowns) -> dict[int, DocumentNumbers]:
         """Returns the documents of each shard that the list concerns; both index ids are of this server's corpus."""

@@ -6,7 +6,7 @@ A view never changes. A new list of takedowns makes new views, which take the pl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,11 +21,16 @@ KEPT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ShardView:
-    """A shard without some documents. ``view_id`` names them, ``engine`` knows nothing of them."""
+    """A shard without some documents, ascending numbers. ``view_id`` names them, ``engine`` knows nothing of them."""
 
     engine: suffix_engine.ShardIndex
     view_id: str = ""
-    num_withheld: int = 0
+    documents: DocumentNumbers = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+
+    @property
+    def num_withheld(self) -> int:
+        """How many documents it is without."""
+        return len(self.documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class ShardViews:
         epoch: int,
         publish: Callable[[], None],
         num_threads: int = 1,
+        known: Mapping[int, ShardView] | None = None,
     ) -> None:
         """Puts views without ``taken_down``, by shard, in the place of the present ones; those of shards left out stay.
 
@@ -108,14 +114,18 @@ class ShardViews:
             epoch: Number of the list that says so.
             publish: Called once the views are made, just before they take effect; if it raises, nothing changes.
             num_threads: Threads to make them on, besides those that search; 0: those that search.
+            known: Views to make them of instead of the present ones: what these are without need not be found.
 
         Raises:
             EngineError: as `ShardIndex.without`.
         """
         with self._swapping:
             present = self._present
+            bases = {**present.views, **(known or {})}
             views = {
-                number: self._without(view, np.union1d(self._of_index(number), taken_down[number]), num_threads)
+                number: self._without(
+                    bases[number], np.union1d(self._of_index(number), taken_down[number]), num_threads
+                )
                 if number in taken_down
                 else view
                 for number, view in present.views.items()
@@ -134,4 +144,4 @@ class ShardViews:
         if name == view.view_id:
             return view
         engine = view.engine.without(documents.astype("<u8").tobytes(), num_threads=num_threads)
-        return ShardView(engine, name, len(documents))
+        return ShardView(engine, name, documents)

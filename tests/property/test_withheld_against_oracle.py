@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index_format.layout import TABLE
-from suffix_engine import DocumentWithheldError, InvalidQueryError, ShardCorruptError, ShardIndex, ThreadPool
+from suffix_engine import (
+    DocumentWithheldError,
+    InvalidQueryError,
+    ShardCorruptError,
+    ShardFormatError,
+    ShardIndex,
+    ThreadPool,
+)
 from suffix_engine import accelerate_shard as accelerate
 from tests import oracle
 from tests.engine_calls import as_u32, as_u64, longest_matches, matches_of, u64
@@ -220,6 +227,55 @@ def shuffled_ties(text: np.ndarray, table: np.ndarray) -> np.ndarray:
             shuffled[first:rank] = generator.permutation(table[first:rank])
             first = rank
     return shuffled
+
+
+@given(st.data())
+def test_a_saved_view_is_the_same_when_it_is_restored(data: st.DataObject) -> None:
+    corpus: Corpus = data.draw(corpora())
+    query = data.draw(queries(corpus))
+    removed = data.draw(removals(corpus)) | {data.draw(st.integers(0, len(corpus.documents) - 1))}
+    with opened(corpus, removed, data.draw(st.sampled_from(ORDERS)), accelerated=data.draw(st.booleans())) as (
+        whole,
+        truth,
+    ):
+        documents, made = as_u64(sorted(removed)), view_of(whole, removed)
+        saved = made.saved_view()
+        restored = whole.restored_without(documents, saved)
+        assert (restored.withheld_documents, restored.withheld_tokens) == (len(removed), made.withheld_tokens)
+        assert u64(restored.positions(range(len(truth.net_table)))) == truth.net_table
+        asked = (query.tokens, query.word_starts, query.cuts)
+        assert longest_matches(restored, *asked) == longest_matches(made, *asked)
+        counts = oracle.unigram_counts(truth.survivors, corpus.width)
+        assert u64(restored.unigram_counts(as_u32(query.tokens))) == [counts[token] for token in query.tokens]
+        assert restored.saved_view() == saved
+        # It is as good a beginning for other views as the one that was saved.
+        after = data.draw(removals(corpus))
+        net_table = Truth(corpus.documents, after, truth.text, truth.table).net_table
+        assert u64(view_of(restored, after).positions(range(len(net_table)))) == net_table
+        with pytest.raises(ShardFormatError, match="saved view: it leaves out other documents"):
+            whole.restored_without(as_u64(sorted(removed)[1:]), saved)
+        damaged = bytearray(saved)
+        damaged[data.draw(st.integers(0, len(saved) - 1))] ^= data.draw(st.integers(1, 255))
+        cut = saved[: data.draw(st.integers(0, len(saved) - 1))]
+        for wrong in (bytes(damaged), cut):
+            with pytest.raises(ShardFormatError, match="saved view: "):
+                whole.restored_without(documents, wrong)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_saved_view_of_another_shard_is_refused(width: int, tmp_path: Path) -> None:
+    shards = []
+    for name, documents in (("one", [[1, 2, 1], [2], [3]]), ("other", [[1, 2, 1], [3], [2]])):
+        (tmp_path / name).mkdir()
+        write_shard(tmp_path / name, documents, width)
+        shards.append(ShardIndex.open(tmp_path / name, token_width=width, pool=POOL))
+    saved = shards[0].without(as_u64([0])).saved_view()
+    assert shards[0].restored_without(as_u64([0]), saved).withheld_tokens == 4
+    with pytest.raises(ShardFormatError, match="saved view: it is of another shard or version"):
+        shards[1].restored_without(as_u64([0]), saved)
+    assert shards[0].saved_view() == b""
+    with pytest.raises(ShardFormatError, match="saved view: "):
+        shards[0].restored_without(b"", b"")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -28,7 +28,8 @@ impl<T: Token> Shard<T> {
     pub(crate) fn save_view(&self, withheld: &Withheld) -> Vec<u8> {
         let mut words = vec![MAGIC, 0];
         words.extend(self.identity());
-        let counts: Vec<(u32, u64)> = withheld.token_counts.iter().collect();
+        let mut counts: Vec<(u32, u64)> = withheld.token_counts.iter().collect();
+        counts.sort_unstable();
         let lengths = [withheld.documents.len(), withheld.ranks.len(), counts.len()];
         words.extend(lengths.map(|length| length as u64));
         withheld

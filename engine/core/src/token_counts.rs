@@ -52,7 +52,7 @@ impl TokenCounts {
         }
     }
 
-    /// Returns the token ids that were counted, each once, with their counts.
+    /// Returns the token ids that were counted, each once and in no order, with their counts.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         let dense = (0..DENSE).zip(self.dense.iter().copied());
         let all = dense.chain(self.sparse.iter().map(|(&token_id, &count)| (token_id, count)));

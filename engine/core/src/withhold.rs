@@ -32,7 +32,11 @@ impl<T: Token> Shard<T> {
     ) -> Result<Withheld, EngineError> {
         let documents = self.check_documents(documents)?;
         let changed = Changed::between(known, &documents);
-        let ranks = match pool.install(|| self.changed_ranks(known, &changed)) {
+        let searched = self
+            .is_search_faster(&changed)
+            .then(|| pool.install(|| self.changed_ranks(known, &changed)))
+            .flatten();
+        let ranks = match searched {
             Some(ranks) => ranks,
             None => pool.install(|| self.ranks_by_pass(&documents))?,
         };
@@ -58,9 +62,8 @@ impl<T: Token> Shard<T> {
         numbers.collect()
     }
 
-    /// Returns the ranks of a view that differs from a known one, by searching for the suffixes of the documents in which they
-    /// differ; `None` if a pass over the table is faster, or has to tell.
-    fn changed_ranks(&self, known: Option<&Withheld>, changed: &Changed) -> Option<EliasFano> {
+    /// Whether searches for the suffixes in which two views differ take less time than a pass over the table.
+    fn is_search_faster(&self, changed: &Changed) -> bool {
         let extents = changed.added.iter().chain(&changed.dropped);
         let num_changed: usize = extents.map(|&document| self.extent_of(document).len()).sum();
         let ranks_per_search = if self.sidecars.is_some() {
@@ -69,9 +72,12 @@ impl<T: Token> Shard<T> {
             RANKS_PER_PLAIN_SEARCH
         };
         let factor = if self.table.file().looks_cached() { 1 } else { COLD };
-        if num_changed > self.text.len() / (ranks_per_search * factor) {
-            return None;
-        }
+        num_changed <= self.text.len() / (ranks_per_search * factor)
+    }
+
+    /// Returns the ranks of a view that differs from a known one, by searching for the suffixes of the documents in which they
+    /// differ; `None` if a pass over the table has to tell.
+    fn changed_ranks(&self, known: Option<&Withheld>, changed: &Changed) -> Option<EliasFano> {
         let added = self.ranks_by_search(&changed.added)?;
         let dropped = self.ranks_by_search(&changed.dropped)?;
         let before = known.map_or(0, Withheld::num_tokens);
@@ -151,5 +157,65 @@ impl Changed {
         }
         changed.dropped.extend(before);
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accelerate::accelerate_shard;
+    use crate::files::ShardFiles;
+    use crate::sort::sort_shard;
+    use crate::token::TokenWidth;
+    use proptest::prelude::*;
+
+    /// Writes, sorts and accelerates a shard of some documents.
+    fn shard_of(documents: &[Vec<u16>]) -> Shard<u16> {
+        let folder = std::env::temp_dir().join(format!("withhold-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (mut text, mut offsets) = (Vec::new(), Vec::new());
+        for document in documents {
+            offsets.extend((text.len() as u64 * 2).to_le_bytes());
+            text.push(u16::MAX);
+            text.extend(document);
+        }
+        std::fs::write(folder.join("tokenized.0"), bytemuck::cast_slice::<u16, u8>(&text)).expect("a text");
+        std::fs::write(folder.join("offset.0"), offsets).expect("offsets");
+        sort_shard(&folder, TokenWidth::U16, 1).expect("sorts");
+        accelerate_shard(&folder, 0, TokenWidth::U16, 1, &mut |_, _| true).expect("accelerates");
+        let shard = Shard::open(ShardFiles::new(&folder, 0)).expect("opens");
+        std::fs::remove_dir_all(&folder).expect("the folder is there");
+        shard
+    }
+
+    fn chosen(chosen: &[bool]) -> Vec<usize> {
+        (0..chosen.len()).filter(|&document| chosen[document]).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn ranks_made_of_known_ones_by_search_are_those_of_a_pass(
+            documents in prop::collection::vec(prop::collection::vec(1_u16..4, 0..12), 1..40),
+            seed in prop::collection::vec(any::<[bool; 2]>(), 40),
+        ) {
+            let shard = shard_of(&documents);
+            let [before, after] = [0, 1].map(|view| {
+                let choice: Vec<bool> = seed[..documents.len()].iter().map(|choice| choice[view]).collect();
+                chosen(&choice)
+            });
+            let known = Withheld {
+                documents: EliasFano::new(before.iter().copied(), before.len(), documents.len()),
+                ranks: shard.ranks_by_pass(&before).expect("the table holds them"),
+                ..Withheld::default()
+            };
+            let expected: Vec<usize> = shard.ranks_by_pass(&after).expect("the table holds them").iter().collect();
+            for known in [None, Some(&known)] {
+                let changed = Changed::between(known, &after);
+                let found = shard.changed_ranks(known, &changed).expect("all are where they belong");
+                prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected.clone());
+                prop_assert_eq!(found.len(), expected.len());
+            }
+        }
     }
 }

@@ -166,3 +166,22 @@ def test_a_file_that_became_shorter_is_told_and_finds_nothing(tmp_path: Path, na
     path.write_bytes(path.read_bytes()[:2])
     with pytest.raises(ManifestError, match=name):
         found.documents([UrlTarget("y"), ContentTarget("00" * 32, 1)])
+
+
+def test_contents_that_are_remembered_are_not_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [[1, 2], [3], [1, 2], [4, 4]]
+    contents = [ContentTarget(sha256(document), len(document)) for document in ([1, 2], [3], [9])]
+    elsewhere = DocumentTarget("f" * 16, 0, 7, contents[1])
+    first = finder(tmp_path, documents)
+    assert first.documents([contents[0], elsewhere, contents[2]]).tolist() == [0, 1, 2]
+    known = {content: numbers.tolist() for content, numbers in first.contents.items()}
+    assert known == {contents[0]: [0, 2], contents[1]: [1], contents[2]: []}
+    second = finder(tmp_path, documents)
+    second.remember(first.contents)
+    with monkeypatch.context() as patch:
+        patch.setattr(TakedownFinder, "_with_contents", None)
+        assert second.documents([contents[0], elsewhere, contents[2]]).tolist() == [0, 1, 2]
+        assert second.documents([contents[1], DocumentTarget(INDEX_ID, 0, 3)]).tolist() == [1, 3]
+    # What the last call did not name is forgotten.
+    assert list(second.contents) == [contents[1]]
+    assert second.documents(contents).tolist() == [0, 1, 2]
