@@ -124,10 +124,10 @@ class Takedowns:
         except EngineError as error:
             _log.error("takedowns cannot be applied", extra={"epoch": kept.epoch, "reason": str(error)})
             raise
-        for number, view in self._views.described()[1].items():
-            contents = self._finders[number].contents
-            if view is not before[number] or contents.keys() != self._kept_contents[number]:
-                self._keep(number, view, contents)
+        views = self._views.described()[1]
+        for number, finder in self._finders.items():
+            if views[number] is not before[number] or finder.contents.keys() != self._kept_contents[number]:
+                self._keep(number, views[number], finder.contents)
 
     def _recall(self, number: int) -> ShardView | None:
         """Returns the view of a shard that was kept, if it is of its files, and remembers what contents were found."""
