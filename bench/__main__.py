@@ -21,6 +21,7 @@ from bench import (
     remote_profile,
     size,
     sort,
+    takedown,
     throughput,
     tokenize,
     trace,
@@ -58,6 +59,7 @@ _BENCHES: dict[str, Callable[[BenchOptions, Console], Report]] = {
     "remote_profile": remote_profile.run,
     "size": size.run,
     "sort": sort.run,
+    "takedown": takedown.run,
     "throughput": throughput.run,
     "tokenize": tokenize.run,
     "trace": trace.run,
@@ -121,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         "--large",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="reads, projection: measure on ten times the corpus too, sampled from it once (default; 2.8 GB)",
+        help="reads, projection, takedown: measure on ten times the corpus, sampled from it once (default; 2.8 GB)",
     )
     parser.add_argument(
         "--sizes",
