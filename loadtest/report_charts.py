@@ -13,8 +13,8 @@ _QUANTILES = (("p50", "p50_ms", 1), ("p95", "p95_ms", 2), ("p99", "p99_ms", 3))
 
 def latency_against_rate(run: Run) -> str:
     """Returns the latencies of each rate that was tried, hollow where a target was missed; empty if it is one rate."""
-    steps = sorted((step for step in run.steps if step.rate == step.rate_end), key=lambda step: step.rate)
-    if len({step.rate for step in steps}) < 2:
+    steps = _by_rate(run)
+    if len(steps) < 2:
         return ""
     missed = frozenset(number for number, step in enumerate(steps) if not step.passed)
     series = [
@@ -37,8 +37,8 @@ def latency_against_rate(run: Run) -> str:
 
 def goodput_against_rate(run: Run) -> str:
     """Returns what was answered well at each rate; empty if it is one rate."""
-    steps = sorted((step for step in run.steps if step.rate == step.rate_end), key=lambda step: step.rate)
-    if len({step.rate for step in steps}) < 2:
+    steps = _by_rate(run)
+    if len(steps) < 2:
         return ""
     series = [
         Series("asked for", [(step.rate, step.rate) for step in steps], 5),
@@ -155,6 +155,21 @@ def process_rows(processes: Sequence[ProcessSeries]) -> str:
 def milliseconds(value: float) -> str:
     """Returns a time as one reads it."""
     return f"{value / 1000:.3g} s" if value >= 1000 else f"{value:g} ms" if value >= 1 else f"{value:.2g} ms"
+
+
+def _by_rate(run: Run) -> list[Step]:
+    """Returns one step of each rate, rates ascending: of several the last that passed, or else the last.
+
+    Steps whose rate rises are not of one rate, and those of a soak have faults in them.
+    """
+    found: dict[float, Step] = {}
+    for step in run.steps:
+        if step.rate != step.rate_end or step.kind == "soak":
+            continue
+        before = found.get(step.rate)
+        if before is None or step.passed or not before.passed:
+            found[step.rate] = step
+    return [found[rate] for rate in sorted(found)]
 
 
 def _use(process: ProcessSeries, values: Sequence[int], what: str, unit: int = 1) -> str:

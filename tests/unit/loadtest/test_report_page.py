@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from loadtest.report_charts import latency_against_rate
 from loadtest.report_page import render
 from loadtest.results import Run, Verdict, Window
 from tests.unit.loadtest.sample_run import search, soak
@@ -61,6 +62,18 @@ def test_a_search_shows_its_rates_targets_and_highest_rate() -> None:
     assert "105 requests a second meet the targets" in render(search())
     assert {"40", "80", "160", "120", "100", "105"} <= set(page.cells)
     assert "missed p99_ms, error_rate" in page.cells
+
+
+def test_a_rate_that_was_tried_again_is_one_point_and_a_soak_is_none() -> None:
+    run = search()
+    [first, *others] = run.steps
+    missed = replace(first, verdicts=(Verdict("p99_ms", "at most", 1.0, 9.0, False),))
+    assert latency_against_rate(replace(run, steps=(missed, first, *others))) == latency_against_rate(run)
+    assert latency_against_rate(replace(run, steps=(first, missed, *others))) == latency_against_rate(run)
+    assert latency_against_rate(replace(run, steps=(*run.steps, *soak().steps))) == latency_against_rate(
+        replace(run, steps=(*run.steps, replace(run.steps[-1], verdicts=soak().steps[-1].verdicts)))
+    )
+    assert latency_against_rate(soak()) == ""
 
 
 def test_faults_are_shaded_and_processes_shown() -> None:
