@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if PROFILE == "fast" and item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = longest_first([item for item in items if item not in left_out])
+
+
+def pytest_collection_finish() -> None:
+    """Fails if Ray is imported by now: it looks at its environment once, and tests of it set that first."""
+    if "ray" in sys.modules:
+        raise pytest.UsageError("a test file imports ray at its top: import it where it is used, see tests/schedule.py")
 
 
 @pytest.hookimpl(optionalhook=True)
