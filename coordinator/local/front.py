@@ -14,6 +14,7 @@ with a certificate, the files with which TLS ends there. Ray is then started wit
 With ``--watch`` it stays, and tells the running HAProxy of changed certificates.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -27,6 +28,7 @@ from coordinator.local.tls_end import TlsEndFiles
 from runtime.errors import RuntimeSetupError
 from runtime.logs import log_to_stderr
 
+_BINARY_PATH = "RAY_SERVE_HAPROXY_BINARY_PATH"
 _LOOK_AT_FILES_S = 1.0
 _OTHERS = "0.0.0.0"  # noqa: S104  # HAProxy is there for callers on other machines
 _PATH = click.Path(path_type=Path)
@@ -52,6 +54,8 @@ def main(folder: Path, tls_cert: Path | None, tls_key: Path | None, tls_client_c
         tls = None
         if tls_cert is not None and tls_key is not None:
             tls = TlsEndFiles(folder, folder, tls_cert, tls_key, tls_client_ca)
+        # The variables may be Ray's already: there the program is the script itself, which is to be written first.
+        os.environ.pop(_BINARY_PATH, None)
         write_guard(folder / "haproxy", get_haproxy_binary(), tls.end if tls is not None else None, _OTHERS)
     except (OSError, RuntimeSetupError) as error:
         sys.exit(f"the front cannot be set up: {error}")

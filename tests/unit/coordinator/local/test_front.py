@@ -1,6 +1,7 @@
 """What a node of a Ray cluster starts HAProxy by, as the command writes it."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,6 +67,19 @@ def test_without_a_certificate_there_is_a_script_and_no_tls(tmp_path: Path) -> N
     assert CliRunner().invoke(main, ["--folder", str(tmp_path)]).exit_code == 0
     assert os.access(tmp_path / "haproxy", os.X_OK)
     assert "ssl crt" not in (tmp_path / "haproxy").read_text()
+
+
+def test_the_script_starts_haproxy_and_not_itself_where_the_variables_are_rays_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "haproxy"
+    for _ in ("a first boot", "the next one, which finds the script"):
+        monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", str(script))
+        done = CliRunner().invoke(main, ["--folder", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        (program,) = re.findall("^exec '(.*)'", script.read_text(), re.MULTILINE)
+        assert program != str(script)
+        assert subprocess.run([script, "-v"], capture_output=True, timeout=30).stdout.startswith(b"HAProxy")
 
 
 @pytest.mark.parametrize(
