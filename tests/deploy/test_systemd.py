@@ -1,5 +1,6 @@
 """The systemd units, as systemd itself reads them, and what it says of their confinement."""
 
+import importlib.util
 import re
 import shutil
 from pathlib import Path
@@ -60,6 +61,19 @@ def test_flags_of_a_unit_exist(unit: Path) -> None:
     for module, rest in re.findall(r"^Exec\w+=/opt/headwater/bin/python -m (\S+)(.*)$", lines, re.MULTILINE):
         known = {option for parameter in COMMANDS[module].params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known
+
+
+def test_a_unit_asks_ray_for_pages_that_want_no_token_only() -> None:
+    asked = [path for unit in UNITS for path in re.findall(r" http://127\.0\.0\.1:8265(/\S+)", unit.read_text())]
+    assert asked
+    assert "RAY_AUTH_MODE=token" in (DEPLOY / "bare_metal" / "ray.env").read_text().splitlines()
+    # Read, not imported: Ray's modules warn when they are. Ray has the list in a function, under no name of its own.
+    ray = importlib.util.find_spec("ray")
+    assert ray is not None and ray.origin is not None
+    source = (Path(ray.origin).parent / "dashboard" / "http_server_head.py").read_text()
+    public = re.search(r"public_exact_paths = \{(.*?)\}", source, re.DOTALL)
+    assert public is not None
+    assert set(asked) <= set(re.findall(r'"(/\S*)"', public[1]))
 
 
 def test_a_shard_server_is_given_time_to_drain() -> None:
