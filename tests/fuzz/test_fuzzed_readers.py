@@ -10,7 +10,7 @@ from bench.fuzz.tiny import build_tiny_index
 from tests.conftest import PROFILE
 
 # Of all readers of a kind together, and of each.
-_SECONDS_OF_A_KIND, _SECONDS = 15.0, 60.0
+_SECONDS_OF_A_KIND, _SECONDS = 8.0, 60.0
 
 
 def seconds_of(name: str) -> float:

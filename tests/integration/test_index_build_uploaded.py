@@ -50,8 +50,9 @@ def test_the_index_is_on_storage_and_nothing_is_left_here(
 
 
 def test_storage_that_fails_keeps_the_index_here_and_the_same_build_moves_it(
-    tmp_path: Path, source: Path, undisturbed: dict[str, str | None]
+    tmp_path: Path, source: Path, undisturbed: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("indexing.storage._PAUSES_S", (0.01,))
     in_the_way = tmp_path / "store" / "index" / "shard_00001"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("x")
