@@ -32,7 +32,8 @@ _BLOCK_DOCUMENTS = 1 << 18
 _NUMBER = np.dtype("<u8")
 _TOKEN_TYPES = {1: "u1", 2: "<u2", 4: "<u4"}
 
-_FIELD = re.compile(rb'"(?:url|source|path)"\s*+:\s*+"((?:[^"\\]++|\\.)*+)"')
+# Within one line: a value that is not ended there ends in no other.
+_FIELD = re.compile(rb'"(?:url|source|path)"[ \t\r]*+:[ \t\r]*+"((?:[^"\\\n]++|\\[^\n])*+)"')
 # A name or value in which plain letters are escaped: such a line is looked at in full.
 _ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
 

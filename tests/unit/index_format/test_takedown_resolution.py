@@ -185,3 +185,22 @@ def test_contents_that_are_remembered_are_not_looked_for_again(tmp_path: Path, m
     # What the last call did not name is forgotten.
     assert list(second.contents) == [contents[1]]
     assert second.documents(contents).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "broken", [b'{"url": "x', b'{"source": "x\\', b'{"url"', b'{"url":', b'{"url": "https://b.org/', b'"', b"\xff"]
+)
+def test_a_line_that_is_broken_hides_no_other(tmp_path: Path, broken: bytes) -> None:
+    found = finder(tmp_path / "shard", [[1]] * 3, metadata=[{"url": "https://b.org/"}] * 3)
+    line = b'{"url": "https://b.org/"}\n'
+    (tmp_path / "shard" / "metadata.0").write_bytes(line + broken + b"\n" + line)
+    np.array([0, len(line), len(line) + len(broken) + 1], dtype=np.uint64).tofile(tmp_path / "shard" / "metaoff.0")
+    assert found.documents([UrlTarget("https://b.org/")]).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("host", ["a." * 200 + "example.org", "." * 9_000 + "example.org", "ä." * 200 + "example.org"])
+def test_what_is_longer_than_a_host_is_of_no_domain(tmp_path: Path, host: str) -> None:
+    lines = [{"url": f"https://{host}/"}, {"url": "https://www.example.org/"}]
+    found = finder(tmp_path / "shard", [[1]] * 2, metadata=lines)
+    assert found.documents([DomainTarget("example.org")]).tolist() == [1]
+    assert found.documents([UrlTarget(f"https://{host}/")]).tolist() == [0]
