@@ -87,6 +87,17 @@ def test_a_server_has_the_time_that_it_takes_to_drain(settings: dict[str, float]
         assert ("lifecycle" in spec["containers"][0]) == (wait > 0)
 
 
+@pytest.mark.parametrize("wait", [1, 20])
+def test_a_coordinator_ends_its_requests_before_ray_ends_it_and_ray_itself_before_kubernetes_does(wait: int) -> None:
+    (service,) = of_kind(render(changed(EVERYTHING, "coordinator.preStopSeconds", wait)), "RayService")
+    (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    requests_s = application["deployments"][0]["graceful_shutdown_timeout_s"]
+    (workers,) = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    spec = workers["template"]["spec"]
+    (drain,) = [one for one in spec["containers"][0]["env"] if one["name"] == "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]
+    assert requests_s <= float(drain["value"]) <= spec["terminationGracePeriodSeconds"] - wait - 10
+
+
 def test_coordinators_and_shard_servers_know_each_other_unless_told_otherwise() -> None:
     for values, is_mutual in ((EVERYTHING, True), (example("laptop"), False)):
         manifests = render(values)

@@ -1,6 +1,7 @@
 """The scripts of the chart's init containers, run: what they bring is what the next container opens."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,6 +72,22 @@ def test_coordinators_bring_manifests_and_wait_for_those_of_the_served_generatio
 
     lines.write_text(f"{waiting} {tmp_path}/srv/source/later active\n")
     assert run(script, {}).returncode != 0
+
+
+def test_the_watcher_of_indexes_ends_at_once_when_it_is_told(tmp_path: Path) -> None:
+    script = _container(render(example("laptop")), "indexes-watch")["args"][0]
+    script = script.replace("sleep 10;", "echo begun; sleep 10;")
+    process = subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.terminate()
+        # Its sleep lasts 10 s; without a trap the status would be that of the signal, which the first process of a
+        # container does not get.
+        assert process.wait(8) == 0
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def _container(manifests: list[dict[str, Any]], name: str) -> dict[str, Any]:

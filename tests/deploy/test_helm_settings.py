@@ -118,6 +118,7 @@ def test_values_that_are_wrong_are_refused() -> None:
         ("corpora", [{**_LAPTOP["corpora"][0], "active": ""}], "none has an active generation"),
         ("corpora", [_LAPTOP["corpora"][0]] * 2, "demo stands there twice"),
         ("coordinator.minReplicas", 3, "minReplicas is 3, expected at most maxReplicas, which is 1"),
+        ("coordinator.terminationGracePeriodSeconds", 139, "is 139, expected at least 140"),
         ("fullnameOverride", "a-name-of-more-than-twenty-characters", "maxLength"),
     ]
     found = refusals(*(changed(_LAPTOP, path, value) for path, value, _ in wrong))

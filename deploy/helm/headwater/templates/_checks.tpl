@@ -27,4 +27,8 @@
 {{- if gt (int .Values.coordinator.minReplicas) (int .Values.coordinator.maxReplicas) -}}
 {{- fail (printf "coordinator: minReplicas is %d, expected at most maxReplicas, which is %d" (int .Values.coordinator.minReplicas) (int .Values.coordinator.maxReplicas)) -}}
 {{- end -}}
+{{- $toEnd := add 20 (div (.Values.coordinator.settings.max_timeout_ms | default 120000 | int) 1000) -}}
+{{- if lt (int .Values.coordinator.terminationGracePeriodSeconds) (int $toEnd) -}}
+{{- fail (printf "coordinator: terminationGracePeriodSeconds is %d, expected at least %d: a request may take max_timeout_ms, and stopping 20 s more" (int .Values.coordinator.terminationGracePeriodSeconds) (int $toEnd)) -}}
+{{- end -}}
 {{- end -}}

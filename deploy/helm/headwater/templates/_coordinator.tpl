@@ -128,7 +128,10 @@ applications:
       {{- if eq $name "indexes" }}
       bring
       {{- else }}
-      while sleep 10; do bring; done
+      # The first process of a container obeys only signals that it has a trap for, and a trap waits for no child but one
+      # that runs beside it.
+      trap 'exit 0' TERM
+      while :; do { sleep 10; bring; } & wait $!; done
       {{- end }}
   env:
     - {name: HOME, value: /tmp}
