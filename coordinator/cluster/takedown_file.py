@@ -49,8 +49,10 @@ class TakedownFile:
             ConfigurationError: the file cannot be read, is no list, or is older than what was written here before, or
                 gone; nothing of it may be obeyed then.
         """
+        # The number first: a writer notes it after its list, so no list that is read later may be older.
+        last_written = self._last_written()
         found = self._read()
-        self._refuse_older(found, self._last_written(), "was written here")
+        self._refuse_older(found, last_written, "was written here")
         return found
 
     def change(

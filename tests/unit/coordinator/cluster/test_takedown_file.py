@@ -5,7 +5,7 @@ import pytest
 
 from coordinator.cluster.takedown_file import TakedownFile
 from coordinator.errors import ConfigurationError
-from coordinator.takedown_list import NO_TAKEDOWNS, KeptTakedown
+from coordinator.takedown_list import NO_TAKEDOWNS, KeptTakedown, TakedownList
 from index_format.takedowns import UrlTarget
 
 Takedowns = tuple[KeptTakedown, ...]
@@ -129,6 +129,24 @@ def test_what_a_killed_writer_left_is_no_hindrance(tmp_path: Path) -> None:
     file = TakedownFile(tmp_path / "takedowns.json")
     (tmp_path / "takedowns.json.tmp").write_text("half")
     assert file.change(lambda _: (takedown("a"),), may_be_first=True).epoch == 1
+
+
+def test_a_list_that_is_written_while_one_is_read_makes_none_look_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, other = (TakedownFile(tmp_path / "takedowns.json") for _ in range(2))
+    first = other.change(lambda _: (takedown("a"),), may_be_first=True)
+    read = file._read
+
+    def read_and_written() -> TakedownList:
+        found = read()
+        other.change(lambda before: (*before, takedown("b")))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "_read", read_and_written)
+        assert file.read() == first
+    assert file.read().epoch == 2
 
 
 def test_changes_at_once_are_all_kept(tmp_path: Path) -> None:
