@@ -1,13 +1,15 @@
 """The takedown file: the takedowns in force, shared by all coordinators that serve the same corpora.
 
 It is read again when it changes, and changed under a lock that stands beside it, so that several coordinators and the
-command line can change it at once. A change is on disk when it returns. Only its owner may read it. The lock's file
-says the number of the last list, so that a file that was lost, or replaced by an older one, is noticed.
+command line can change it at once. A change is on disk when it returns, or the log says that it may not be. Only its
+owner may read it. The lock's file says the number of the last list, so that a file that was lost, or replaced by an
+older one, is noticed.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -24,6 +26,8 @@ FileStamp: TypeAlias = tuple[int, int, int] | None
 
 _MODE = 0o600
 _NOTED = re.compile(rb"[0-9]{20}\n")
+
+_log = logging.getLogger(__name__)
 
 
 class TakedownFile:
@@ -129,9 +133,22 @@ class TakedownFile:
     def _put(self, after: TakedownList) -> TakedownList:
         content = after.to_json()
         self._write(content)
+        # From here on whoever reads the file finds the new list: nothing may be told as if it had not changed.
         self._known = hashlib.sha256(content).digest(), after
-        self._note(after.epoch)
+        try:
+            flush_directory(self.path.parent)
+        except OSError as error:
+            self._tell("takedown file changed, but a crash of the machine may undo it", after, error)
+        try:
+            self._note(after.epoch)
+        except OSError as error:
+            self._tell(
+                "takedown file changed, but its number is not noted: a loss of it may go unnoticed", after, error
+            )
         return after
+
+    def _tell(self, what: str, after: TakedownList, error: OSError) -> None:
+        _log.error(what, extra={"path": str(self.path), "epoch": after.epoch, "reason": str(error)})
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -172,7 +189,7 @@ class TakedownFile:
             os.close(lock)
 
     def _write(self, content: bytes) -> None:
-        """Puts the content in place in one step, flushed to disk."""
+        """Puts the content, flushed to disk, in place in one step. If it raises, the file has not changed."""
         beside = self.path.with_name(self.path.name + ".tmp")
         beside.unlink(missing_ok=True)  # of a writer that was killed; nobody else holds the lock
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE), "wb") as file:
@@ -180,4 +197,3 @@ class TakedownFile:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self.path)
-        flush_directory(self.path.parent)

@@ -1,8 +1,10 @@
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from coordinator.cluster import takedown_file
 from coordinator.cluster.takedown_file import TakedownFile
 from coordinator.errors import ConfigurationError
 from coordinator.takedown_list import NO_TAKEDOWNS, KeptTakedown, TakedownList
@@ -123,6 +125,40 @@ def test_a_file_older_than_what_is_in_force_is_not_changed(tmp_path: Path, is_go
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot write the takedown file"):
         TakedownFile(tmp_path / "missing" / "takedowns.json").change(lambda _: (), may_be_first=True)
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"), [("_note", "its number is not noted"), ("flush_directory", "a crash of the machine may undo it")]
+)
+def test_a_list_that_is_in_place_is_never_told_as_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fails: str, told: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = TakedownFile(tmp_path / "takedowns.json")
+    file.change(lambda _: (takedown("a"),), may_be_first=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(*((file, fails) if fails == "_note" else (takedown_file, fails)), full)
+        after = file.change(lambda before: (*before, takedown("b")))
+    assert (after.epoch, file.read(), TakedownFile(file.path).read()) == (2, after, after)
+    assert [told in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("fails", ["fsync", "replace"])
+def test_a_list_that_cannot_be_put_in_place_has_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = TakedownFile(tmp_path / "takedowns.json")
+    first = file.change(lambda _: (takedown("a"),), may_be_first=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(*((os, fails) if fails == "fsync" else (Path, fails)), full)
+        with pytest.raises(ConfigurationError, match=r"No space left on device.*it has not changed"):
+            file.change(lambda before: (*before, takedown("b")))
+    assert (file.read(), TakedownFile(file.path).read()) == (first, first)
 
 
 def test_what_a_killed_writer_left_is_no_hindrance(tmp_path: Path) -> None:
