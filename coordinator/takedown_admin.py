@@ -69,7 +69,8 @@ class TakedownAdmin:
             file.change, lambda before: with_added(before, added), latest=latest, may_be_first=True
         )
         kept_as = {one.id: one for one in after.takedowns}
-        return TakedownsAdded(tuple(shown(kept_as[one.id]) for one in added), await self._take_effect(left_s))
+        state = await self._take_effect(after.epoch, left_s)
+        return TakedownsAdded(tuple(shown(kept_as[one.id]) for one in added), state)
 
     async def lift(self, ids: Sequence[str], left_s: LeftS) -> TakedownsLifted:
         """Ends takedowns.
@@ -83,8 +84,10 @@ class TakedownAdmin:
             raise InvalidRequestError(f"{len(ids)} ids, expected 1 to {MAX_TAKEDOWNS}", "ids")
         async with self._serving.current() as generation:
             latest = self._latest(generation)
-        await asyncio.to_thread(file.change, lambda before: without(before, ids), latest=latest, may_be_first=True)
-        return TakedownsLifted(await self._take_effect(left_s))
+        after = await asyncio.to_thread(
+            file.change, lambda before: without(before, ids), latest=latest, may_be_first=True
+        )
+        return TakedownsLifted(await self._take_effect(after.epoch, left_s))
 
     async def list(self) -> TakedownsListed:
         """Returns the takedowns in force.
@@ -152,8 +155,8 @@ class TakedownAdmin:
         """Returns the largest number of a list that is in force here or obeyed by a server: no right file is older."""
         return max(self._serving.takedowns.takedowns.epoch, _largest_epoch(generation))
 
-    async def _take_effect(self, left_s: LeftS) -> TakedownState:
-        """Has the changed file take effect; returns how far it has."""
+    async def _take_effect(self, epoch: int, left_s: LeftS) -> TakedownState:
+        """Has the changed file take effect, with list number ``epoch``; returns how far that one or a later one has."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left_s() - _ANSWER_S)):
                 generation = await self._serving.follow_takedowns()
@@ -161,7 +164,8 @@ class TakedownAdmin:
                 await self._serving.wait_for_earlier_requests(left_s)
                 await generation.wait_until_obeyed(left_s(), by_all=True)
         async with self._serving.current() as generation:
-            return _state(generation, self._serving.takedowns.takedowns.epoch)
+            # The file may not have been read again in the time, or not be obeyed: then an older list is in force.
+            return _state(generation, max(epoch, self._serving.takedowns.takedowns.epoch))
 
 
 def without(takedowns: Collection[KeptTakedown], ids: Collection[str]) -> tuple[KeptTakedown, ...]:
