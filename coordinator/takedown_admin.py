@@ -175,7 +175,12 @@ def without(takedowns: Collection[KeptTakedown], ids: Collection[str]) -> tuple[
         InvalidRequestError: there is none of one of the ids.
     """
     if missing := sorted(set(ids) - {one.id for one in takedowns}):
-        raise InvalidRequestError(f"takedown {missing[0]!r:.80} is not in force; nothing has changed", "ids")
+        # Nor is what the same call has lifted before, if a proxy sends it again.
+        raise InvalidRequestError(
+            f"takedown {missing[0]!r:.80} is not in force (any more): it was lifted before, or never added; "
+            "this call changed nothing",
+            "ids",
+        )
     return tuple(one for one in takedowns if one.id not in ids)
 
 

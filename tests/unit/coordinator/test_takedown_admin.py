@@ -13,6 +13,7 @@ from coordinator.cluster.replica_set import ReplicaSet
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.takedown_push import Orders
 from coordinator.cluster.takedown_watch import TakedownWatch
+from coordinator.errors import InvalidRequestError
 from coordinator.takedown_admin import TakedownAdmin
 from coordinator.takedown_list import KeptTakedown
 from coordinator.takedowns import Takedown
@@ -71,5 +72,15 @@ def test_a_change_that_no_server_obeys_yet_is_told_as_such(tmp_path: Path, call:
         assert [(one.epoch, one.problem) for one in state.replicas] == [
             (1, "it does not obey takedowns number 2 yet"),
         ]
+
+    asyncio.run(main())
+
+
+def test_what_is_lifted_twice_is_told_to_be_over(tmp_path: Path) -> None:
+    async def main() -> None:
+        admin = admin_of(tmp_path / "takedowns.json")
+        await admin.lift(["a"], lambda: 0.0)
+        with pytest.raises(InvalidRequestError, match=r"is not in force \(any more\)"):
+            await admin.lift(["a"], lambda: 0.0)
 
     asyncio.run(main())
