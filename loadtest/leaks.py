@@ -42,7 +42,7 @@ class Bounds:
     num_fds: float = 8.0
     num_threads: float = 4.0
     warm_up_s: float = 120.0
-    least_s: float = 300.0
+    least_s: float = 240.0
 
     def of_run(self, seconds: float) -> "Bounds":
         """Returns the same bounds with times that fit a shorter run."""

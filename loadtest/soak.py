@@ -93,6 +93,7 @@ def told(soak: Soak) -> list[str]:
         )
     grew = sum(bool(one.over) for one in soak.growths)
     lines.append(f"{len(soak.growths)} processes judged for growth, {grew} grew too much")
+    lines += [f"judged for growth, {one.seconds:.0f} s: {one.name}" for one in soak.growths]
     return [*lines, *(f"NOT PASSED: {failure}" for failure in soak.failures), *(["passed"] if soak.passed else [])]
 
 

@@ -13,6 +13,7 @@ from loadtest.replies import OK as REPLY_OK
 from loadtest.results import BAD_ANSWER, IN_FLIGHT_LIMIT, NO_ANSWER, ProcessSeries, Step, Tally, Window
 from loadtest.soak_answers import Kept
 from loadtest.soak_faults import Struck
+from loadtest.soak_processes import COORDINATOR, REPLICA, SHARD_SERVER
 from loadtest.soak_result import FaultFound
 from loadtest.targets import Targets
 
@@ -136,8 +137,12 @@ def failures_of(step: Step, answers: Answers, growths: Sequence[Growth]) -> tupl
     ]
     failures += [f"{fault.kind}: {check}" for fault in answers.faults for check in fault.checks]
     failures += [told for growth in growths for told in growth.over]
-    if not growths:
-        failures.append("no process was looked at long enough to say whether it leaks")
+    judged = ", ".join(growth.name for growth in growths) or "none"
+    failures += [
+        f"no {part} was looked at long enough to say whether it leaks; judged were: {judged}"
+        for part in (COORDINATOR, REPLICA, SHARD_SERVER)
+        if not any(growth.name.startswith(part) for growth in growths)
+    ]
     return tuple(failures)
 
 

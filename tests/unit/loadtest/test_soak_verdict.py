@@ -38,6 +38,8 @@ def judge(requests: list[Kept], run: Step = STEP) -> Answers:
     )
 
 
+PARTS = ("coordinator replica (2)", "coordinator, main process", "shard server 1 at 7001, generation-1-copy-0")
+GROWTHS = [Growth(name, 60.0, 0.0, 0.0, 0.0, ()) for name in PARTS]
 QUIET = [kept(float(at)) for at in (*range(0, 39), *range(61, 100))]
 
 
@@ -45,7 +47,7 @@ def test_a_quiet_run_with_a_fault_that_cost_something_in_its_window_passes() -> 
     requests = [*QUIET, kept(42.0, "UNAVAILABLE"), kept(45.0, searched=LACKING, latency_s=3.0)]
     answers = judge(requests)
     judged = judged_step(STEP, answers, TARGETS)
-    assert failures_of(judged, answers, [Growth("a", 60.0, 0.0, 0.0, 0.0, ())]) == ()
+    assert failures_of(judged, answers, GROWTHS) == ()
     assert answers.quiet.intended == len(QUIET) and answers.quiet.errors == {}
     [fault] = answers.faults
     assert (fault.requests, fault.errors, fault.incomplete, fault.wrong) == (2, 1, 1, 0)
@@ -72,14 +74,13 @@ def test_a_request_that_was_under_way_when_a_fault_struck_belongs_to_it() -> Non
 
 
 def test_wrong_and_unreadable_answers_and_hung_requests_fail_in_a_window_too() -> None:
-    growths = [Growth("a", 60.0, 0.0, 0.0, 0.0, ())]
     for bad, told in (
         (kept(45.0, answer=b"wrong"), "1 wrong answers of 79"),
         (kept(45.0, BAD_ANSWER), "1 wrong answers of 78"),
         (kept(45.0, HUNG), "1 requests without an outcome"),
     ):
         answers = judge([*QUIET, bad])
-        failures = failures_of(judged_step(STEP, answers, TARGETS), answers, growths)
+        failures = failures_of(judged_step(STEP, answers, TARGETS), answers, GROWTHS)
         assert failures[0] == told
         assert "due at 45.00 s" in failures[1]
 
@@ -102,11 +103,22 @@ def test_leaks_faulty_faults_and_a_soak_that_saw_nothing_fail() -> None:
     answers = judge(QUIET)
     leak = Growth("a", 60.0, 1e9, 0.0, 0.0, ("a: memory grew",))
     judged = judged_step(STEP, answers, TARGETS)
-    assert failures_of(judged, answers, [leak]) == ("a: memory grew",)
-    assert failures_of(judged, answers, []) == ("no process was looked at long enough to say whether it leaks",)
+    assert failures_of(judged, answers, [*GROWTHS, leak]) == ("a: memory grew",)
     checked = replace(answers, faults=(replace(answers.faults[0], checks=("not mended",)),))
-    assert failures_of(judged, checked, [replace(leak, over=())]) == ("killed: not mended",)
+    assert failures_of(judged, checked, GROWTHS) == ("killed: not mended",)
     nothing = judge([])
     assert "no answer was compared with the oracle's" in failures_of(
-        judged_step(STEP, nothing, TARGETS), nothing, [replace(leak, over=())]
+        judged_step(STEP, nothing, TARGETS), nothing, GROWTHS
     )
+
+
+def test_a_soak_that_judged_no_replica_no_coordinator_or_no_shard_server_fails() -> None:
+    answers = judge(QUIET)
+    judged = judged_step(STEP, answers, TARGETS)
+    of_ray = Growth("Ray: raylet", 60.0, 0.0, 0.0, 0.0, ())
+    for missing, part in enumerate(("coordinator replica", "coordinator, main process", "shard server")):
+        others = [*(growth for number, growth in enumerate(GROWTHS) if number != missing), of_ray]
+        [told] = failures_of(judged, answers, others)
+        assert told.startswith(f"no {part} was looked at long enough")
+        assert all(growth.name in told for growth in others)
+    assert len(failures_of(judged, answers, [])) == 3
