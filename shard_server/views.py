@@ -114,7 +114,8 @@ class ShardViews:
             epoch: Number of the list that says so.
             publish: Called once the views are made, just before they take effect; if it raises, nothing changes.
             num_threads: Threads to make them on, besides those that search; 0: those that search.
-            known: Views to make them of instead of the present ones: what these are without need not be found.
+            known: At the start of a server, views to make them of instead of the present ones: what these are without
+                need not be found. As no call was answered from the present ones, they are not kept.
 
         Raises:
             EngineError: as `ShardIndex.without`.
@@ -132,7 +133,8 @@ class ShardViews:
             }
             publish()
             kept_until = self._clock() + KEPT_S
-            self._before |= {n: (old, kept_until) for n, old in present.views.items() if old is not views[n]}
+            if known is None:
+                self._before |= {n: (old, kept_until) for n, old in present.views.items() if old is not views[n]}
             self._present = _Moment(views, epoch)
 
     def _of_index(self, number: int) -> DocumentNumbers:

@@ -84,6 +84,14 @@ def test_the_view_before_is_kept_for_a_while_also_when_others_change() -> None:
         views.view_named(7, "")
 
 
+def test_what_no_call_was_answered_from_is_not_kept() -> None:
+    views = views_of(Clock())
+    views.replace({0: numbers(1)}, 1, lambda: None, known={})
+    assert withheld(views) == (1,)
+    with pytest.raises(ViewGoneError, match=r"^view_id '' of shard 0 is not served here"):
+        views.view_named(0, "")
+
+
 @pytest.mark.parametrize("fails", ["engine", "publish"])
 def test_nothing_changes_when_a_view_cannot_be_made_or_published(fails: str) -> None:
     def publish() -> None:
