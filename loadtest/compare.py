@@ -12,6 +12,7 @@ TOLERANCE = 0.2
 # Below these, differences are noise: latencies of some milliseconds, one request in a thousand.
 _LEAST_MS = 2.0
 _LEAST_SHARE = 0.001
+_HIGHEST_RATE = "highest rate, requests/s"
 # Latencies depend on the rate.
 _SAME_RATE = 0.1
 # What may differ between runs that are compared: the address is another each time.
@@ -68,7 +69,12 @@ def compare(run: Run, earlier: Run, tolerance: float = TOLERANCE) -> Comparison:
     says so.
     """
     notes = _differences(run, earlier)
-    rows = [_row("highest rate, requests/s", earlier.highest_rate, run.highest_rate, tolerance, _higher(0.0), 1)]
+    rows: list[Row] = []
+    if run.searched and earlier.searched:
+        rows.append(_row(_HIGHEST_RATE, earlier.highest_rate, run.highest_rate, tolerance, _higher(0.0), 1))
+    elif run.searched or earlier.searched:
+        which = "earlier run" if run.searched else "later run"
+        notes.append(f"the highest rate is not compared: the {which} did not look for it")
     if run.steps and earlier.steps:
         now = run.steps[-1]
         before = min(reversed(earlier.steps), key=lambda step: abs(step.rate - now.rate))

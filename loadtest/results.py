@@ -157,6 +157,7 @@ class Verdict:
 
 
 StepKind = Literal["rate", "ramp", "bracket", "bisect", "verify", "soak"]
+_OF_SEARCHES = frozenset({"bracket", "bisect", "verify"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,11 @@ class Run:
     windows: tuple[Window, ...] = ()
     processes: tuple[ProcessSeries, ...] = ()
     format: str = field(default=FORMAT)
+
+    @property
+    def searched(self) -> bool:
+        """Whether the highest rate was looked for, found or not."""
+        return any(step.kind in _OF_SEARCHES for step in self.steps)
 
 
 _RUN = TypeAdapter(Run)

@@ -36,6 +36,18 @@ def test_a_lower_highest_rate_and_one_that_is_gone_are_regressions() -> None:
     assert not compare(search(), search(None)).regressions
 
 
+def test_a_highest_rate_is_compared_with_another_one_only() -> None:
+    found = search()
+    at_one_rate = replace(found, steps=(replace(found.steps[-1], kind="rate"),), highest_rate=None)
+    for run, earlier, which in ((at_one_rate, found, "later"), (found, at_one_rate, "earlier")):
+        comparison = compare(run, earlier)
+        assert not comparison.regressions
+        assert not [row for row in comparison.rows if "highest" in row.name]
+        assert f"the {which} run did not look for it" in " ".join(comparison.notes)
+        assert [row.name.partition(" ")[0] for row in comparison.rows[:3]] == ["p50", "p95", "p99"]
+    assert not compare(at_one_rate, at_one_rate).notes
+
+
 def test_errors_and_incomplete_answers_count_by_what_they_were() -> None:
     run = search()
     *others, last = run.steps
