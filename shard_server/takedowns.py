@@ -71,8 +71,9 @@ class Takedowns:
             return
         is_of_this_index = kept.index_id == self._index_id
         known = {number: view for number in self._finders if (view := self._recall(number)) is not None}
-        self._obey(kept, kept.epoch if is_of_this_index else 0, lambda: None, num_threads=0, known=known)
+        before = self._obey(kept, kept.epoch if is_of_this_index else 0, lambda: None, num_threads=0, known=known)
         self._kept = kept if is_of_this_index else None
+        self._keep_changed(before)
         _log.info("takedowns restored", extra={"epoch": kept.epoch, "takedowns": len(kept.takedowns)})
 
     def set(self, kept: KeptTakedowns) -> None:
@@ -91,8 +92,9 @@ class Takedowns:
             if kept == self._kept:
                 return
             began = time.monotonic()
-            self._obey(kept, kept.epoch, lambda: self._save(kept), _THREADS_BESIDE_SEARCHES)
+            before = self._obey(kept, kept.epoch, lambda: self._save(kept), _THREADS_BESIDE_SEARCHES)
             self._kept = kept
+            self._keep_changed(before)
         fields = {"epoch": kept.epoch, "takedowns": len(kept.takedowns), "seconds": round(time.monotonic() - began, 3)}
         _log.info("takedowns in force", extra=fields)
 
@@ -115,7 +117,8 @@ class Takedowns:
         publish: Callable[[], None],
         num_threads: int,
         known: Mapping[int, ShardView] | None = None,
-    ) -> None:
+    ) -> Mapping[int, ShardView]:
+        """Puts the list in force, or raises and changes nothing; returns the views before, those that were known."""
         try:
             before = {**self._views.described()[1], **(known or {})}
             self._views.replace(self._documents(kept), epoch, publish, num_threads, known)
@@ -124,10 +127,17 @@ class Takedowns:
         except EngineError as error:
             _log.error("takedowns cannot be applied", extra={"epoch": kept.epoch, "reason": str(error)})
             raise
+        return before
+
+    def _keep_changed(self, before: Mapping[int, ShardView]) -> None:
+        """Keeps what the views in force know that is not kept yet. They are in force whether that works or not."""
         views = self._views.described()[1]
         for number, finder in self._finders.items():
             if views[number] is not before[number] or finder.contents.keys() != self._kept_contents[number]:
-                self._keep(number, views[number], finder.contents)
+                try:
+                    self._keep(number, views[number], finder.contents)
+                except (EngineError, OSError, MemoryError) as error:
+                    _log.warning("view not kept", extra={"shard": number, "reason": str(error) or "out of memory"})
 
     def _recall(self, number: int) -> ShardView | None:
         """Returns the view of a shard that was kept, if it is of its files, and remembers what contents were found."""

@@ -8,9 +8,11 @@ import pytest
 
 from index_format.takedowns import ContentTarget, Takedown, view_id
 from shard_server.config import ShardServerConfig
-from shard_server.errors import ViewGoneError
+from shard_server.errors import StaleTakedownsError, ViewGoneError
 from shard_server.shards import OpenShards, open_shards
 from shard_server.takedown_store import KeptTakedowns
+from shard_server.view_store import ViewStore
+from suffix_engine import ShardCorruptError
 from tests.tiny_index import write_index
 
 TEXTS = ["the cat sat", "the dog sat"]
@@ -49,3 +51,27 @@ def test_after_a_start_no_text_that_is_withdrawn_is_had_by_the_view_without_take
     assert second.views.view(0).view_id == name_of(0)
     with pytest.raises(ViewGoneError):
         second.views.view_named(0, "")
+
+
+@pytest.mark.parametrize("error", [ShardCorruptError("made up"), OSError(28, "made up"), MemoryError()])
+def test_a_list_in_force_is_no_failure_if_only_its_views_cannot_be_kept(
+    config: ShardServerConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    first = open_shards(config)
+    one, both = kept(first, 1, TEXTS[0]), kept(first, 2, *TEXTS)
+    set_takedowns(first, one)
+    with monkeypatch.context() as patch:
+        patch.setattr(ViewStore, "save", fail)
+        set_takedowns(first, both)
+        assert (first.views.view(0).view_id, first.views.described()[0]) == (name_of(0, 1), 2)
+        with pytest.raises(StaleTakedownsError):
+            set_takedowns(first, one)
+        set_takedowns(first, both)  # again: nothing is left to do
+        started = open_shards(config)
+        assert (started.views.view(0).view_id, started.views.described()[0]) == (name_of(0, 1), 2)
+    # Once for the list and once for the start: what was kept before is of the first list.
+    assert [record.message for record in caplog.records] == ["view not kept"] * 2
+    assert open_shards(config).views.view(0).view_id == name_of(0, 1)
