@@ -15,7 +15,8 @@ from shard_server.metrics import Metrics
 from tests.deploy.validators import DEPLOY
 
 RULES = DEPLOY / "prometheus" / "rules"
-OF_TARGETS = {"job", "instance"}
+OF_RELEASE = {"namespace", "release"}
+OF_TARGETS = {"job", "instance"} | OF_RELEASE
 # What a Ray 2.60.0 with Serve exports, as far as it is asked for, with the labels that are left after scraping.
 OF_RAY = {
     "ray_serve_application_status": {"application"},
@@ -87,7 +88,7 @@ def rules(file: str) -> list[dict[str, Any]]:
 
 
 def level_of(record: str) -> set[str]:
-    """Returns the labels that the name of a recorded series says that it has."""
+    """Returns the labels that the name of a recorded series says that it has, besides those of its release."""
     level = record.partition(":")[0]
     return set() if level == "headwater" else set(level.split("_"))
 
@@ -105,7 +106,7 @@ def labels_by_series() -> dict[str, set[str]]:
             name = f"{metric.name}_total" if metric.type == "counter" else metric.name
             found[name] = set(OF_TARGETS)
     found |= {name: labels | OF_TARGETS for name, labels in (OF_RAY | _OF_PROMETHEUS).items()}
-    return found | {record: level_of(record) for record in recorded()}
+    return found | {record: level_of(record) | OF_RELEASE for record in recorded()}
 
 
 def buckets() -> dict[str, set[str]]:

@@ -156,7 +156,10 @@ def test_prometheus_finds_every_port_of_metrics() -> None:
     for name, spec in monitors.items():
         (selected,) = spec["selector"]["matchExpressions"]
         (endpoint,) = spec["podMetricsEndpoints"]
-        assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": name.replace("hw-", "headwater-")}]
+        assert endpoint["relabelings"] == [
+            {"targetLabel": "job", "replacement": name.replace("hw-", "headwater-")},
+            {"sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_instance"], "targetLabel": "release"},
+        ]
         found |= {(component, endpoint["port"]) for component in selected["values"]}
     assert found == {
         ("shard-server", "metrics"),

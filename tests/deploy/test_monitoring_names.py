@@ -76,6 +76,7 @@ def test_the_name_of_a_recorded_series_says_its_labels() -> None:
     for record, expression in RECORDED:
         outermost = re.findall(r"\bby \(([^)]*)\)", expression)
         labels = {label.strip() for label in outermost[0].split(",")} - {"le"} if outermost else set()
+        labels -= exported.OF_RELEASE
         assert exported.level_of(record) == labels, record
         assert (
             asked(expression)[0].name in record
@@ -83,6 +84,14 @@ def test_the_name_of_a_recorded_series_says_its_labels() -> None:
             or ":headwater_" in record
             or ("process_cpu" in record)
         )
+
+
+@pytest.mark.parametrize("expression", [pytest.param(each, id=name) for name, each in ALERTS + RECORDED])
+def test_rules_know_releases_apart(expression: str) -> None:
+    aggregations = re.findall(r"(?<!:)\b(?:sum|min|max|count|avg)\s*(?:by \(([^)]*)\) )?\(", expression)
+    for labels in aggregations:
+        assert set(labels.replace(" ", "").split(",")) >= exported.OF_RELEASE
+    assert "vector(" not in expression
 
 
 def test_every_recorded_series_is_used() -> None:

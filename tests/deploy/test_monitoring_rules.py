@@ -115,6 +115,7 @@ def test_each_job_scrapes_its_ports_of_pods_and_no_others(promtool: Path, tmp_pa
             "labels": {
                 "__meta_kubernetes_namespace": "traces",
                 "__meta_kubernetes_pod_name": f"pod-{number}",
+                "__meta_kubernetes_pod_label_app_kubernetes_io_instance": "hw",
                 "__meta_kubernetes_pod_node_name": "node-0",
                 "__meta_kubernetes_pod_label_app_kubernetes_io_component": component,
                 "__meta_kubernetes_pod_container_port_name": port,
@@ -137,7 +138,7 @@ def test_each_job_scrapes_its_ports_of_pods_and_no_others(promtool: Path, tmp_pa
         scraped = {one["labels"]["instance"]: one["labels"] for one in discovered if one["labels"]}
         assert set(scraped) == {f"10.0.0.{number}:9464" for number, (*_, by) in enumerate(PORTS) if by == job}
         for labels in scraped.values():
-            assert (labels["namespace"], labels["node"]) == ("traces", "node-0")
+            assert (labels["namespace"], labels["release"], labels["node"]) == ("traces", "hw", "node-0")
             assert labels["pod"].startswith("pod-")
 
 
@@ -163,6 +164,12 @@ def test_the_files_of_targets_are_there() -> None:
     for job in exported.read_yaml(PROMETHEUS / "prometheus.yml")["scrape_configs"]:
         ((file,),) = (discovery["files"] for discovery in job["file_sd_configs"])
         assert all(group["targets"] for group in exported.read_yaml(PROMETHEUS / file))
+
+
+def test_all_that_serves_together_is_of_one_release() -> None:
+    for folder in (PROMETHEUS, DEPLOY / "compose"):
+        groups = [group for file in (folder / "targets").glob("*.yml") for group in exported.read_yaml(file)]
+        assert len({group["labels"]["release"] for group in groups}) == 1
 
 
 def test_the_runbook_of_every_alert_is_on_the_page() -> None:
