@@ -192,7 +192,7 @@ class ServerLink:
         state = self.state
         # Of a server that does not serve too, once: one that drains is better than none.
         if is_serving or not state.held:
-            state = replace(state, held=await self._describe(), description=state.description + 1)
+            state = self._described(state, await self._describe())
         if is_new:
             # A server that has kept the list says so at once; then no call has to wait for it.
             with contextlib.suppress(PushFailedError):
@@ -210,6 +210,18 @@ class ServerLink:
             raise _NotDescribedError("what it holds cannot be read; is the server of the coordinator's version?")
         return shard_codec.decode_held(response)
 
+    def _described(self, state: LinkState, held: tuple[HeldShard, ...]) -> LinkState:
+        """Returns ``state`` with another description.
+
+        If that differs, somebody else may have sent the server another list with the number of the orders: then it
+        counts as not obeying until it has answered them again. One that has gone over to a later list does not obey
+        them in any case, and would refuse them.
+        """
+        orders = self._orders
+        is_later = orders is not None and any(shard.takedown_epoch > orders.epoch for shard in held)
+        obeys = state.obeys if held == state.held or is_later else ""
+        return replace(state, held=held, description=state.description + 1, obeys=obeys)
+
     async def _look_again(self) -> None:
         while True:
             # Not at once: a server that keeps contradicting itself is asked twice a second, whatever the number of
@@ -223,7 +235,8 @@ class ServerLink:
             except (grpc.aio.AioRpcError, _NotDescribedError):
                 continue  # until then no call goes there, so nobody else would find out
             if self.state.connection == connection and self._is_connected:
-                self._become(replace(self.state, held=held, description=self.state.description + 1))
+                self._become(self._described(self.state, held))
+                self._push_soon()
                 return
 
     async def _pushed(self, state: LinkState, timeout_s: float) -> LinkState:

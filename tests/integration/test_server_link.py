@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from coordinator.cluster.link_pool import LinkPool
 from coordinator.cluster.server_link import SERVICE, ServerLink
 from coordinator.cluster.settings import ClusterSettings
+from coordinator.cluster.takedown_push import Orders
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 from tests.running_servers import until, unused_address
 
@@ -28,6 +29,8 @@ class ScriptedServer(health_pb2_grpc.HealthServicer, shard_pb2_grpc.ShardService
         self.num_described = 0
         self.num_refused = 0
         self.watched: list[str] = []
+        self.view_id, self.epoch = "", 0
+        self.lists_sent: list[int] = []
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.watched.append(request.service)
@@ -39,8 +42,17 @@ class ScriptedServer(health_pb2_grpc.HealthServicer, shard_pb2_grpc.ShardService
             self.num_refused += 1
             await context.abort(grpc.StatusCode.INTERNAL, "made up")
         self.num_described += 1
-        shard = shard_pb2.Shard(shard=3, index_id=self.index_id, num_tokens=9)
-        return shard_pb2.DescribeResponse(shards=[shard])
+        return shard_pb2.DescribeResponse(shards=[self.shard()])
+
+    async def SetTakedowns(self, request: Any, context: Any) -> Any:
+        self.lists_sent.append(request.epoch)
+        self.epoch, self.view_id = request.epoch, f"view {request.epoch}"
+        return shard_pb2.SetTakedownsResponse(shards=[self.shard()])
+
+    def shard(self) -> shard_pb2.Shard:
+        return shard_pb2.Shard(
+            shard=3, index_id=self.index_id, num_tokens=9, view_id=self.view_id, takedown_epoch=self.epoch
+        )
 
 
 @contextlib.asynccontextmanager
@@ -202,6 +214,44 @@ def test_a_description_that_cannot_be_read_is_asked_for_again() -> None:
             link.look_again()
             await until(lambda: link.state.description == description + 1)
             assert unreadable == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("asked", ["look again", "serving again"])
+def test_another_list_with_the_number_of_the_orders_is_never_taken_for_them(asked: str) -> None:
+    async def run() -> None:
+        async with linked() as (server, link):
+            orders = Orders.of(7, [])
+            link.order(orders)
+            server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: link.state.obeys == orders.digest)
+            heard: list[tuple[str, str]] = []
+            link.subscribe(lambda: heard.append((link.state.held[0].view_id, link.state.obeys)))
+            server.view_id = "of another list 7"
+            if asked == "look again":
+                link.look_again()
+            else:
+                server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: len(server.lists_sent) == 2)
+            await until(lambda: link.state.obeys == orders.digest)
+            assert heard == [("of another list 7", ""), ("view 7", orders.digest)]
+
+    asyncio.run(run())
+
+
+def test_a_server_that_has_gone_over_to_a_later_list_is_not_sent_the_one_before() -> None:
+    async def run() -> None:
+        async with linked() as (server, link):
+            link.order(Orders.of(7, []))
+            server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: link.state.obeys != "")
+            server.view_id, server.epoch = "view 8", 8
+            link.look_again()
+            await until(lambda: link.state.held[0].view_id == "view 8")
+            link.order(Orders.of(8, []))
+            await until(lambda: link.state.obeys == Orders.of(8, []).digest)
+            assert server.lists_sent == [7, 8]
 
     asyncio.run(run())
 
