@@ -157,6 +157,7 @@ def test_prometheus_finds_every_port_of_metrics() -> None:
         (selected,) = spec["selector"]["matchExpressions"]
         (endpoint,) = spec["podMetricsEndpoints"]
         assert endpoint["relabelings"] == [
+            {"sourceLabels": ["__meta_kubernetes_pod_phase"], "regex": "Running", "action": "keep"},
             {"targetLabel": "job", "replacement": name.replace("hw-", "headwater-")},
             {"sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_instance"], "targetLabel": "release"},
         ]

@@ -95,16 +95,21 @@ def test_the_discovery_asks_kubernetes_for_our_pods_only() -> None:
         assert job["kubernetes_sd_configs"] == [{"role": "pod", "selectors": [selector]}]
 
 
-# Component and name of a port, and the job that scrapes it.
+# Component and phase of a pod, name of a port, and the job that scrapes it. A pod is Pending until its init containers
+# have brought what it needs.
 PORTS = (
-    ("shard-server", "metrics", "headwater-shard"),
-    ("shard-server", "grpc", None),
-    ("coordinator", "coord-metrics", "headwater-coordinator"),
-    ("coordinator", "coord-metrics-1", "headwater-coordinator"),
-    ("coordinator", "metrics", "headwater-ray"),
-    ("coordinator-head", "metrics", "headwater-ray"),
-    ("coordinator-head", "gcs", None),
-    ("index-job", "metrics", None),
+    ("shard-server", "Running", "metrics", "headwater-shard"),
+    ("shard-server", "Pending", "metrics", None),
+    ("shard-server", "Failed", "metrics", None),
+    ("shard-server", "Running", "grpc", None),
+    ("coordinator", "Running", "coord-metrics", "headwater-coordinator"),
+    ("coordinator", "Running", "coord-metrics-1", "headwater-coordinator"),
+    ("coordinator", "Pending", "coord-metrics", None),
+    ("coordinator", "Running", "metrics", "headwater-ray"),
+    ("coordinator", "Pending", "metrics", None),
+    ("coordinator-head", "Running", "metrics", "headwater-ray"),
+    ("coordinator-head", "Running", "gcs", None),
+    ("index-job", "Running", "metrics", None),
 )
 
 
@@ -118,10 +123,11 @@ def test_each_job_scrapes_its_ports_of_pods_and_no_others(promtool: Path, tmp_pa
                 "__meta_kubernetes_pod_label_app_kubernetes_io_instance": "hw",
                 "__meta_kubernetes_pod_node_name": "node-0",
                 "__meta_kubernetes_pod_label_app_kubernetes_io_component": component,
+                "__meta_kubernetes_pod_phase": phase,
                 "__meta_kubernetes_pod_container_port_name": port,
             },
         }
-        for number, (component, port, _) in enumerate(PORTS)
+        for number, (component, phase, port, _) in enumerate(PORTS)
     ]
     file = written(tmp_path, with_targets("prometheus-kubernetes.yml", tmp_path, targets))
     jobs = ("headwater-shard", "headwater-coordinator", "headwater-ray")
