@@ -16,7 +16,7 @@ from tests.deploy.validators import DEPLOY
 
 RULES = DEPLOY / "prometheus" / "rules"
 OF_RELEASE = {"namespace", "release"}
-OF_TARGETS = {"job", "instance"} | OF_RELEASE
+OF_TARGETS = {"job", "instance", "machine", "pod"} | OF_RELEASE
 # What a Ray 2.60.0 with Serve exports, as far as it is asked for, with the labels that are left after scraping.
 OF_RAY = {
     "ray_serve_application_status": {"application"},

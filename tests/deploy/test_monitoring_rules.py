@@ -172,6 +172,26 @@ def test_the_files_of_targets_are_there() -> None:
         assert all(group["targets"] for group in exported.read_yaml(PROMETHEUS / file))
 
 
+def test_the_targets_are_where_the_processes_of_bare_metal_listen() -> None:
+    bare_metal = DEPLOY / "bare_metal"
+
+    def ports(file: str) -> set[int]:
+        (group,) = exported.read_yaml(PROMETHEUS / "targets" / file)
+        return {int(target.rpartition(":")[2]) for target in group["targets"]}
+
+    def port(settings: dict[str, Any]) -> int:
+        return int(settings["metrics_listen"].rpartition(":")[2])
+
+    assert ports("shards.yml") == {port(exported.read_yaml(bare_metal / "shard-server.yaml"))}
+    alone = exported.read_yaml(bare_metal / "coordinator.yaml")
+    assert ports("coordinators.yml") == {port(alone) + number for number in range(alone["num_replicas"])}
+    (application,) = exported.read_yaml(bare_metal / "serve.yaml")["applications"]
+    assert port(application["args"]) == port(alone)
+    for folder in (PROMETHEUS, DEPLOY / "compose"):
+        groups = exported.read_yaml(folder / "targets" / "coordinators.yml")
+        assert len({group["labels"]["machine"] for group in groups}) == len(groups)
+
+
 def test_all_that_serves_together_is_of_one_release() -> None:
     for folder in (PROMETHEUS, DEPLOY / "compose"):
         groups = [group for file in (folder / "targets").glob("*.yml") for group in exported.read_yaml(file)]
