@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace, console: Console) -> int:
     # What is wrong with a file is said before anything is started.
     targets = read_targets(given.targets) if given.targets is not None else Targets()
+    if given.find_rate:
+        targets.check_for_search()
     earlier = read_run(given.compare) if given.compare is not None else None
     with _service(given, console) as access:
         run = _load(given, access, targets, console)

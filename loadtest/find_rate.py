@@ -94,9 +94,10 @@ def find_rate(
         clock: Seconds that have passed.
 
     Raises:
-        LoadTestError: the search makes no sense.
+        LoadTestError: the search makes no sense, or requests that fail miss no target.
     """
     search.check()
+    targets.check_for_search()
     return _Finder(run_step, targets, search, on_step, clock).find()
 
 

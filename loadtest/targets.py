@@ -50,6 +50,17 @@ class Targets(BaseModel):
         """An answer that comes later is not good."""
         return self.good_within_ms if self.good_within_ms is not None else math.inf
 
+    def check_for_search(self) -> None:
+        """Returns if a rate that meets these targets is one at which requests are answered.
+
+        Raises:
+            LoadTestError: requests that fail would miss no target, so that the faster a server refuses them the better.
+        """
+        if self.error_rate is None and self.goodput is None:
+            raise LoadTestError(
+                "no target counts requests that fail, expected error_rate or goodput for a search of the highest rate"
+            )
+
     def judge(self, step: Step) -> Step:
         """Returns the step with its verdicts."""
         total = step.total

@@ -76,6 +76,16 @@ def test_what_cannot_be_run_ends_with_status_2(
     assert message in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("targets", ["p99_ms: 500", "coverage: 1.0", "p95_ms: 100\ngood_within_ms: 1000"])
+def test_a_highest_rate_at_which_requests_may_fail_is_not_looked_for(
+    targets: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "targets.yaml"
+    path.write_text(targets)
+    assert main(("--target", "127.0.0.1:1", "--find-rate", "--targets", str(path))) == 2
+    assert "expected error_rate or goodput" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_key_does_not_go_over_the_network_in_clear() -> None:
     with pytest.raises(LoadTestError, match="in clear; add --tls"):
         Access("192.0.2.1:9000", api_key="secret").check()
