@@ -108,6 +108,7 @@ def _load(given: argparse.Namespace, access: Access, targets: Targets, console: 
         else:
             for pace in paces_of(given):
                 tell(targets.judge(generator.run(pace)))
+        told = generator.told_of_texts()
     return Run(
         started_at=generator.started_at,
         configuration=generator.configuration(given.arrivals),
@@ -115,5 +116,5 @@ def _load(given: argparse.Namespace, access: Access, targets: Targets, console: 
         steps=tuple(steps),
         highest_rate=rate,
         passed=rate is not None if given.find_rate else all(step.passed for step in steps),
-        notes=tuple(notes),
+        notes=(*notes, told),
     )

@@ -18,7 +18,7 @@ from loadtest.measuring import measured_step
 from loadtest.plan import MARGIN_S, Load
 from loadtest.results import Configuration, Step
 from loadtest.schedule import Pace, Requests, draw_requests
-from loadtest.workloads import Mix
+from loadtest.workloads import Mix, Workload
 
 # Importing gRPC and making connections, on a busy machine.
 _START_S = 60.0 + CONNECT_S
@@ -66,6 +66,8 @@ class Generator:
         self._processes: list[SpawnProcess] = []
         self._pipes: list[Connection[Any, Any]] = []
         self._num_requests = 0
+        self._num_fresh = 0
+        self._repeated: set[tuple[int, int]] = set()
         self._seed = seed
         self.began = 0.0
         self.started_at = ""
@@ -86,7 +88,14 @@ class Generator:
             processes=load.processes,
             connections=load.connections,
             in_flight_limit=load.in_flight_limit,
+            documents=len(load.texts.cuts.documents) if load.texts.cuts is not None else 0,
         )
+
+    def told_of_texts(self) -> str:
+        """Returns how many texts were asked, in words: an index larger than memory is fast where they are few."""
+        cuts = self._load.texts.cuts
+        source = f", cut from {len(cuts.documents):,} documents" if cuts is not None and self._num_fresh else ""
+        return f"{self._num_fresh:,} texts were asked once{source}; {len(self._repeated):,} again and again"
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
@@ -126,6 +135,7 @@ class Generator:
         """
         requests = draw_requests(pace, self._mix, self._load.texts, self._random, self._num_requests + 1)
         self._num_requests += len(requests)
+        self._count_texts(requests)
         start = time.monotonic() + _LEAD_S
         of = len(self._pipes)
         for number, pipe in enumerate(self._pipes):
@@ -141,6 +151,15 @@ class Generator:
             processes=of,
             good_within_ms=self._good_within_ms,
         )
+
+    def _count_texts(self, requests: Requests) -> None:
+        texts, kinds = self._load.texts, list(Workload)
+        rows = zip(requests.workload.tolist(), requests.text.tolist(), requests.serial.tolist(), strict=True)
+        for kind, text, serial in rows:
+            if serial and texts.is_made(kinds[kind], text):
+                self._num_fresh += 1
+            else:
+                self._repeated.add((kind, text))
 
     def _collect(self, word: str, longest_s: float) -> list[Any]:
         """Returns what each process says with ``word``, in their order; hands on the records that come before.

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from google.protobuf.json_format import MessageToDict
 
+from loadtest.corpus_texts import FreshTexts
 from loadtest.workloads import Texts, Workload
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -36,6 +37,8 @@ class MessageMaker:
             require_complete: Whether an answer that misses a shard shall be an error.
             run: Name of the run, which no other run has: what one has asked must not be in a cache for the next.
         """
+        self._texts = texts
+        self._fresh = FreshTexts(texts.cuts) if texts.cuts is not None else None
         self._passages = texts.passages
         self._questions = {workload: texts.questions(workload) for workload in Workload}
         self._timeout_ms = timeout_ms
@@ -45,15 +48,16 @@ class MessageMaker:
     def message(self, workload: Workload, text: int, serial: int) -> Message:
         """Returns a message; a ``serial`` other than 0 makes it one that was never sent.
 
-        What makes it so are words at the end of the prompt, which do not change what is searched for: prompts weigh in
-        the ranking of documents alone.
+        A text that is made is made anew for it, so that other pages of the index are read. Besides, and for a recorded
+        text instead, there are words at the end of the prompt, which do not change what is searched for: prompts weigh
+        in the ranking of documents alone.
         """
+        fresh = self._fresh if serial and self._texts.is_made(workload, text) else None
         if workload is Workload.CONTAMINATION:
-            return pb.CountRequest(
-                text=self._passages[text], timeout_ms=self._timeout_ms, require_complete=self._require_complete
-            )
+            passage = fresh.passage(serial) if fresh is not None else self._passages[text]
+            return pb.CountRequest(text=passage, timeout_ms=self._timeout_ms, require_complete=self._require_complete)
         kind = pb.TraceStreamRequest if workload is Workload.STREAM else pb.TraceRequest
-        question = self._questions[workload][text]
+        question = fresh.question(serial) if fresh is not None else self._questions[workload][text]
         return kind(
             answer=question.answer,
             prompt=f"{question.prompt} ({self._run}-{serial})" if serial else question.prompt,

@@ -89,7 +89,12 @@ def search_of(arguments: argparse.Namespace) -> Search:
 
 def sources_of(arguments: argparse.Namespace) -> Sources:
     """Returns where the texts come from."""
-    return Sources(conversations=arguments.conversations, corpus=arguments.corpus, novelty=arguments.novelty)
+    return Sources(
+        conversations=arguments.conversations,
+        corpus=arguments.corpus,
+        documents=arguments.documents,
+        novelty=arguments.novelty,
+    )
 
 
 def weights_of(arguments: argparse.Namespace, texts: Texts) -> dict[Workload, float]:
@@ -171,6 +176,13 @@ def _add_requests(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--conversations", type=Path, metavar="FILE", help='JSONL of {"prompt", "response"}')
     group.add_argument(
         "--corpus", type=Path, metavar="FILE", help='JSONL of {"text"} to cut answers from (default: what is served)'
+    )
+    group.add_argument(
+        "--documents",
+        type=_number,
+        default=200,
+        metavar="N",
+        help="documents that answers are cut from (default 200); more where the index is larger than memory",
     )
     group.add_argument(
         "--mix",

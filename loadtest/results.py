@@ -254,6 +254,7 @@ class Configuration:
         processes: Client processes.
         connections: Connections of each; over HTTP as many as there are requests in flight.
         in_flight_limit: Most requests in flight, over all processes.
+        documents: Documents that an answer was cut from for each cold request; 0: none was.
     """
 
     target: str
@@ -268,6 +269,7 @@ class Configuration:
     processes: int
     connections: int
     in_flight_limit: int
+    documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)

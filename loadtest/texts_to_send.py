@@ -8,7 +8,7 @@ from loadtest.access import Access
 from loadtest.corpus_texts import CorpusWriter
 from loadtest.served_texts import ServedTexts
 from loadtest.text_files import read_conversations, sample_documents
-from loadtest.workloads import Question, Texts
+from loadtest.workloads import Cuts, Question, Texts
 
 # What makes a cold request unlike all others is added to its prompt.
 _ROOM_FOR_SERIAL = 64
@@ -22,8 +22,8 @@ class Sources:
         conversations: JSONL file of recorded prompts and answers; None: none.
         corpus: JSONL file of documents; None: the documents that the server serves.
         documents: Documents that are sampled.
-        answers: Answers that are made of them.
-        passages: Runs of words that are counted.
+        answers: Answers that are made of them to be asked again and again; others are made when they are needed.
+        passages: The same of runs of words that are counted.
         novelty: Share of the words of answers, and of the passages, that stand nowhere in this order.
     """
 
@@ -64,4 +64,5 @@ async def _gather(access: Access, sources: Sources, seed: int) -> Texts:
         Question(one.prompt[:most_prompt_chars], one.answer)
         for one in (writer.question() for _ in range(sources.answers))
     )
-    return Texts(conversations, answers, tuple(writer.passage() for _ in range(sources.passages)))
+    cuts = Cuts(tuple(documents), seed, sources.novelty, most_chars, most_prompt_chars)
+    return Texts(conversations, answers, tuple(writer.passage() for _ in range(sources.passages)), cuts)

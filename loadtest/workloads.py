@@ -29,6 +29,25 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Cuts:
+    """What a text that is asked once is made of, when it is needed: one for each cold request.
+
+    Attributes:
+        documents: Documents of the corpus.
+        seed: Together with the number of a request, of everything drawn.
+        novelty: Share of the words that stand nowhere in this order.
+        most_chars: Longest answer.
+        most_prompt_chars: Longest prompt.
+    """
+
+    documents: tuple[str, ...]
+    seed: int
+    novelty: float
+    most_chars: int
+    most_prompt_chars: int
+
+
+@dataclass(frozen=True, slots=True)
 class Texts:
     """What requests are made of.
 
@@ -36,11 +55,18 @@ class Texts:
         conversations: Recorded prompts and answers.
         answers: Those made of the corpus.
         passages: Runs of words to count.
+        cuts: What the answers and runs of words of cold requests are made of; None: they are those above.
     """
 
     conversations: tuple[Question, ...] = ()
     answers: tuple[Question, ...] = ()
     passages: tuple[str, ...] = ()
+    cuts: Cuts | None = None
+
+    def is_made(self, workload: Workload, text: int) -> bool:
+        """Returns whether a text is one of those made of the corpus, for which a cold request has one of its own."""
+        made = workload in (Workload.CORPUS, Workload.CONTAMINATION)
+        return self.cuts is not None and (made or (workload is Workload.STREAM and text >= len(self.conversations)))
 
     def questions(self, workload: Workload) -> tuple[Question, ...]:
         """Returns the questions that a workload chooses from; none for one that counts."""
@@ -63,7 +89,7 @@ class Mix:
     Attributes:
         shares: Share of each workload in the requests; positive, in all 1.
         hot_share: Share of the traces that ask for one of a few texts again, word for word, so that a result cache can
-            have it. The others are cold: no two have the same prompt.
+            have it. The others are cold: no two have the same prompt, nor the same answer where answers are made.
         hot_texts: How many texts of each workload are hot; 0: all.
     """
 

@@ -2,10 +2,17 @@
 
 import random
 
+import numpy as np
 import pytest
 
-from loadtest.corpus_texts import PASSAGE_WORDS, CorpusWriter
+from loadtest.access import Access
+from loadtest.corpus_texts import PASSAGE_WORDS, CorpusWriter, FreshTexts
 from loadtest.errors import LoadTestError
+from loadtest.generator import Generator
+from loadtest.messages import MessageMaker
+from loadtest.plan import Load
+from loadtest.schedule import Pace, draw_requests
+from loadtest.workloads import Cuts, Question, Texts, Workload, mix_of
 
 CHOOSER = random.Random(5)
 DOCUMENTS = [
@@ -81,3 +88,43 @@ def test_what_cannot_be_cut_from_is_refused() -> None:
         CorpusWriter(["too short", "a b c"], 1, 0.3, 100)
     with pytest.raises(LoadTestError, match=r"novelty 1\.5, expected a share"):
         writer(novelty=1.5)
+
+
+CUTS = Cuts(tuple(DOCUMENTS), seed=3, novelty=0.3, most_chars=50_000, most_prompt_chars=40)
+RECORDED = Question("Who?", "A recorded answer.")
+TEXTS = Texts((RECORDED,), (Question("", "made before"),), ("passage made before",), CUTS)
+
+
+def test_every_cold_request_has_a_text_of_its_own_whoever_makes_it() -> None:
+    one, other = FreshTexts(CUTS), FreshTexts(CUTS)
+    answers = [one.question(number).answer for number in range(1, 200)]
+    assert len(set(answers)) == len(answers)
+    # Another process makes others of them, in another order.
+    assert [other.question(number).answer for number in range(199, 0, -7)] == answers[::-7]
+    # Few documents: two may well have the same thirteen words.
+    assert len({one.passage(number) for number in range(200)}) > 190
+    assert copied_share(" ".join(answers[:30])) == pytest.approx(0.6, abs=0.15)
+
+
+def test_messages_of_cold_requests_are_made_anew_and_hot_and_recorded_ones_are_not() -> None:
+    maker = MessageMaker(TEXTS, 1000, False, "run")
+    for workload, text in ((Workload.CORPUS, 0), (Workload.STREAM, 1)):
+        hot, again, cold, other = (maker.message(workload, text, serial) for serial in (0, 0, 7, 8))
+        assert hot == again and hot.answer == "made before"  # type: ignore[union-attr]
+        assert len({message.answer for message in (hot, cold, other)}) == 3  # type: ignore[union-attr]
+    for workload in (Workload.CONVERSATIONS, Workload.STREAM):
+        assert maker.message(workload, 0, 7).answer == RECORDED.answer  # type: ignore[union-attr]
+    counted = [maker.message(Workload.CONTAMINATION, 0, serial).text for serial in (0, 7, 8)]  # type: ignore[union-attr]
+    assert counted[0] == "passage made before" and len(set(counted)) == 3
+
+
+def test_a_run_says_how_many_texts_were_asked() -> None:
+    mix = mix_of({Workload.CORPUS: 1, Workload.CONVERSATIONS: 1}, TEXTS, 0.5)
+    requests = draw_requests(Pace("rate", 50, 50, 4, 0, "constant"), mix, TEXTS, np.random.default_rng(1), 1)
+    generator = Generator(Load(Access("127.0.0.1:1"), TEXTS, "run"), mix, 1, good_within_ms=1.0)
+    generator._count_texts(requests)
+    fresh = int(np.count_nonzero(requests.serial[requests.workload == list(Workload).index(Workload.CORPUS)]))
+    assert 0 < fresh < len(requests)
+    wanted = f"{fresh} texts were asked once, cut from {len(DOCUMENTS)} documents; 2 again and again"
+    assert generator.told_of_texts() == wanted
+    assert generator.configuration("constant").documents == len(DOCUMENTS)
