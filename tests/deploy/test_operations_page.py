@@ -33,6 +33,11 @@ def test_commands_are_ones_that_a_shell_can_read() -> None:
     assert found.returncode == 0, found.stderr
 
 
+def test_no_command_has_a_secret_among_its_words() -> None:
+    assert "--from-env-file storage.env" in PAGE.read_text()
+    assert not re.findall(r"--from-literal|--password[= ]", PAGE.read_text())
+
+
 def test_links_lead_to_files_and_headings_that_are_there() -> None:
     def anchors(page: Path) -> set[str]:
         text = page.read_text()
