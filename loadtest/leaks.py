@@ -1,5 +1,6 @@
 """What the processes of the system use while it runs, and whether that stays flat."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ _Floats: TypeAlias = npt.NDArray[np.float64]
 
 _MIB = 1 << 20
 _KIB = 1 << 10
+MOST_POINTS = 1_000
+"""Looks of which a trend is taken; a day has 17,280, which are 149 million pairs."""
 # A trend of fewer looks is chance.
 _LEAST_LOOKS = 12
 
@@ -105,8 +108,11 @@ def growth_of(series: ProcessSeries, bounds: Bounds) -> Growth | None:
 def trend(at: _Floats, values: _Floats) -> float:
     """Returns the median slope between all pairs of points, in units a second.
 
-    Cost: quadratic in time and memory; 1,000 points take some 30 ms.
+    Of more than `MOST_POINTS` every second, third or so on is taken, so that the cost is bounded: it is quadratic in
+    time and memory; 1,000 points take some 30 ms.
     """
+    every = math.ceil(len(at) / MOST_POINTS) or 1
+    at, values = at[::every], values[::every]
     first, second = np.triu_indices(len(at), 1)
     apart = at[second] - at[first]
     kept = apart > 0

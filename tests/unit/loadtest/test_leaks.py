@@ -4,11 +4,13 @@ import random
 import subprocess
 import sys
 import time
+import tracemalloc
 
+import numpy as np
 import psutil
 import pytest
 
-from loadtest.leaks import Bounds, ProcessWatch, growth_of
+from loadtest.leaks import MOST_POINTS, Bounds, ProcessWatch, growth_of, trend
 from loadtest.results import ProcessSeries
 
 MIB = 1 << 20
@@ -59,6 +61,21 @@ def test_a_slow_leak_under_noise_is_found() -> None:
     rss = [200 + at / 1800 * 50 + draw.gauss(0, 15) + (100 if draw.random() < 0.1 else 0) for at in TIMES]
     growth = growth_of(series(rss), BOUNDS)
     assert growth is not None and growth.over
+
+
+def test_the_trend_of_a_day_takes_the_memory_of_a_thousand_looks() -> None:
+    draw = np.random.default_rng(1)
+    at = np.arange(0.0, 24 * 3600.0, 5.0)
+    values = 0.5 * at + draw.normal(0, 100, len(at))
+    tracemalloc.start()
+    try:
+        slope = trend(at, values)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(at) == 17_280 and slope == pytest.approx(0.5, rel=0.01)
+    # Some arrays of a number for each pair.
+    assert peak < 10 * 8 * MOST_POINTS**2
 
 
 def test_a_process_that_was_looked_at_briefly_is_not_judged() -> None:
