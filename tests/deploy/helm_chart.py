@@ -19,7 +19,12 @@ EVERYTHING: dict[str, Any] = {
     "image": {"pullSecrets": ["registry"]},
     "tls": {"shards": {"mode": "cert-manager", "issuer": {"name": "ca"}}, "callers": {"clientCertificates": True}},
     "sharedState": {"existingClaim": "shared"},
-    "objectStorage": {"existingSecret": "s3", "env": {"AWS_REGION": "eu-west-1"}},
+    "objectStorage": {
+        "existingSecret": "s3",
+        "filesSecret": "gcs",
+        "env": {"AWS_REGION": "eu-west-1", "GOOGLE_APPLICATION_CREDENTIALS": "/etc/headwater/storage/key.json"},
+        "metadata": True,
+    },
     "sourceVolume": {"persistentVolumeClaim": {"claimName": "source", "readOnly": True}},
     "corpora": [
         {

@@ -129,6 +129,37 @@ def test_only_coordinators_reach_shard_servers_and_nobody_is_let_in_by_default()
     assert [port["port"] for port in metrics["ports"]] == ["metrics"]
 
 
+def test_metadata_services_are_reached_where_they_are_asked_for_only() -> None:
+    def reached(values: dict[str, object]) -> set[tuple[str, int]]:
+        policies = {one["metadata"]["name"]: one["spec"] for one in of_kind(render(values), "NetworkPolicy")}
+        return {
+            (to["ipBlock"]["cidr"], port["port"])
+            for rule in policies["hw"]["egress"]
+            for to in rule.get("to", ())
+            for port in rule["ports"]
+        }
+
+    everywhere = {("0.0.0.0/0", 443), ("0.0.0.0/0", 6443)}
+    # Of AWS, Azure and Google Cloud; of GKE; of EKS Pod Identity.
+    metadata = {("169.254.169.254/32", 80), ("169.254.169.252/32", 988), ("169.254.170.23/32", 80)}
+    assert reached(EVERYTHING) == everywhere | metadata
+    assert reached(changed(EVERYTHING, "objectStorage.metadata", False)) == everywhere
+
+
+def test_who_reads_storage_has_the_files_that_open_it_and_nobody_else() -> None:
+    seen = 0
+    for spec in pod_specs(render(EVERYTHING)):
+        for container in (*spec.get("initContainers", ()), *spec["containers"]):
+            mounts = [one for one in container.get("volumeMounts", ()) if one["name"] == "storage"]
+            reads = any(one["name"] == "GOOGLE_APPLICATION_CREDENTIALS" for one in container.get("env", ()))
+            assert mounts == [{"name": "storage", "mountPath": "/etc/headwater/storage", "readOnly": True}] * reads
+            secrets = [one["secret"]["secretName"] for one in spec["volumes"] if one["name"] == "storage"]
+            assert secrets == ["gcs"] or not reads
+            seen += reads
+    assert seen > 5
+    assert "storage" not in json.dumps([spec["volumes"] for spec in pod_specs(render(_TRILLIONS))])
+
+
 def test_every_pod_is_one_that_the_default_policy_selects() -> None:
     manifests = render(EVERYTHING)
     (default,) = [one for one in of_kind(manifests, "NetworkPolicy") if one["metadata"]["name"] == "hw"]

@@ -61,14 +61,21 @@ priorityClassName: {{ . }}
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 {{- end -}}
 
-{{/* A volume from which indexes are brought, where storage is one. */}}
+{{/* Volumes from which indexes are brought, where storage is one, and of files that open it. */}}
 {{- define "headwater.sourceMount" -}}
+{{- if .Values.objectStorage.filesSecret }}
+- {name: storage, mountPath: /etc/headwater/storage, readOnly: true}
+{{- end }}
 {{- if .Values.sourceVolume }}
 - {name: source, mountPath: /srv/source, readOnly: true}
 {{- end }}
 {{- end -}}
 
 {{- define "headwater.sourceVolume" -}}
+{{- with .Values.objectStorage.filesSecret }}
+- name: storage
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
 {{- with .Values.sourceVolume }}
 - name: source
   {{- toYaml . | nindent 2 }}
