@@ -195,9 +195,15 @@ class FaultCluster:
         return corpus
 
     def status_of_trace(self, *, require_complete: bool) -> str:
-        """Traces once and returns the name of the status; where the queue is full, it comes back a little later."""
+        """Traces once and returns the name of the status; where the queue is full, it comes back a little later.
+
+        No cache knows the answer: the prompt is one of its own.
+        """
         request = pb.TraceRequest(
-            answer=self.indexes.answers[0], timeout_ms=round(_STATUS_S * 1000), require_complete=require_complete
+            answer=self.indexes.answers[0],
+            prompt=f"status {time.monotonic_ns()}",
+            timeout_ms=round(_STATUS_S * 1000),
+            require_complete=require_complete,
         )
         name = _FULL
         for _ in range(_MOST_REFUSALS):
