@@ -1,6 +1,7 @@
 """What the chart promises an operator: no copy of a shard goes with the other, nobody gets in who should not."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -222,6 +223,28 @@ def test_servers_of_trillions_of_tokens_have_the_disk_and_memory_that_the_plan_a
     # Two servers a node, and coordinators beside them.
     limit = spec["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
     assert 2 * _bytes(limit) + _bytes("16Gi") < 512e9
+
+
+def test_nodes_of_trillions_of_tokens_have_room_for_two_generations_while_an_index_is_swapped() -> None:
+    values = changed(_TRILLIONS, "corpora", [dict(_TRILLIONS["corpora"][0])])
+    (first,) = values["corpora"][0]["generations"]
+    values["corpora"][0]["generations"] = [first, {**first, "name": "b"}]
+    manifests = render(values)
+    servers = of_kind(manifests, "StatefulSet")
+    a_node = sum(one["spec"]["replicas"] for one in servers) / 16
+    assert a_node == 4
+    requests = servers[0]["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    (service,) = of_kind(manifests, "RayService")
+    cluster = service["spec"]["rayClusterConfig"]
+    ray = [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+    beside = [spec["containers"][0]["resources"]["requests"] for spec in ray]
+    # A twentieth of a node is Kubernetes' own.
+    assert a_node * int(requests["cpu"]) + sum(int(one["cpu"]) for one in beside) <= 0.95 * 64
+    assert a_node * _bytes(requests["memory"]) + sum(_bytes(one["memory"]) for one in beside) <= 0.95 * 512e9
+    claim = servers[0]["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+    text = (DEPLOY / "helm" / "trillions.yaml").read_text()
+    (disk,) = re.findall(r"nodes have (\d+) TB", text)
+    assert a_node * _bytes(claim) <= int(disk) * 1e12
 
 
 def _bytes(quantity: str) -> float:
