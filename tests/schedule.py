@@ -22,6 +22,7 @@ _STARTING_RAY = (
     "test_tls_on_ray.py",
     "test_streaming_on_ray.py",
     "test_admission_on_ray.py",
+    "test_monitoring_ray.py",
 )
 # Others that take half a minute and more. What is long and comes last keeps one worker waiting for the other.
 _LONG = (
