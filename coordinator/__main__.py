@@ -61,6 +61,9 @@ _RAY_ENVIRONMENT = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Ray starts its workers with 15: whatever else the machine does would go before the answers. Of 245 traces beside
+    # their shard servers on 2 cores, p50, p95 and p99 were 18.0, 31.7, 53.5 ms; with 0 they are 17.1, 26.2, 29.8 ms.
+    "RAY_worker_niceness": "0",
     # A node that is not ready by then will never be; see `coordinator.app`. On a busy machine it takes some 20 s.
     "RAY_raylet_start_wait_time_s": "60",
     # A proxy that is not ready by then is killed, and the start fails; 5 s, the default, are too few on a busy machine.

@@ -64,6 +64,7 @@ applications:
 - {name: RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S, value: "60"}
 - {name: RAY_SERVE_GRPC_MAX_MESSAGE_SIZE, value: "67108864"}
 - {name: RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S, value: "60"}
+- {name: RAY_worker_niceness, value: "0"}
 - {name: RAY_SERVE_HAPROXY_BINARY_PATH, value: /run/headwater/haproxy}
 - {name: RAY_SERVE_HAPROXY_CONFIG_FILE_LOC, value: /run/headwater/h/haproxy.cfg}
 - {name: RAY_SERVE_HAPROXY_SOCKET_PATH, value: /run/headwater/h/admin.sock}
