@@ -192,7 +192,8 @@ class ServerLink:
         state = self.state
         # Of a server that does not serve too, once: one that drains is better than none.
         if is_serving or not state.held:
-            state = self._described(state, await self._describe())
+            held = await self._describe()
+            state = self._described(self.state, held)  # as it is now: orders may have been answered meanwhile
         if is_new:
             # A server that has kept the list says so at once; then no call has to wait for it.
             with contextlib.suppress(PushFailedError):
