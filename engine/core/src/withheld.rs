@@ -47,8 +47,8 @@ impl Withheld {
 
     /// Returns the net ranks of the survivors of an interval, and how many of its ranks are removed.
     pub(crate) fn net(&self, raw: Interval) -> (Interval, u64) {
-        let before = |rank: u64| self.ranks.count_below(to_usize(rank)) as u64;
-        let (start, end) = (before(raw.start), before(raw.end));
+        let ranks = to_usize(raw.start)..to_usize(raw.end);
+        let [start, end] = self.ranks.counts_below(ranks).map(|count| count as u64);
         let net = Interval {
             start: raw.start - start,
             end: raw.end - end,
@@ -58,19 +58,10 @@ impl Withheld {
 
     /// Returns the rank of a surviving suffix, given its net rank.
     ///
-    /// Cost: log2(removed ranks) look-ups in RAM.
+    /// Cost: as of `EliasFano::partition_point`.
     pub(crate) fn raw(&self, net: usize) -> usize {
         // Removed rank i has `ranks[i] - i` survivors before it.
-        let (mut low, mut high) = (0, self.ranks.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.ranks.get(middle) - middle > net {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        net + low
+        net + self.ranks.partition_point(|index, rank| rank - index <= net)
     }
 
     /// Returns the last surviving rank before one.
