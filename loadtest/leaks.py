@@ -35,7 +35,7 @@ class Bounds:
         rss_share: Share of its memory at the beginning; ``rss_bytes`` come on top.
         rss_bytes: Bytes.
         num_fds: File descriptors.
-        num_threads: Threads.
+        num_threads: Threads. A pool starts one only when all it has are busy, so the last ones may come late.
         warm_up_s: Looks in the first seconds of a process are left out: it fills its pools, caches and arenas.
         least_s: A process that is looked at for less time is not judged.
     """
@@ -43,7 +43,7 @@ class Bounds:
     rss_share: float = 0.1
     rss_bytes: int = 16 * _MIB
     num_fds: float = 8.0
-    num_threads: float = 4.0
+    num_threads: float = 8.0
     warm_up_s: float = 120.0
     least_s: float = 240.0
 
