@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.grafana.coordinator_rows import ADMISSION, ANSWERS, NOW, REPLICAS
 from deploy.grafana.panels import Json, Row, laid_out
+from deploy.grafana.queries import RELEASE, of_release
 from deploy.grafana.server_rows import FILES, PROCESSES, SERVERS, TRUST
 
 FILE = Path(__file__).with_name("headwater.json")
@@ -32,8 +33,15 @@ def dashboard() -> Json:
         "time": {"from": "now-3h", "to": "now"},
         "timezone": "browser",
         "annotations": {"list": [_alerts()]},
-        "templating": {"list": [_data_source(), _corpus()]},
-        "panels": laid_out(ROWS),
+        "templating": {
+            "list": [
+                _data_source(),
+                _labels("namespace", "Namespace", "headwater_coordinator_ready"),
+                _labels("release", "Release", 'headwater_coordinator_ready{namespace=~"$namespace"}'),
+                _labels("corpus", "Corpus", f"headwater_coordinator_searchable_share{{{RELEASE}}}"),
+            ]
+        },
+        "panels": laid_out([row.with_queries(of_release) for row in ROWS]),
     }
 
 
@@ -41,13 +49,14 @@ def _data_source() -> Json:
     return {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}}
 
 
-def _corpus() -> Json:
+def _labels(label: str, title: str, series: str) -> Json:
+    """Returns a variable whose values are those of a label; all of them at first."""
     return {
-        "name": "corpus",
-        "label": "Corpus",
+        "name": label,
+        "label": title,
         "type": "query",
         "datasource": {"type": "prometheus", "uid": "${datasource}"},
-        "query": {"query": "label_values(headwater_coordinator_searchable_share, corpus)", "refId": "corpus"},
+        "query": {"query": f"label_values({series}, {label})", "refId": label},
         "refresh": 2,
         "sort": 1,
         "multi": True,
@@ -63,7 +72,7 @@ def _alerts() -> Json:
         "datasource": {"type": "prometheus", "uid": "${datasource}"},
         "enable": True,
         "iconColor": "red",
-        "expr": 'ALERTS{alertname=~"Headwater.*",alertstate="firing",severity="critical"}',
+        "expr": of_release('ALERTS{alertname=~"Headwater.*",alertstate="firing",severity="critical"}'),
         "titleFormat": "{{alertname}}",
         "step": "60s",
     }

@@ -1,8 +1,8 @@
 """Panels of a Grafana dashboard, as the JSON that Grafana reads. Only what our dashboard needs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
@@ -53,6 +53,10 @@ class Panel:
     thresholds: Sequence[Threshold] = ()
     lowest: float | None = 0
     highest: float | None = None
+
+    def with_queries(self, change: Callable[[str], str]) -> Self:
+        """Returns the panel with every expression changed."""
+        return replace(self, queries=[replace(one, expression=change(one.expression)) for one in self.queries])
 
     def as_json(self, number: int, x: int, y: int) -> Json:
         """Returns the panel at a place of the dashboard."""
@@ -185,6 +189,10 @@ class Row:
     title: str
     panels: Sequence[Panel]
     is_closed: bool = False
+
+    def with_queries(self, change: Callable[[str], str]) -> "Row":
+        """Returns the row with every expression of its panels changed."""
+        return replace(self, panels=[panel.with_queries(change) for panel in self.panels])
 
 
 def laid_out(rows: Sequence[Row]) -> list[Json]:

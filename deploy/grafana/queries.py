@@ -1,8 +1,22 @@
 """PromQL that the panels share. `$__rate_interval` is Grafana's: long enough for four scrapes."""
 
+import re
+
 from deploy.grafana.panels import Query
 
 CORPUS = 'corpus=~"$corpus"'
+# A target without these labels, as of a single machine, is of every choice of "All".
+RELEASE = 'namespace=~"$namespace",release=~"$release"'
+_SERIES = re.compile(r"\b(?P<name>[a-z_:]*(?:headwater[_:]|process_|\bray_)[a-z0-9_:]*|ALERTS\b|up\b)(?P<selects>\{)?")
+
+
+def of_release(expression: str) -> str:
+    """Returns an expression with every series of it from the chosen namespaces and releases alone."""
+
+    def chosen(series: re.Match[str]) -> str:
+        return f"{series['name']}{{{RELEASE}" + ("," if series["selects"] else "}")
+
+    return _SERIES.sub(chosen, expression)
 
 
 def rate(metric: str, by: str = "", where: str = "") -> str:

@@ -46,6 +46,8 @@ VALUES: dict[tuple[str, str], set[str]] = {
     ("", "alertstate"): {"firing"},
     ("", "severity"): {"critical", "warning"},
     ("", "corpus"): {"$corpus"},
+    ("", "namespace"): {"$namespace"},
+    ("", "release"): {"$release"},
     ("headwater_coordinator_hedges_total", "outcome"): set(get_args(HedgeOutcome)),
     ("headwater_coordinator_reloads_total", "outcome"): set(get_args(ReloadOutcome)),
     ("headwater_coordinator_reload_pending", "outcome"): set(get_args(ReloadOutcome)) - {"applied"},

@@ -11,13 +11,14 @@ import yaml
 
 from deploy.grafana.dashboard import FILE, ROWS, text
 from deploy.grafana.panels import COLUMNS, Lines, Query, Row, laid_out
-from tests.deploy import exported
+from deploy.grafana.queries import RELEASE, of_release
+from tests.deploy import exported, promql
 from tests.deploy.validators import DEPLOY, run, validator
 
 DASHBOARD: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 # What Grafana fills in, and something that it may fill in.
-FILLED_IN = {"$__rate_interval": "5m", "$corpus": ".*"}
+FILLED_IN = {"$__rate_interval": "5m", "$corpus": ".*", "$namespace": ".*", "$release": ".*"}
 
 
 def test_the_file_is_what_its_description_says() -> None:
@@ -53,12 +54,26 @@ def test_every_variable_is_one_of_the_dashboard_or_of_grafana() -> None:
     assert used == names | {"__rate_interval", "__all"}
 
 
-def test_the_variable_of_corpora_asks_for_labels_that_exist() -> None:
-    (query,) = (
+def test_variables_ask_for_labels_that_exist() -> None:
+    queries = [
         variable["query"]["query"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "query"
+    ]
+    found = [re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", query) for query in queries]
+    asked = [one.groups() for one in found if one is not None]
+    assert [label for _, label in asked] == ["namespace", "release", "corpus"]
+    for metric, label in asked:
+        assert label in exported.labels_by_series()[metric] | exported.OF_TARGETS
+
+
+def test_every_series_is_of_the_chosen_releases() -> None:
+    expressions = [target["expr"] for panel in PANELS for target in panel["targets"]]
+    expressions += [annotation["expr"] for annotation in DASHBOARD["annotations"]["list"]]
+    for series in itertools.chain.from_iterable(map(promql.asked, expressions)):
+        chosen = {label: values for label, values in series.values.items() if label in ("namespace", "release")}
+        assert chosen == {"namespace": ("$namespace",), "release": ("$release",)}, series
+    assert of_release('sum(up) / sum(headwater_x{a="b"})') == (
+        f'sum(up{{{RELEASE}}}) / sum(headwater_x{{{RELEASE},a="b"}})'
     )
-    metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", query).groups()  # type: ignore[union-attr]
-    assert label in exported.labels_by_series()[metric]
 
 
 def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
