@@ -26,6 +26,7 @@ _STARTING_RAY = (
 )
 # Others that take half a minute and more. What is long and comes last keeps one worker waiting for the other.
 _LONG = (
+    "test_fuzzed_readers.py",
     "test_index_build_killed.py",
     "test_index_build_interrupted.py",
     "test_index_accelerate_interrupted.py",
