@@ -8,6 +8,7 @@ import grpc.aio
 
 from coordinator.cluster import shard_codec
 from coordinator.cluster.connection_fault import connection_fault
+from coordinator.cluster.given_up_call import answer_of
 from coordinator.cluster.server_channel import call_metadata
 from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, WindowMismatchError
@@ -91,7 +92,7 @@ class ShardClient:
 
     async def _call(self, method: Callable[..., Awaitable[Any]], request: object, timeout_s: float) -> Any:
         try:
-            response = await method(request, timeout=timeout_s, metadata=call_metadata())
+            response = await answer_of(method(request, timeout=timeout_s, metadata=call_metadata()))
         except grpc.aio.AioRpcError as error:
             raise self._fault(error, timeout_s) from None
         except grpc.aio.UsageError:
