@@ -84,6 +84,7 @@ def told(soak: Soak) -> list[str]:
     lines = [
         f"{last.seconds:.0f} s at {last.rate:.4g} requests/s, {len(soak.faults)} faults",
         f"{soak.compared:,} answers compared, {soak.wrong:,} wrong, {soak.hung:,} requests without an outcome",
+        f"{soak.unnoticed:,} more were wrong as a file was damaged, and it could not be noticed yet",
     ]
     for verdict in last.verdicts:
         measured = "not known" if verdict.measured is None else f"{verdict.measured:.4g}"

@@ -57,12 +57,14 @@ class Struck:
         began_s: When it began, by `time.monotonic`.
         mended_s: When it was undone, and everything was as it should be again.
         checks: What the fault itself found wrong.
+        unnoticed: Intervals in which a damaged file may have made answers wrong, and nobody could know it yet.
     """
 
     kind: str
     began_s: float
     mended_s: float
     checks: tuple[str, ...]
+    unnoticed: tuple[tuple[float, float], ...] = ()
 
 
 def deal(takedowns: Sequence[Scenario], seed: int) -> Iterator[Scenario]:
@@ -113,9 +115,10 @@ def strike_all(
 
 def _strike(cluster: FaultCluster, scenario: Scenario) -> Struck:
     began = time.monotonic()
+    timeline = Timeline()
     try:
-        checks = tuple(scenario.act(cluster, Timeline()))
+        checks = tuple(scenario.act(cluster, timeline))
         cluster.settle()
     except (BenchError, CoordinatorError, OSError, subprocess.SubprocessError, psutil.Error, grpc.RpcError) as error:
         checks = (f"{type(error).__name__}: {error}",)
-    return Struck(scenario.kind, began, time.monotonic(), checks)
+    return Struck(scenario.kind, began, time.monotonic(), checks, tuple(timeline.unnoticed))

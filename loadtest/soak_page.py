@@ -42,9 +42,9 @@ def _of_what(soak: Soak) -> str:
 def _answers(soak: Soak) -> str:
     return (
         f"<p>{soak.compared:,} answers were compared with those of a quiet index, of the generation and under the "
-        f"takedowns that may have been in force: {soak.wrong:,} were wrong. {soak.cached:,} of them came from the "
-        f"result cache. {soak.hung:,} requests had no outcome. {soak.quiet_requests:,} were due outside of the fault "
-        "windows.</p>"
+        f"takedowns that may have been in force: {soak.wrong:,} were wrong, and {soak.unnoticed:,} more from a damaged "
+        f"file before the damage could be noticed. {soak.cached:,} of all came from the result cache. {soak.hung:,} "
+        f"requests had no outcome. {soak.quiet_requests:,} were due outside of the fault windows.</p>"
     )
 
 

@@ -54,6 +54,7 @@ class Soak:
         compared: Answers that were compared with the oracle's.
         cached: Those of them that came from a result cache.
         wrong: Answers other than the oracle's, in and outside of the windows.
+        unnoticed: Others, not among ``wrong``: of a damaged file, from before the damage could be noticed.
         hung: Requests without an outcome.
         quiet_requests: Requests that were due outside the windows.
         recovery_s: What a window has after the fault is mended.
@@ -68,6 +69,7 @@ class Soak:
     compared: int
     cached: int
     wrong: int
+    unnoticed: int
     hung: int
     quiet_requests: int
     recovery_s: float

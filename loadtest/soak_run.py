@@ -186,6 +186,7 @@ def _judged(
         compared=answers.compared,
         cached=answers.cached,
         wrong=answers.wrong,
+        unnoticed=answers.unnoticed,
         hung=answers.hung,
         quiet_requests=answers.quiet.intended,
         recovery_s=plan.recovery_s,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.faults.outcomes import HUNG, OK, Outcome
+from bench.faults.timeline import is_within
 from bench.faults.verdict import SLOW_S
 from loadtest.leaks import Bounds, Growth, growth_of
 from loadtest.measuring import latency_of
@@ -32,6 +33,7 @@ class Answers:
         compared: Answers that were compared.
         cached: Those from a cache.
         wrong: Wrong answers; ones that cannot be read are.
+        unnoticed: Others, not among ``wrong``: of a damaged file, from before the damage could be noticed.
         hung: Requests without an outcome.
         examples: Some of what was wrong or hung.
     """
@@ -41,6 +43,7 @@ class Answers:
     compared: int
     cached: int
     wrong: int
+    unnoticed: int
     hung: int
     examples: tuple[str, ...]
 
@@ -68,6 +71,11 @@ def judge_answers(
     """
     windows = [(one.began_s, one.mended_s + recovery_s) for one in struck]
     wrong = {number for number, one in enumerate(kept) if _is_wrong(one.outcome, is_right)}
+    damaged = [interval for one in struck for interval in one.unnoticed]
+    unnoticed = {
+        number for number in wrong if kept[number].outcome.status == OK and is_within(kept[number].outcome, damaged)
+    }
+    wrong -= unnoticed
     hung = {number for number, one in enumerate(kept) if one.outcome.status == HUNG}
     in_window: list[list[int]] = [[] for _ in windows]
     quiet: list[int] = []
@@ -98,6 +106,7 @@ def judge_answers(
         compared=sum(one.outcome.status == OK for one in kept),
         cached=sum(one.cached for one in kept),
         wrong=len(wrong),
+        unnoticed=len(unnoticed),
         hung=len(hung),
         examples=tuple(examples),
     )

@@ -20,6 +20,8 @@ from protos.shard.v1 import shard_pb2, shard_pb2_grpc
 _SHARD, _REPLICA = 0, 1
 _VERIFY_S = 60.0
 _NOTICE_S = 10.0
+# Until every coordinator has been told, and keeps no answer of before.
+_TELLING_S = 0.5
 _POLL_S = 0.1
 
 
@@ -43,7 +45,10 @@ def refused_at_start(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]
 
 
 def noticed_while_running(cluster: FaultCluster, timeline: Timeline) -> Sequence[str]:
-    """Flips a byte under a replica that scrubs its files: it says so, and serves no longer."""
+    """Flips a byte under a replica that scrubs its files: it says so, and serves no longer.
+
+    Until then what it answers from that byte may be wrong; nothing of it is kept after that.
+    """
     replica = cluster.replicas[_SHARD][_REPLICA]
     path = replica.index / shard_folder(_SHARD) / TOKENIZED
     scrubbing = cluster.replica_like(replica, {"--scrub-interval-s": "0.5", "--scrub-mb-per-s": "50"})
@@ -56,6 +61,7 @@ def noticed_while_running(cluster: FaultCluster, timeline: Timeline) -> Sequence
         while _answers(replica) and time.monotonic() < began + _NOTICE_S:
             time.sleep(_POLL_S)
         took = time.monotonic() - began
+        timeline.unnoticed.append((began, began + took + _TELLING_S))
         scrubbing.kill()
     replica.restart()
     return () if took < _NOTICE_S else (f"a flipped byte was not noticed within {_NOTICE_S:.0f} s",)

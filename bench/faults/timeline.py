@@ -1,7 +1,7 @@
 """What was done to the cluster and when, and what nobody could have avoided meanwhile."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -41,12 +41,14 @@ class Timeline:
         strikes: Moments from which the service is to recover: each fault, and each end of an outage.
         outages: Intervals in which some of it cannot be had by anybody, so that recovery is not measured in them.
         excuses: What is excused.
+        unnoticed: Intervals in which a server reads a damaged file and cannot know it yet: an answer may be wrong.
     """
 
     clock: Callable[[], float] = time.monotonic
     strikes: list[float] = field(default_factory=list)
     outages: list[tuple[float, float]] = field(default_factory=list)
     excuses: list[Excuse] = field(default_factory=list)
+    unnoticed: list[tuple[float, float]] = field(default_factory=list)
 
     def strike(self) -> float:
         """Notes that a fault strikes now, which the service is to hide or to recover from."""
@@ -68,3 +70,8 @@ class Timeline:
             end = self.strike()
             self.outages.append((start, end))
             self.excuses.append(Excuse(start, end + grace_s, frozenset(statuses), frozenset(missing)))
+
+
+def is_within(outcome: Outcome, intervals: Iterable[tuple[float, float]]) -> bool:
+    """Says whether a request was under way in one of some intervals."""
+    return any(outcome.intended_s <= end and outcome.finished_s >= start for start, end in intervals)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.faults.outcomes import HUNG, OK, Outcome
-from bench.faults.timeline import Timeline
+from bench.faults.timeline import Timeline, is_within
 from bench.report import percentile
 
 SLOW_S = 1.0
@@ -23,7 +23,7 @@ class Verdict:
         wrong: Answers other than what a quiet index says of the shards that they claim to have searched.
         hung: Requests without an outcome.
         avoidable: Errors and incomplete answers that a service with a healthy replica could have avoided.
-        excused: Those that it could not.
+        excused: Those that it could not, and wrong answers of a damaged file before the damage could be noticed.
         recovery_s: Time from a strike to the end of the last answer that was bad, incomplete or slow.
         median_ms: Median latency, from when a request was due.
         p99_ms: 99th percentile of it.
@@ -77,6 +77,8 @@ def judge(
     """
     hung = [one for one in outcomes if one.status == HUNG]
     wrong = [one for one in outcomes if one.status == OK and not is_right(one)]
+    unnoticed = [one for one in wrong if is_within(one, timeline.unnoticed)]
+    wrong = [one for one in wrong if one not in unnoticed]
     imperfect = [one for one in outcomes if one.status != HUNG and not one.is_complete]
     excused = [one for one in imperfect if any(excuse.covers(one) for excuse in timeline.excuses)]
     avoidable = [one for one in imperfect if one not in excused]
@@ -87,7 +89,7 @@ def judge(
         wrong=len(wrong),
         hung=len(hung),
         avoidable=len(avoidable),
-        excused=len(excused),
+        excused=len(excused) + len(unnoticed),
         recovery_s=_recovery_s([*hung, *wrong, *imperfect, *_slow(outcomes)], timeline),
         median_ms=percentile(latencies_ms, 50),
         p99_ms=percentile(latencies_ms, 99),

@@ -23,7 +23,8 @@ from coordinator.pipeline import Pipeline
 from coordinator.redaction.display import Display
 from coordinator.values import ShardId
 
-# One entry a corpus: name, stage, index id, what is taken down. All that an answer can depend on besides the request.
+# One entry a corpus: name, stage, index id, what is taken down and how often damage was noticed. All that an answer can
+# depend on besides the request.
 GenerationKey = tuple[tuple[str, str, str, str], ...]
 
 _log = logging.getLogger(__name__)
@@ -80,9 +81,20 @@ class Generation:
 
     @property
     def key(self) -> GenerationKey:
-        """What tells the answers of this generation from those of another."""
+        """What tells the answers of this generation from those of another.
+
+        Answers of before damage was noticed may be wrong, so they are others than those of after.
+        """
         taken_down = "" if self.orders is None else self.orders.key
+        if damages := self.num_damages:
+            taken_down = f"{taken_down} {damages}"
         return tuple((corpus.name, corpus.stage, corpus.index.index_id, taken_down) for corpus in self.corpora)
+
+    @property
+    def num_damages(self) -> int:
+        """How often damage of a file was noticed, by a server or by what it answered."""
+        of_servers = sum(link.state.damages for link in self._links.values())
+        return of_servers + sum(one.damages for one in self.replica_sets)
 
     def withholds(self, corpora: Collection[str]) -> bool:
         """Returns whether a server leaves out documents of these corpora, of any corpus if none are named."""

@@ -48,6 +48,7 @@ class ReplicaSet:
         lost_at: When the last replica that could be asked was lost.
         grace_s: How long after that calls wait for one.
         has_orders: Whether it is said which documents are taken down.
+        damages: How often a call came upon damage.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ReplicaSet:
             for link, client in servers
         )
         self.has_orders = orders is not None
+        self.damages = 0
         self.observer = observer
         self.now = now
         self.hedges = CallBudget(settings.hedge_percent / 100, settings.hedge_burst)
@@ -226,6 +228,7 @@ class ReplicaSet:
 
         Calls that wait for it move on.
         """
+        self.damages += status == _EJECTS_AT_ONCE
         if replica.connection != connection:
             return  # of an earlier connection, maybe of an earlier process
         if status == _FULL:

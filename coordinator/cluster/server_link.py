@@ -50,6 +50,7 @@ class LinkState:
         description: Number of the answer that ``held`` is from.
         obeys: Which takedowns it has said over this connection that it obeys: the digest of `Orders`.
         takedown_problem: Why it does not obey those that it was sent last; empty if it does, or is not heard of yet.
+        damages: How often it was found to have stopped because a file is damaged.
     """
 
     kind: Literal["connecting", "serving", "not_serving", "unreachable"] = "connecting"
@@ -59,6 +60,7 @@ class LinkState:
     description: int = 0
     obeys: str = ""
     takedown_problem: str = ""
+    damages: int = 0
 
 
 class _NotDescribedError(Exception):
@@ -203,7 +205,19 @@ class ServerLink:
         else:
             name = health_pb2.HealthCheckResponse.ServingStatus.Name(status)
             self._become(replace(state, kind="not_serving", reason=f"the server says {name}"))
+            if await self._is_damaged():
+                self._become(replace(self.state, damages=self.state.damages + 1))
         self._push_soon()
+
+    async def _is_damaged(self) -> bool:
+        """Returns whether a server that does not serve has found a file damaged; it refuses every call then."""
+        try:
+            await self._describe()
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.DATA_LOSS
+        except _NotDescribedError:
+            pass
+        return False
 
     async def _describe(self) -> tuple[HeldShard, ...]:
         response = await self._shards.Describe(shard_pb2.DescribeRequest(), timeout=_ANSWER_S)

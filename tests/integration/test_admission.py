@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.errors import ConfigurationError, InvalidRequestError
 from coordinator.process import CoordinatorProcess
 from coordinator.requests import CountRequest, TraceOptions, TraceRequest
+from index_format.layout import TOKENIZED, shard_folder
 from tests.running_servers import NO_LONGER_MS, coordinator, shard_server, write_cluster_file
 from tests.tiny_index import byte_level_tokenizer, write_index
 
@@ -164,6 +166,31 @@ def test_a_kept_answer_is_the_answer_and_never_that_of_another_generation(
             assert not swapped.cached
             assert [document.id for document in swapped.documents] != [document.id for document in first.documents]
             assert await asked.trace(REQUEST) == replace(swapped, cached=True)
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_from_before_damage_was_noticed_is_not_given_again(index: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(index, tmp_path / "copy")
+
+    async def scenario() -> None:
+        async with (
+            shard_server(index) as sound,
+            shard_server(copy, scrub_interval_s=0.05, scrub_mb_per_s=1000) as damaged,
+            coordinator(tmp_path, index, [(sound, damaged)] * 2, result_cache_bytes=1_000_000) as asked,
+        ):
+            first = await asked.trace(REQUEST)
+            assert (await asked.trace(REQUEST)).cached
+            with (copy / shard_folder(1) / TOKENIZED).open("r+b") as file:
+                [byte] = file.read(1)
+                file.seek(0)
+                file.write(bytes([byte ^ 1]))
+            async with asyncio.timeout(60):
+                while (found := await asked.trace(REQUEST)).cached:
+                    assert found == replace(first, cached=True)
+                    await asyncio.sleep(0.01)
+            assert replace(found, timings=first.timings) == first
+            assert (await asked.trace(REQUEST)).cached
 
     asyncio.run(scenario())
 

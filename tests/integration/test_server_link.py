@@ -26,6 +26,7 @@ class ScriptedServer(health_pb2_grpc.HealthServicer, shard_pb2_grpc.ShardService
         self.statuses: asyncio.Queue[int | None] = asyncio.Queue()
         self.index_id = "first"
         self.refuses_to_describe = False
+        self.refusal = grpc.StatusCode.INTERNAL
         self.num_described = 0
         self.num_refused = 0
         self.watched: list[str] = []
@@ -40,7 +41,7 @@ class ScriptedServer(health_pb2_grpc.HealthServicer, shard_pb2_grpc.ShardService
     async def Describe(self, request: Any, context: Any) -> Any:
         if self.refuses_to_describe:
             self.num_refused += 1
-            await context.abort(grpc.StatusCode.INTERNAL, "made up")
+            await context.abort(self.refusal, "made up")
         self.num_described += 1
         return shard_pb2.DescribeResponse(shards=[self.shard()])
 
@@ -107,6 +108,20 @@ def test_listeners_hear_of_each_change_until_they_leave() -> None:
     assert asyncio.run(run()) == ["serving", "not_serving", "serving"]
 
 
+def test_a_server_that_stops_over_a_damaged_file_is_known_to_and_its_earlier_answers_are_others() -> None:
+    async def run() -> None:
+        async with linked() as (server, link):
+            server.statuses.put_nowait(Status.SERVING)
+            await until(lambda: link.state.kind == "serving")
+            server.refuses_to_describe, server.refusal = True, grpc.StatusCode.DATA_LOSS
+            server.statuses.put_nowait(Status.NOT_SERVING)
+            await until(lambda: link.state.damages == 1)
+            assert link.state.kind == "not_serving"
+            assert server.num_refused == 1
+
+    asyncio.run(run())
+
+
 def test_a_server_that_drains_is_known_to_hold_what_it_held_and_is_asked_again_when_it_serves() -> None:
     async def run() -> None:
         async with linked() as (server, link):
@@ -115,7 +130,8 @@ def test_a_server_that_drains_is_known_to_hold_what_it_held_and_is_asked_again_w
             server.statuses.put_nowait(Status.NOT_SERVING)
             await until(lambda: link.state.kind == "not_serving")
             assert (link.state.reason, link.state.held[0].index_id) == ("the server says NOT_SERVING", "first")
-            assert server.num_described == 1
+            await until(lambda: server.num_described == 2)  # asked why, it says nothing of damage
+            assert link.state.damages == 0
             server.index_id = "second"
             server.statuses.put_nowait(Status.SERVING)
             await until(lambda: link.state.kind == "serving")

@@ -41,6 +41,14 @@ def test_an_answer_that_differs_is_wrong_and_fails_the_suite() -> None:
     assert "from all shards" in found.failures[1]
 
 
+def test_a_wrong_answer_of_a_damaged_file_is_excused_while_nobody_could_know() -> None:
+    timeline = struck(0)
+    timeline.unnoticed.append((2.0, 3.0))
+    wrong = [Outcome(0, at, at + 0.1, OK, b"other", ALL) for at in (1.0, 2.5, 3.5)]
+    found = verdict(wrong, timeline)
+    assert (found.wrong, found.excused) == (2, 1)
+
+
 def test_a_hung_request_is_never_excused() -> None:
     timeline = struck(0)
     timeline.excuses.append(Excuse(0, 100, frozenset({HUNG, "UNAVAILABLE"}), frozenset({"c:1"})))

@@ -25,6 +25,7 @@ SOAK = Soak(
     compared=20_000,
     cached=4_000,
     wrong=2,
+    unnoticed=1,
     hung=1,
     quiet_requests=17_000,
     recovery_s=10.0,

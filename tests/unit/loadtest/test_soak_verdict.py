@@ -26,11 +26,11 @@ def kept(
     return Kept(outcome, cached=False)
 
 
-def judge(requests: list[Kept], run: Step = STEP) -> Answers:
+def judge(requests: list[Kept], run: Step = STEP, fault: Struck = KILLED) -> Answers:
     return judge_answers(
         requests,
         run,
-        [KILLED],
+        [fault],
         began=BEGAN,
         recovery_s=10.0,
         good_within_ms=1_000.0,
@@ -83,6 +83,15 @@ def test_wrong_and_unreadable_answers_and_hung_requests_fail_in_a_window_too() -
         failures = failures_of(judged_step(STEP, answers, TARGETS), answers, GROWTHS)
         assert failures[0] == told
         assert "due at 45.00 s" in failures[1]
+
+
+def test_wrong_answers_of_a_damaged_file_are_told_apart_while_nobody_could_know() -> None:
+    damaged = replace(KILLED, unnoticed=((BEGAN + 44.0, BEGAN + 46.0),))
+    for at, counts in ((43.97, (1, 0)), (43.99, (0, 1)), (45.99, (0, 1)), (46.01, (1, 0))):
+        answers = judge([*QUIET, kept(at, answer=b"wrong")], fault=damaged)
+        assert (answers.wrong, answers.unnoticed) == counts
+    answers = judge([*QUIET, kept(45.0, BAD_ANSWER), kept(45.0, HUNG)], fault=damaged)
+    assert (answers.wrong, answers.unnoticed, answers.hung) == (1, 0, 1)
 
 
 def test_requests_that_the_limit_kept_back_count_as_errors_outside_of_windows() -> None:

@@ -37,13 +37,13 @@ def test_a_replica_that_fails_on_its_return_is_left_out_for_twice_as_long() -> N
 
 
 def test_data_loss_ejects_at_once() -> None:
-    async def main() -> int:
+    async def main() -> tuple[int, int]:
         shard = Shard([fault("DATA_LOSS")], [0.001])
         for _ in range(10):
             await shard.ask()
-        return shard.num_calls[0]
+        return shard.num_calls[0], shard.set.damages
 
-    assert run(main()) == 1
+    assert run(main()) == (1, 1)
 
 
 def test_a_set_of_a_replaced_generation_ejects_and_says_so_to_nobody() -> None:
