@@ -29,6 +29,8 @@ _SIZES = (1, 100, 300, 1_000, 10_000, 100_000)
 _SEED = 1
 # Surviving ranks that are looked at in each view.
 _SAMPLE = 10_000
+# Ranks of one request, and how often each is timed: the fastest counts.
+_RANKS, _REQUESTS, _TRIES = 55, 50, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,10 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class ListTimes:
-    """Until a list is in force, and until one with a document more is; starts with what was kept, and without."""
+    """Until a list is in force, and until one with a document more is; starts with what was kept, and without.
+
+    ``rank_ratio`` is how much longer the positions of some ranks take in the views than in the whole shards.
+    """
 
     documents: int
     tokens: int
@@ -52,6 +57,7 @@ class ListTimes:
     one_more: Seconds
     start_kept: Seconds
     start_anew: Seconds
+    rank_ratio: float
 
 
 def run(options: BenchOptions, console: Console) -> Report:
@@ -72,15 +78,17 @@ def run(options: BenchOptions, console: Console) -> Report:
     figures: dict[str, float | int] = {f"takedown_seconds_{one.documents}": one.set_first.wall for one in times}
     figures["takedown_start_seconds"] = times[-1].start_kept.wall
     figures["takedown_start_anew_seconds"] = times[-1].start_anew.wall
+    figures["takedown_rank_ratio"] = times[-1].rank_ratio
     return Report(
         title=f"takedowns on {manifest.num_tokens:,} tokens in {manifest.num_documents:,} documents, warm, in process",
-        columns=("documents", "positions", "first list", "one more", "start", "start, nothing kept"),
+        columns=("documents", "positions", "first list", "one more", "start", "start, nothing kept", "ranks"),
         rows=[_row(one) for one in times],
         figures=figures,
         failures=failures,
         notes=[
             "seconds, in brackets those of the processors; documents are named by number, with their content",
             "lists are obeyed on half of the cores, as beside searches; starts include opening the index",
+            f"ranks: how much longer the positions of {_RANKS} random ones take than without takedowns",
         ],
     )
 
@@ -104,7 +112,7 @@ def _measure(directory: Path, state: Path, size: int) -> tuple[ListTimes, list[s
         failures += _check(started, expected)[1]
         if {number: started.views.view(number).view_id for number in named} != named:
             failures.append(f"{size} documents: another view after a start")
-    return ListTimes(size, tokens, set_first, one_more, start_kept, start_anew), failures
+    return ListTimes(size, tokens, set_first, one_more, start_kept, start_anew, _rank_ratio(shards)), failures
 
 
 def _list(epoch: int, shards: OpenShards, takedowns: list[Takedown]) -> KeptTakedowns:
@@ -144,6 +152,17 @@ def _check(shards: OpenShards, expected: dict[int, DocumentNumbers]) -> tuple[in
     return tokens, failures
 
 
+def _rank_ratio(shards: OpenShards) -> float:
+    random = np.random.default_rng(_SEED)
+    seconds = {"view": 0.0, "shard": 0.0}
+    for number, shard in shards.by_number.items():
+        for name, engine in (("view", shards.views.view(number).engine), ("shard", shard)):
+            for _ in range(_REQUESTS):
+                ranks = random.integers(0, engine.num_tokens, _RANKS).tolist()
+                seconds[name] += min(_timed(partial(engine.positions, ranks)).wall for _ in range(_TRIES))
+    return seconds["view"] / seconds["shard"]
+
+
 def _documents(shard: ShardIndex, positions: bytes) -> DocumentNumbers:
     documents, _ = shard.locate(np.frombuffer(positions, "<u8").tolist())
     return np.frombuffer(documents, "<u8")
@@ -157,4 +176,4 @@ def _timed(work: Callable[[], object]) -> Seconds:
 
 def _row(one: ListTimes) -> list[str]:
     times = (one.set_first, one.one_more, one.start_kept, one.start_anew)
-    return [f"{one.documents:,}", f"{one.tokens:,}", *map(str, times)]
+    return [f"{one.documents:,}", f"{one.tokens:,}", *map(str, times), f"{one.rank_ratio:.1f}"]
