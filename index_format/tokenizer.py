@@ -49,10 +49,18 @@ class Tokenizer(Protocol):
         """The bytes of every token id."""
 
     def encode(self, text: str) -> TokenizedText:
-        """Returns the tokens of a query with their character offsets and word starts. No special tokens are added."""
+        """Returns the tokens of a query with their character offsets and word starts. No special tokens are added.
+
+        Raises:
+            TokenizerError: the tokenizer has no token for something in the text, and none for what is unknown.
+        """
 
     def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Returns the token ids of many documents, on all cores. No special tokens are added."""
+        """Returns the token ids of many documents, on all cores. No special tokens are added.
+
+        Raises:
+            TokenizerError: as `encode`.
+        """
 
     def ids_of(self, text: str) -> frozenset[int]:
         """Returns the ids of the tokens whose text is exactly ``text``; empty if no single token is."""
@@ -108,7 +116,7 @@ class JsonTokenizer:
     def encode(self, text: str) -> TokenizedText:
         """See `Tokenizer.encode`."""
         # Without offsets, which take the package a quarter of its time; the bytes of the tokens tell them.
-        ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        ids: list[int] = encodings(self._tokenizer, [text])[0].ids
         token_ids = np.array(ids, dtype=np.uint32)
         joined = b"".join(map(self.vocabulary.pieces.__getitem__, ids))
         boundaries = boundaries_of_pieces(text, joined, self._piece_lengths[token_ids])
@@ -119,12 +127,25 @@ class JsonTokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
         """See `Tokenizer.encode_batch`."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
+        return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings(self._tokenizer, list(texts))]
 
     def ids_of(self, text: str) -> frozenset[int]:
         """See `Tokenizer.ids_of`."""
         return frozenset(self._ids_of_piece.get(text.encode(), ()))
+
+
+def encodings(tokenizer: tokenizers.Tokenizer, texts: list[str]) -> list[tokenizers.Encoding]:
+    """Returns what the package makes of texts, without offsets and special tokens.
+
+    Raises:
+        TokenizerError: as `Tokenizer.encode`.
+    """
+    try:
+        return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    except Exception as error:  # the package raises no other; what it says is of the file, as its unknown token
+        raise TokenizerError(
+            f"the tokenizer cannot encode a text ({error}); expected its unk_token in its vocabulary"
+        ) from None
 
 
 class ByteTokenizer:

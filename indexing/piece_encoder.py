@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tokenizers
 
-from index_format.tokenizer import JsonTokenizer, TokenIds
+from index_format.tokenizer import JsonTokenizer, TokenIds, encodings
 
 # About 200 bytes a piece. The words of 100 MB of mixed English text are 540,000 pieces.
 BYTES_A_PIECE = 200
@@ -92,7 +92,7 @@ class PieceEncoder:
             self._cuts.spelled(SEPARATOR.join(pieces[first : first + _PIECES_AT_ONCE]))
             for first in range(0, len(pieces), _PIECES_AT_ONCE)
         ]
-        for encoding in self._model.encode_batch_fast(joined, add_special_tokens=False):
+        for encoding in encodings(self._model, joined):
             token_ids = np.array(encoding.ids, dtype=np.uint32)
             ends = np.append(np.flatnonzero(token_ids == self._separator_id), len(token_ids)) * token_ids.itemsize
             content = token_ids.tobytes()

@@ -132,6 +132,20 @@ def test_a_tokenizer_that_truncates_or_pads_is_used_whole():
     assert len(JsonTokenizer(json.dumps(limited).encode()).encode_batch([text])[0]) > 2
 
 
+def test_a_text_that_a_tokenizer_has_no_tokens_for_is_refused():
+    parsed = json.loads(byte_level_tokenizer(TEXTS).content)
+    model = parsed["model"]
+    model["vocab"]["never seen"] = model["vocab"].pop("\u0120")  # the space
+    model["merges"], model["unk_token"] = [], "none"
+    model["vocab"] = {piece: id_ for piece, id_ in model["vocab"].items() if len(piece) == 1 or piece == "never seen"}
+    model["vocab"] = {piece: id_ for id_, piece in enumerate(sorted(model["vocab"], key=model["vocab"].get))}
+    tokenizer = JsonTokenizer(json.dumps(parsed).encode())
+    assert len(tokenizer.encode("days").token_ids) == 4
+    for encode in (tokenizer.encode, lambda text: tokenizer.encode_batch([text])):
+        with pytest.raises(TokenizerError, match=r"cannot encode a text .*expected its unk_token in its vocabulary"):
+            encode("two days")
+
+
 def test_an_index_opens_with_its_own_tokenizer_only(tmp_path):
     texts = ["some text to learn from"]
     index = write_index(tmp_path / "index", [texts], byte_level_tokenizer(texts))
