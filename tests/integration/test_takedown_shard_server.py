@@ -273,23 +273,6 @@ def test_a_list_that_cannot_be_kept_is_not_obeyed(index: Path, tmp_path: Path, m
     asyncio.run(run())
 
 
-def test_a_list_whose_folder_cannot_be_flushed_is_kept_and_obeyed(
-    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(_: Path) -> None:
-        raise OSError(5, "Input/output error")
-
-    async def run() -> None:
-        monkeypatch.setattr("shard_server.takedown_store.flush_directory", broken)
-        async with shard_server(index, state_dir=tmp_path / "state") as address, stub_of(address) as stub:
-            assert await set_takedowns(stub, 1, document(index, 0, 0)) == [(name_of(0), 1, 1), ("", 0, 1)]
-
-    asyncio.run(run())
-    assert "a crash of the machine may undo it" in caplog.text
-    config = ShardServerConfig(index=index, state_dir=tmp_path / "state")
-    assert open_shards(config).views.view(0).view_id == name_of(0)
-
-
 def remove_from_index(index: Path, *removed: Sequence[int]) -> None:
     sha256 = save_removed(index, [np.array(numbers, dtype=np.uint64) for numbers in removed])
     total = sum(map(len, removed))
