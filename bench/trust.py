@@ -22,10 +22,14 @@ from bench.corpus import inputs
 from bench.options import BenchOptions
 from bench.report import Report, percentile
 from coordinator.access.keyring import hash_of, new_key
+from coordinator.corpus import DEFAULT_NAME
 from coordinator.results import Span, Trace
 from coordinator.takedown_list import KeptTakedown, TakedownList
+from coordinator.takedowns import Takedown
+from headwater.connection import Connection
 from headwater.local_cluster import LocalCluster
 from headwater.remote import RemoteIndex
+from headwater.remote_admin import RemoteAdmin
 from index_format.layout import shard_folder
 from index_format.manifest import IndexManifest
 from index_format.takedown_resolution import TakedownFinder, content_of
@@ -35,6 +39,9 @@ _SHARDS = 4
 # The first requests open connections and fill caches in the coordinator's replica.
 _WARM_UP_CONVERSATIONS = 10
 _NUM_TAKEDOWNS = 100_000
+# How often two more are added, and how long at most that may take.
+_ADDITIONS = 5
+_TIMEOUT_S = 60.0
 # Every trace anew, and documents as they are.
 _BARE: Mapping[str, object] = {"result_cache_bytes": 0, "redaction": "off"}
 
@@ -49,7 +56,8 @@ class Protection:
         coordinator: Settings of the coordinator.
         shards: Settings of the shard servers.
         client: Arguments of `headwater.connect`.
-        hides: Whether answers are others than without it.
+        hides: Whether answers are others than without it: takedowns are in force.
+        admin_key: Key of an administrator; empty if there are no keys.
     """
 
     name: str
@@ -58,6 +66,7 @@ class Protection:
     shards: Mapping[str, object] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
     hides: bool = False
+    admin_key: str = ""
 
     def with_more(self, other: "Protection") -> "Protection":
         """Returns both together, under the name of ``other``."""
@@ -68,18 +77,25 @@ class Protection:
             {**self.shards, **other.shards},
             {**self.client, **other.client},
             self.hides or other.hides,
+            self.admin_key or other.admin_key,
         )
 
 
 @dataclass(slots=True)
 class Measured:
-    """Milliseconds of traces, without protection and with it: of each conversation its fastest; and what differs.
+    """What was measured with one protection.
 
-    What else the machine does only ever makes a trace slower.
+    Attributes:
+        bare_ms: Milliseconds of traces without it: of each conversation its fastest, as what else the machine does
+            only ever makes a trace slower.
+        protected_ms: The same with it.
+        in_force_s: Seconds until all servers obey two takedowns more; none where no takedowns are in force.
+        failures: What differs.
     """
 
     bare_ms: list[float] = field(default_factory=list)
     protected_ms: list[float] = field(default_factory=list)
+    in_force_s: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -106,6 +122,7 @@ def run(options: BenchOptions, console: Console) -> Report:
             figures[f"{protection.figure}_overhead"] = measured.overhead
         figures["trust_overhead"] = measured.overhead  # all of them together
         figures["trust_ms_p50"] = percentile(measured.protected_ms, 50)
+        figures["takedown_in_force_s"] = percentile(measured.in_force_s, 50)
     return Report(
         title=f"trace of {len(conversations)} answers over gRPC through Ray, {_SHARDS} shards, warm, with protection",
         columns=("milliseconds", "p50", "p95", "p99"),
@@ -116,6 +133,7 @@ def run(options: BenchOptions, console: Console) -> Report:
             f"the fastest of {options.passes} traces of each conversation with either, in turn; both clusters and the "
             "client share this machine",
             "overheads are of the medians, as shares; each row has the protections of those above it",
+            "takedown_in_force_s: from the call that adds two to those until all servers obey, the median",
         ],
     )
 
@@ -147,17 +165,20 @@ def _tls(directory: Path) -> Protection:
 
 
 def _keys(directory: Path) -> Protection:
-    key = new_key()
-    holder = {
-        "id": "bench",
+    key, admin_key = new_key(), new_key()
+    caller = {
+        "id": "caller",
         "roles": ["trace"],
         "secrets": [{"sha256": hash_of(key).hex()}],
         # Counted as always, and never used up by the same traces again and again.
         "limits": {"tokens_of_a_document_per_day": 10**9, "document_bytes_per_day": 10**15, "tokens_per_s": 10**9},
     }
+    admin = {"id": "admin", "roles": ["admin"], "secrets": [{"sha256": hash_of(admin_key).hex()}]}
     path = directory / "keys.yaml"
-    path.write_text(yaml.safe_dump({"keys": [holder]}))
-    return Protection("... and API keys with budgets", "keys", {"keys_file": path}, {}, {"api_key": key})
+    path.write_text(yaml.safe_dump({"keys": [caller, admin]}))
+    return Protection(
+        "... and API keys with budgets", "keys", {"keys_file": path}, {}, {"api_key": key}, admin_key=admin_key
+    )
 
 
 def _redaction() -> Protection:
@@ -184,6 +205,7 @@ def _takedowns(directory: Path, index: Path) -> Protection:
         f"... and {_NUM_TAKEDOWNS:,} takedowns, of {place:,} documents here",
         "takedown",
         {"takedown_file": path, "takedown_timeout_ms": 120_000},
+        {"state_dir": directory / "state"},
         hides=True,
     )
 
@@ -216,7 +238,23 @@ def _measure(
                     measured.failures.append(f"{conversation.id}: other spans with {protection.name}")
             measured.bare_ms.append(min(bare_ms))
             measured.protected_ms.append(min(protected_ms))
+        if protection.hides:
+            _add_takedowns(cluster, protection, measured)
     return measured
+
+
+def _add_takedowns(cluster: LocalCluster, protection: Protection, measured: Measured) -> None:
+    """Takes two documents more down, again and again; each answer says whether all servers obey."""
+    connection = Connection(**{**protection.client, "api_key": protection.admin_key})
+    with RemoteAdmin(cluster.grpc_target, connection) as admin:
+        for number in range(_ADDITIONS):
+            added = [Takedown(document=f"{DEFAULT_NAME}:{shard}:{4 * number + 1}") for shard in range(2)]
+            began = perf_counter()
+            state = admin.add_takedowns(added, timeout_s=_TIMEOUT_S).state
+            measured.in_force_s.append(perf_counter() - began)
+            measured.failures += [
+                f"{replica.address}: {replica.problem}" for replica in state.replicas if replica.problem
+            ]
 
 
 def _spans(trace: Trace) -> list[tuple[int, int, int]]:

@@ -4,11 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coordinator.errors import ConfigurationError, InvalidRequestError
+from coordinator.errors import ConfigurationError, GenerationGoneError, InvalidRequestError
+from coordinator.values import DocumentId
 from index_format.manifest import IndexManifest
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 """What a name is made of. It stands in document ids, before a colon."""
+
+MAX_NAMED = 1_000
+"""Most names of corpora in a request."""
 
 DEFAULT_NAME = "default"
 """Name of the corpus where there is only one and nobody named it."""
@@ -62,12 +66,27 @@ def check_corpora(corpora: Sequence[Corpus]) -> None:
         raise ConfigurationError(f"corpora are named {', '.join(names)}; a name may stand only once")
 
 
+def check_generation(id_: DocumentId, wanted: str, served: str) -> None:
+    """Checks that the id of a document is of the index that is served; an empty ``wanted`` says nothing.
+
+    Raises:
+        GenerationGoneError: it is of another one.
+    """
+    if wanted and wanted != served:
+        raise GenerationGoneError(
+            f"document {id_} of index {wanted[:_MAX_SHOWN_CHARS]!r}: index {served!r} is served by now, whose "
+            "documents have other ids; trace the answer again"
+        )
+
+
 def chosen_corpora(wanted: Sequence[str], corpora: Mapping[str, Corpus]) -> tuple[Corpus, ...]:
     """Returns the corpora that a request names, in the order in which they are served; all if it names none.
 
     Raises:
-        InvalidRequestError: there is no corpus of a name.
+        InvalidRequestError: there is no corpus of a name, or more names than a request may have.
     """
+    if len(wanted) > MAX_NAMED:
+        raise InvalidRequestError(f"{len(wanted)} names of corpora, the limit is {MAX_NAMED}", "corpora")
     for name in wanted:
         if name not in corpora:
             raise InvalidRequestError(

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
-from coordinator.corpus import Corpus, check_corpora, chosen_corpora
+from coordinator.corpus import Corpus, check_corpora, check_generation, chosen_corpora
 from coordinator.errors import (
     DocumentNotFoundError,
-    GenerationGoneError,
     IncompleteAnswerError,
     NoShardAnsweredError,
 )
@@ -18,7 +17,7 @@ from coordinator.options import RequestLimits, check_document_range, check_reque
 from coordinator.ports import ShardPort
 from coordinator.redaction.display import Display, Shown, gathered_shown
 from coordinator.redaction.pages import shown_page
-from coordinator.redaction.personal import PersonalTexts, refuse_personal
+from coordinator.redaction.personal import PersonalTexts, refuse_personal, refuse_telling
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.results import (
     CorpusDescription,
@@ -147,7 +146,9 @@ class Pipeline:
         """
         check_request(request, self.limits)
         corpora, shards = self._chosen(request.corpora)
-        personal = await self._refused_if_personal("answer", request.answer)
+        personal = None
+        if self._display.refuses_personal_queries:
+            personal = await self._off_loop(refuse_personal, "answer", request.answer, self._display)
         options, clock = request.options, Stopwatch(deadline_s)
         query = await self._tokenized(tokenize, request.answer, self._tokenizer, options)
         clock.lap("tokenize")
@@ -206,7 +207,8 @@ class Pipeline:
             IncompleteAnswerError: a shard did not, and the request requires all of them.
         """
         check_text("text", request.text, self.limits)
-        await self._refused_if_personal("text", request.text)
+        if self._display.refuses_personal_queries:
+            await self._off_loop(refuse_telling, "text", request.text, self._display)
         corpora, shards = self._chosen(request.corpora)
         query = await self._tokenized(whole_text, request.text, self._tokenizer)
         answers = _require_one(await fan_out(query, shards, deadline_s))
@@ -238,11 +240,7 @@ class Pipeline:
                 f"document {id}: there is no corpus {id.corpus!r}, only {', '.join(self._corpora)}"
             )
         served = self._corpora[id.corpus].index.index_id
-        if index_id and index_id != served:
-            raise GenerationGoneError(
-                f"document {id} of index {index_id[:_MAX_SHOWN_CHARS]!r}: index {served!r} is served by now, whose "
-                "documents have other ids; trace the answer again"
-            )
+        check_generation(id, index_id, served)
         shard = self._shards.get(ShardId(id.corpus, id.shard))
         if shard is None:
             last = self._corpora[id.corpus].index.num_shards - 1
@@ -299,15 +297,10 @@ class Pipeline:
         request: TraceRequest,
     ) -> tuple[Traced, Shown]:
         shown = self._display.shown(occurrences) if told is None else told
-        ranked = rerank(merge_documents(shown.occurrences), occurrences, request)
+        # By what is shown: a score over the rest would tell whoever asks with guessed words what that says.
+        ranked = rerank(merge_documents(shown.occurrences), shown.readable, request)
         documents = [one for one in ranked if one.document.id not in shown.withheld]
         return assemble(query, spans, shown.occurrences, documents, self._stages, shown.redacted), shown
-
-    async def _refused_if_personal(self, what: str, text: str) -> PersonalTexts | None:
-        """Returns what is personal in a text to search for, if that matters; raises if it is nothing else."""
-        if not self._display.refuses_personal_queries:
-            return None
-        return await self._off_loop(refuse_personal, what, text, self._display)
 
     async def _tokenized(
         self, function: Callable[Concatenate[str, _P], Query], text: str, *args: _P.args, **kwargs: _P.kwargs
@@ -324,11 +317,11 @@ class Pipeline:
 def _impersonal(
     spans: tuple[MaximalSpan, ...], query: Query, personal: PersonalTexts | None
 ) -> tuple[MaximalSpan, ...]:
-    """Returns the spans that are not mostly personal data."""
+    """Returns the spans that tell of nobody."""
     if personal is None:
         return spans
     chars = query.boundaries
-    return tuple(one for one in spans if not personal.is_mostly(int(chars[one.start]), int(chars[one.end])))
+    return tuple(one for one in spans if not personal.is_telling(int(chars[one.start]), int(chars[one.end])))
 
 
 def _require_one(answers: Answers) -> Answers:

@@ -24,7 +24,7 @@ from coordinator.api.large_answers import num_chars, off_loop_if_large
 from coordinator.cluster.generation import Generation, GenerationKey
 from coordinator.cluster.serving import Serving
 from coordinator.config import CoordinatorConfig
-from coordinator.errors import OverloadedError, RateLimitedError
+from coordinator.errors import ConfigurationError, OverloadedError, RateLimitedError
 from coordinator.loop_watch import LoopWatch
 from coordinator.made_answer import MadeAnswer
 from coordinator.metrics import CoordinatorMetrics
@@ -85,16 +85,26 @@ class Coordinator:
         """Returns a coordinator that is connected to the shards of its cluster file.
 
         Raises:
-            ConfigurationError: the cluster file or the key file is wrong, the audit log cannot be written, or all that
-                answers of a shard is not of its index.
+            ConfigurationError: the cluster file, key file or rules of redaction are wrong, the audit log cannot be
+                written, or all that answers of a shard is not of its index.
             IndexFormatError: an index's manifest or tokenizer is missing or not what it should be.
         """
         metrics = metrics or CoordinatorMetrics()
         gate = Gate(config.keys_file, config.audit_log, observer=metrics)
         display = open_display(config)
         serving = await Serving.open(
-            config.cluster_file, config, limits=config.limits, observer=metrics, display=display
+            config.cluster_file,
+            config,
+            limits=config.limits,
+            observer=metrics,
+            display=display,
+            on_takedowns=gate.audit_log.write_in_force,
         )
+        try:
+            display.rules.check_corpora([name for name, *_ in serving.key])
+        except ConfigurationError:
+            await serving.close()
+            raise
         gate.watch(config.reload_interval_s)
         return cls(serving, config, metrics, gate)
 

@@ -10,6 +10,7 @@ from coordinator.api.json_codec import parse_document_id
 from coordinator.cluster.generation import Generation
 from coordinator.cluster.replica_set import ReplicaSet
 from coordinator.cluster.serving import Serving
+from coordinator.corpus import check_generation
 from coordinator.errors import DocumentNotFoundError, InvalidRequestError
 from coordinator.takedown_list import KeptTakedown, with_added
 from coordinator.takedown_preview import preview
@@ -36,6 +37,7 @@ LeftS = Callable[[], float]
 _MOST_AT_ONCE = 32
 # Kept back of the time to answer in, so that the answer can say how far the servers are.
 _ANSWER_S = 0.2
+_MAX_UNSERVED = 1_000
 
 
 class TakedownAdmin:
@@ -45,13 +47,15 @@ class TakedownAdmin:
         self._serving = serving
 
     async def add(self, takedowns: Sequence[Takedown], left_s: LeftS) -> TakedownsAdded:
-        """Adds takedowns, or replaces those of the same ids. What they concern is in no answer after this returns.
+        """Adds takedowns. What they concern is in no answer after this returns.
 
         To ask again for what is in force already changes nothing, so a request may come twice.
 
         Raises:
-            InvalidRequestError: one is not what it must be. Nothing has changed then.
+            InvalidRequestError: one is not what it must be, or has the id of one in force that concerns something else.
+                Nothing has changed then.
             DocumentNotFoundError: there is no such document. Nothing has changed then.
+            GenerationGoneError: the id of one is of another index than is served. Nothing has changed then.
             ShardUnavailableError: the shard of a document does not answer. Nothing has changed then.
             ConfigurationError: there is no takedown file, it cannot be written, or it lacks what is in force.
         """
@@ -63,6 +67,7 @@ class TakedownAdmin:
         async with self._serving.current() as generation:
             added = tuple(dict.fromkeys(await self._to_keep(generation, dated, left_s)))
             latest = self._latest(generation)
+            withheld_before = generation.withheld_documents
         if len({one.id for one in added}) < len(added):
             raise InvalidRequestError("two of the takedowns have the same id; give each its own", "takedowns")
         after = await asyncio.to_thread(
@@ -70,7 +75,9 @@ class TakedownAdmin:
         )
         kept_as = {one.id: one for one in after.takedowns}
         state = await self._take_effect(after.epoch, left_s)
-        return TakedownsAdded(tuple(shown(kept_as[one.id]) for one in added), state)
+        async with self._serving.current() as generation:
+            newly_withheld = max(0, generation.withheld_documents - withheld_before)
+        return TakedownsAdded(tuple(shown(kept_as[one.id]) for one in added), state, newly_withheld)
 
     async def lift(self, ids: Sequence[str], left_s: LeftS) -> TakedownsLifted:
         """Ends takedowns.
@@ -142,7 +149,8 @@ class TakedownAdmin:
             if takedown.kind != "document":
                 return to_keep(takedown)
             async with turns:
-                return to_keep(takedown, await _document(generation, parse_document_id(takedown.document), left_s))
+                id_ = parse_document_id(takedown.document)
+                return to_keep(takedown, await _document(generation, id_, takedown.index_id, left_s))
 
         tasks = [asyncio.ensure_future(one(takedown)) for takedown in takedowns]
         try:
@@ -184,12 +192,20 @@ def without(takedowns: Collection[KeptTakedown], ids: Collection[str]) -> tuple[
     return tuple(one for one in takedowns if one.id not in ids)
 
 
-async def _document(generation: Generation, id_: DocumentId, left_s: LeftS) -> kept.DocumentTarget:
-    """Returns a document with its content, by which it is known in later generations."""
+async def _document(
+    generation: Generation, id_: DocumentId, wanted_index_id: str, left_s: LeftS
+) -> kept.DocumentTarget:
+    """Returns a document with its content, by which it is known in later generations.
+
+    Raises:
+        DocumentNotFoundError: there is none of the id.
+        GenerationGoneError: the id is of another index than is served.
+    """
     shard = next((one for one in generation.replica_sets if one.shard == ShardId(id_.corpus, id_.shard)), None)
     if shard is None:
         raise DocumentNotFoundError(f"document {id_}: no such shard is served")
     index_id = next(corpus.index.index_id for corpus in generation.corpora if corpus.name == id_.corpus)
+    check_generation(id_, wanted_index_id, index_id)
     target = kept.DocumentTarget(index_id, id_.shard, id_.number)
     found = await shard.find_documents(DocumentQuery(kept.Takedown("document", target), 1), left_s())
     content = next((one.content for one in found.documents if one.number == id_.number), None)
@@ -217,4 +233,7 @@ def _state(generation: Generation, epoch: int) -> TakedownState:
             found.append(ReplicaTakedowns(str(shard.shard), replica.address, obeyed, withheld, problem))
         return tuple(found)
 
-    return TakedownState(epoch, tuple(one for shard in generation.replica_sets for one in of(shard)))
+    unserved = generation.orders.unserved[:_MAX_UNSERVED] if generation.orders is not None else ()
+    return TakedownState(
+        epoch, tuple(one for shard in generation.replica_sets for one in of(shard)), tuple(one.id for one in unserved)
+    )

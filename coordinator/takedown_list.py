@@ -12,11 +12,12 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from coordinator.errors import InvalidRequestError
 from index_format.errors import TakedownError
 from index_format.takedowns import (
     DocumentTarget,
@@ -70,9 +71,11 @@ class KeptTakedown:
         if type(self.added_s) is not int or not 0 <= self.added_s <= _MOST:
             raise TakedownError(f"takedown {self.id}: added_s is {str(self.added_s)[:80]}, expected seconds since 1970")
 
-    def concerns(self, corpora: Collection[str]) -> bool:
-        """Says whether it concerns any of these corpora."""
-        return not self.corpora or any(name in corpora for name in self.corpora)
+    def concerns(self, index_ids: Mapping[str, str]) -> bool:
+        """Says whether it concerns any of these corpora, each given with its index; that of its document it does."""
+        if not self.corpora or any(name in index_ids for name in self.corpora):
+            return True
+        return isinstance(self.target, DocumentTarget) and self.target.index_id in index_ids.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +126,30 @@ def own_id(target: Target, corpora: Sequence[str], reason: str) -> str:
 
 
 def with_added(before: Iterable[KeptTakedown], added: Iterable[KeptTakedown]) -> tuple[KeptTakedown, ...]:
-    """Returns takedowns with further ones; one of the same id is replaced, but by one that was only added later."""
+    """Returns takedowns with further ones; of the same id and target, one with another reason is replaced.
+
+    Raises:
+        InvalidRequestError: one of the same id concerns something else, which would be found again.
+    """
     found = {one.id: one for one in before}
     for one in added:
-        earlier = found.get(one.id)
-        if earlier is None or replace(earlier, added_s=one.added_s) != one:
+        earlier = found.get(one.id, one)
+        if (earlier.target, earlier.corpora) != (one.target, one.corpora):
+            raise InvalidRequestError(
+                f"takedown {one.id!r} is in force for something else, which would be found again; give this one "
+                "another id, or lift that one first",
+                "takedowns",
+            )
+        if earlier.reason != one.reason:
             found[one.id] = one
+        else:
+            found.setdefault(one.id, one)
     return tuple(found.values())
 
 
-def shard_takedowns(takedowns: TakedownList, corpora: Collection[str]) -> tuple[Takedown, ...]:
-    """Returns what a server, or an index, has to obey that holds these corpora and no others."""
-    return tuple(Takedown(one.id, one.target) for one in takedowns.takedowns if one.concerns(corpora))
+def shard_takedowns(takedowns: TakedownList, index_ids: Mapping[str, str]) -> tuple[Takedown, ...]:
+    """Returns what an index has to obey that holds these corpora, each given with its index, and no others."""
+    return tuple(Takedown(one.id, one.target) for one in takedowns.takedowns if one.concerns(index_ids))
 
 
 def _takedown(raw: object) -> KeptTakedown:

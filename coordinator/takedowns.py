@@ -3,11 +3,13 @@
 The fields are those of protos/coordinator/v1. What is kept is `coordinator.takedown_list`.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from coordinator.api.json_codec import parse_document_id
 from coordinator.errors import InvalidRequestError
+from coordinator.redaction.found import Kind
 from coordinator.results import Coverage
 from coordinator.takedown_list import KeptTakedown, own_id
 from coordinator.values import DocumentId
@@ -19,6 +21,7 @@ MAX_TAKEDOWNS = 10_000
 MAX_DOCUMENTS = 1_000
 """Most documents of one preview."""
 
+_PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(Kind)})\]")
 _TARGETS = ("document", "url", "domain", "source", "content_sha256")
 
 
@@ -34,9 +37,11 @@ class Takedown:
         domain: Documents whose url has this host, or one below it.
         source: Documents whose metadata says this source, to the letter.
         content_sha256: Documents with this content: SHA-256 of the token ids, u32 little-endian.
-        content_tokens: Of a content: how many token ids.
+        content_tokens: Of a content, and of a document as it is kept: how many token ids.
         reason: Why, for the record.
         added_s: When it was added, in seconds since 1970; 0 before.
+        index_id: Of a document: content of the corpus that its id is of; empty: that which is served.
+        document_sha256: Of a document as it is kept: its content, by which it is known in later generations.
     """
 
     id: str = ""
@@ -49,6 +54,8 @@ class Takedown:
     content_tokens: int = 0
     reason: str = ""
     added_s: int = 0
+    index_id: str = ""
+    document_sha256: str = ""
 
     @property
     def kind(self) -> str:
@@ -79,18 +86,20 @@ class ReplicaTakedowns:
 
 @dataclass(frozen=True, slots=True)
 class TakedownState:
-    """How far the takedowns of list number ``epoch`` are in effect."""
+    """How far the takedowns of list ``epoch`` are in effect; those of ``unserved_ids`` concern no corpus here."""
 
     epoch: int
     replicas: tuple[ReplicaTakedowns, ...]
+    unserved_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TakedownsAdded:
-    """The takedowns as they are kept, and how far they are in effect."""
+    """The takedowns as they are kept, how far they are in effect, and how many documents more are withheld by now."""
 
     takedowns: tuple[Takedown, ...]
     state: TakedownState
+    newly_withheld_documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +143,13 @@ def to_keep(takedown: Takedown, document: DocumentTarget | None = None) -> KeptT
     """Returns a takedown as it is kept; ``document`` is its target if that is a document.
 
     Raises:
-        InvalidRequestError: it has not exactly one target, or a field is out of range.
+        InvalidRequestError: it has not exactly one target, a field is out of range, or was copied from a redacted text.
     """
     corpora = takedown.corpora
+    if takedown.index_id and takedown.kind != "document":
+        raise InvalidRequestError(
+            f"takedown {takedown.id!r:.80} has an index_id and is of a {takedown.kind}, expected a document"
+        )
     if takedown.kind == "document":
         corpus = parse_document_id(takedown.document).corpus
         if corpora not in ((), (corpus,)):
@@ -145,6 +158,11 @@ def to_keep(takedown: Takedown, document: DocumentTarget | None = None) -> KeptT
                 f"{', '.join(corpora):.80}, expected none or {corpus}"
             )
         corpora = (corpus,)
+    if shown_as := _PLACEHOLDER.search(takedown.url + takedown.source):
+        raise InvalidRequestError(
+            f"takedown {takedown.id!r:.80} has {shown_as[0]} in its {takedown.kind}, which redaction shows in place of "
+            "what stands there; take the document down by its id"
+        )
     try:
         target = _target(takedown, document)
         id_ = takedown.id or own_id(target, corpora, takedown.reason)
@@ -157,8 +175,10 @@ def shown(takedown: KeptTakedown) -> Takedown:
     """Returns a takedown that is kept as callers see it."""
     named: dict[str, Any]
     match takedown.target:
-        case DocumentTarget(_, shard, number, _):
-            named = {"document": str(DocumentId(takedown.corpora[0], shard, number))}
+        case DocumentTarget(index_id, shard, number, content):
+            named = {"document": str(DocumentId(takedown.corpora[0], shard, number)), "index_id": index_id}
+            if content is not None:
+                named |= {"document_sha256": content.sha256, "content_tokens": content.num_tokens}
         case UrlTarget(url):
             named = {"url": url}
         case DomainTarget(domain):

@@ -73,8 +73,8 @@ class EmbeddedIndex:
         display = open_display(RedactionSettings(redaction=redaction) if isinstance(redaction, str) else redaction)
         tokenizer = open_tokenizer(paths[0], corpora[0].index)
         listed = NO_TAKEDOWNS if takedowns is None else read_takedowns(Path(takedowns))
-        by_path = dict(zip(directories, paths, strict=True))
-        obeyed = takedowns_by_corpus(listed, by_path, is_named=isinstance(index, Mapping))
+        index_ids = {corpus.name: corpus.index.index_id for corpus in corpora}
+        obeyed = takedowns_by_corpus(listed, index_ids, is_named=isinstance(index, Mapping))
         num_shards = sum(corpus.index.num_shards for corpus in corpora)
         self._executor = ThreadPoolExecutor(
             max_workers=min(32, max(4, num_shards)), thread_name_prefix="headwater-shard"

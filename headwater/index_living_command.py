@@ -20,6 +20,7 @@ from headwater.command_options import (
     memory_option,
     threads_option,
 )
+from headwater.embedded_takedowns import targets_in_force
 from headwater.index_report import source_lines
 from headwater.labels import plural
 from headwater.place_type import PlaceType
@@ -145,6 +146,13 @@ def add_command(
     metavar="FIELD=VALUE",
     help="Documents whose metadata has this value; given more than once, all must hold.",
 )
+@click.option(
+    "--takedowns",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Documents that a coordinator's takedown file takes down.",
+)
+@click.option("--corpus", metavar="NAME", help="With --takedowns: what the corpus is called there. [default: any name]")
 @click.option("--undo", is_flag=True, help="Take the marks back, of the documents named or of all.")
 @click.option("--index-id", metavar="ID", help="Refuse if the index is another one than the ids were found in.")
 @json_option()
@@ -153,6 +161,8 @@ def remove_command(
     documents: tuple[str, ...],
     ids_from: Any,
     conditions: tuple[str, ...],
+    takedowns: Path | None,
+    corpus: str | None,
     undo: bool,
     index_id: str | None,
     as_json: bool,
@@ -164,16 +174,23 @@ def remove_command(
     the metadata (metadata.NAME for one called path or linenum).
 
     Example: headwater index remove my-index --where source=example.com
+
+    Example: headwater index remove my-index --takedowns takedowns.json
     """
     ids = [*documents, *(line.strip() for line in ids_from or () if line.strip())]
     try:
         wanted = [Condition.parse(condition) for condition in conditions]
     except PlanError as error:
         raise click.UsageError(str(error)) from error
-    if not ids and not wanted and not undo:
-        raise click.UsageError("Give --document, --ids-from or --where.")
+    if not ids and not wanted and takedowns is None and not undo:
+        raise click.UsageError("Give --document, --ids-from, --where or --takedowns.")
+    if corpus is not None and takedowns is None:
+        raise click.UsageError("--corpus goes with --takedowns.")
+    targets = targets_in_force(takedowns, directory, corpus) if takedowns is not None else []
     with terminated_as_interrupted(), build_progress(Console(stderr=True)) as shown:
-        report = remove_documents(directory, shown, ids=ids, conditions=wanted, undo=undo, index_id=index_id)
+        report = remove_documents(
+            directory, shown, ids=ids, conditions=wanted, targets=targets, undo=undo, index_id=index_id
+        )
     _print_removal(directory, report, undo=undo, as_json=as_json)
 
 
@@ -249,6 +266,8 @@ def _print_removal(directory: Path, report: RemovalReport, *, undo: bool, as_jso
         return
     done = "no longer marked as removed" if undo else "marked as removed"
     click.echo(f"{directory}: {plural(report.changed, 'document')} {done}, of {report.named:,} named")
+    if not report.named:
+        click.echo("Warning: no document of this index is named", err=True)
     click.echo(
         f"  removed    {report.removed_documents:,} of {plural(report.num_documents, 'document')}, "
         f"generation {report.generation}"

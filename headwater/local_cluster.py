@@ -56,7 +56,7 @@ class LocalCluster:
         """Takes what to serve and where; port 0 means any free one. Nothing is started yet.
 
         ``coordinator_settings`` and ``shard_settings`` are further settings of the coordinator and the shard servers,
-        by name (docs/configuration.md).
+        by name (docs/configuration.md). Each shard server has a folder of its own in their ``state_dir``.
 
         Raises:
             IndexFormatError: there is no finished index, or a shard is not as it was published.
@@ -152,8 +152,9 @@ class LocalCluster:
             arguments += ["--drain-s", str(_SHARD_DRAIN_S), "--log-level", "warning"]
             arguments += ["--search-threads", str(threads)]
             arguments += [part for shard in group for part in ("--shard", str(shard))]
-            arguments += _flags(self._shard_settings)
-            self._shard_servers.append(self._spawn("shard_server", arguments, f"shard-server-{number}"))
+            name = f"shard-server-{number}"
+            arguments += _flags(_own_state(self._shard_settings, name))
+            self._shard_servers.append(self._spawn("shard_server", arguments, name))
         self.replica_addresses = [[] for _ in range(self.index.num_shards)]
         for group, server in zip(groups, self._shard_servers, strict=True):
             address = server.wait_until_ready("listening on ", _SHARDS_START_S)
@@ -178,6 +179,13 @@ class LocalCluster:
         """Starts ``python -m module``."""
         assert self._directory is not None
         return ServerProcess(name, [sys.executable, "-m", module, *arguments], self._directory)
+
+
+def _own_state(settings: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """Returns the settings of one shard server of several: no two may keep their state in the same place."""
+    if "state_dir" not in settings:
+        return settings
+    return {**settings, "state_dir": Path(str(settings["state_dir"])) / name}
 
 
 def _flags(settings: Mapping[str, object]) -> list[str]:

@@ -10,6 +10,7 @@ import click
 
 from coordinator.api.json_codec import dumps, parse_document_id
 from coordinator.cluster.takedown_file import TakedownFile
+from coordinator.corpus import check_generation
 from coordinator.errors import ConfigurationError
 from coordinator.takedown_admin import without
 from coordinator.takedown_list import KeptTakedown, with_added
@@ -20,7 +21,10 @@ from headwater.labels import plural
 from headwater.lazy_group import LazyGroup
 from headwater.plain_text import visible
 from headwater.takedown_options import check_place, place_flags, target_flags, to_takedowns
+from index_format.manifest import IndexManifest
 
+# Of takedowns, in a warning.
+_MAX_NAMED = 10
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _INDEX = click.option(
     "--index",
@@ -101,6 +105,10 @@ def add_command(
     for one in added.takedowns:
         click.echo(one.id)
     _print_state(added.state)
+    if added.newly_withheld_documents:
+        click.echo(f"{plural(added.newly_withheld_documents, 'document')} more withheld than before", err=True)
+    else:
+        click.echo("Warning: no document more is withheld than before; look with `takedown preview`", err=True)
 
 
 @click.command()
@@ -207,10 +215,13 @@ def preview_command(
     for document in found["documents"]:
         click.echo(_line(document))
     for document in found["near_copies"]:
-        click.echo(f"{_line(document)}\tcopy of {document.copied_share:.0%}")
+        is_exact = document.content_sha256 in {one.content_sha256 for one in found["documents"]}
+        shared = "exact copy" if is_exact else f"copy of {document.copied_share:.0%}"
+        click.echo(f"{_line(document)}\t{shared}")
     click.echo(f"{plural(found['num_documents'], 'document')} concerned", err=True)
     if copies:
         click.echo(f"{len(found['near_copies'])} near copies, not concerned", err=True)
+        click.echo("an exact copy goes with `--content`, as its line says it, in place of `--document`", err=True)
     if connect is not None and not found["coverage"].complete:
         failed = "; ".join(f"shard {one.shard}: {one.reason}" for one in found["coverage"].failed_shards)
         click.echo(visible(f"Warning: not every shard answered ({failed})"), err=True)
@@ -246,6 +257,7 @@ def _kept(takedown: Takedown, index: Path | None) -> KeptTakedown:
     from headwater.takedown_offline import document_target  # loads the engine
 
     id_ = parse_document_id(dated.document)
+    check_generation(id_, dated.index_id, IndexManifest.load(index).index_id)
     return to_keep(dated, document_target(index, id_.shard, id_.number))
 
 
@@ -261,6 +273,9 @@ def _print_written(takedowns: Sequence[Takedown], epoch: int, file: Path, as_jso
     for one in takedowns:
         click.echo(one.id)
     click.echo(f"list {epoch} in {visible(str(file))}; coordinators that use the file obey within seconds", err=True)
+    if corpora := sorted({name for one in takedowns for name in one.corpora}):
+        named = f"only where a corpus has the name {', '.join(corpora)}; look with `takedown list --connect`"
+        click.echo(visible(f"in later generations of an index {named}"), err=True)
 
 
 def _print_state(state: TakedownState) -> None:
@@ -270,19 +285,25 @@ def _print_state(state: TakedownState) -> None:
     for replica in behind:
         told = f"not asked until it obeys: {replica.shard} at {replica.address}: {replica.problem}"
         click.echo(visible(f"Warning: {told}"), err=True)
+    if state.unserved_ids:
+        unserved = f"{plural(len(state.unserved_ids), 'takedown')} of corpora that are not served here"
+        click.echo(f"Warning: {unserved}, which hide nothing: {', '.join(state.unserved_ids[:_MAX_NAMED])}", err=True)
 
 
 def _print_takedowns(takedowns: Sequence[Takedown]) -> None:
     for one in takedowns:
         kind = one.kind
         value = getattr(one, kind)
-        added = time.strftime("%Y-%m-%d", time.gmtime(one.added_s)) if one.added_s else "-"
+        added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.added_s)) if one.added_s else "-"
         corpora = ",".join(one.corpora) or "every corpus"
-        click.echo(_row(one.id, kind, value, corpora, added, one.reason))
+        # What a document's id means: the number is another one in the next generation, the content is not.
+        content = [f"index {one.index_id}", f"{one.document_sha256}:{one.content_tokens}"] if one.document else []
+        click.echo(_row(one.id, kind, value, corpora, added, one.reason, *content))
 
 
 def _line(document: TakedownDocument) -> str:
-    return _row(document.id, plural(document.num_tokens, "token"), document.source, document.url)
+    content = f"{document.content_sha256}:{document.num_tokens}"
+    return _row(document.id, plural(document.num_tokens, "token"), document.source, document.url, content)
 
 
 def _row(*cells: str) -> str:

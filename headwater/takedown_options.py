@@ -15,6 +15,7 @@ _KINDS = ("document", "url", "domain", "source")
 
 _TARGETS = (
     click.option("--document", "documents", multiple=True, metavar="ID", help="Document, CORPUS:SHARD:NUMBER."),
+    click.option("--index-id", default="", metavar="ID", help="Index that --document is of, as a trace's JSON says."),
     click.option("--url", "urls", multiple=True, metavar="URL", help="Documents with this url, however it is written."),
     click.option("--domain", "domains", multiple=True, metavar="HOST", help="Documents of this host, or below it."),
     click.option("--source", "sources", multiple=True, metavar="NAME", help="Documents of this source."),
@@ -65,9 +66,19 @@ def to_takedowns(flags: dict[str, Any], reason: str = "") -> list[Takedown]:
         click.UsageError: they name nothing, or a content is not written as it must be.
     """
     corpora = tuple(flags.pop("corpora"))
+    index_id = flags.pop("index_id")
     takedowns = [
-        Takedown(corpora=corpora, reason=reason, **{kind: value}) for kind in _KINDS for value in flags.pop(f"{kind}s")
+        Takedown(
+            corpora=corpora,
+            reason=reason,
+            index_id=index_id if kind == "document" else "",
+            **{kind: value},
+        )
+        for kind in _KINDS
+        for value in flags.pop(f"{kind}s")
     ]
+    if index_id and not any(one.document for one in takedowns):
+        raise click.UsageError("--index-id goes with --document.")
     for content in flags.pop("contents"):
         sha256, colon, tokens = content.partition(":")
         if not colon or not tokens.isascii() or not tokens.isdecimal() or len(tokens) > 18:

@@ -36,6 +36,7 @@ _TOKEN_TYPES = {1: "u1", 2: "<u2", 4: "<u4"}
 _FIELD = re.compile(rb'"(?:url|source|path)"[ \t\r]*+:[ \t\r]*+"((?:[^"\\\n]++|\\[^\n])*+)"')
 # A name or value in which plain letters are escaped: such a line is looked at in full.
 _ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+_ESCAPED_LETTER = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
 
 
 class TakedownFinder:
@@ -219,12 +220,15 @@ class _WordRules:
     def concerning(self, line: bytes) -> Iterator[UrlTarget | DomainTarget | SourceTarget]:
         """Yields the targets that concern a document with this metadata line."""
         fields = metadata_fields(line)
+        # What JSON cannot read is shown as it stands: then whatever stands there like a field counts.
+        urls = urls_of(fields) if fields else _field_values(line)
+        sources = sources_of(fields) if fields else urls
         found: dict[UrlTarget | DomainTarget | SourceTarget, None] = {}
-        for url in urls_of(fields):
+        for url in urls:
             found.update((target, None) for target in self._with_url(url))
             if self._domains:
                 found.update((self._domains[domain], None) for domain in _domains(url) if domain in self._domains)
-        found.update((self._sources[source], None) for source in sources_of(fields) if source in self._sources)
+        found.update((self._sources[source], None) for source in sources if source in self._sources)
         yield from found
 
     def _may_be_wanted(self, written: bytes) -> bool:
@@ -243,6 +247,19 @@ class _WordRules:
     def _with_url(self, url: str) -> Collection[UrlTarget]:
         of_host = self._urls.get(host_of(url)) if self._urls else None
         return of_host.get(normal_url(url), ()) if of_host else ()
+
+
+def _field_values(line: bytes) -> list[str]:
+    """Returns what stands in a line like the value of a url, source or path, with plain letters escaped or not."""
+    plain = _ESCAPED_LETTER.sub(lambda escape: bytes([int(escape[1], 16)]), line)
+    return [_unescaped(match[1]) for match in _FIELD.finditer(plain)]
+
+
+def _unescaped(written: bytes) -> str:
+    try:
+        return str(json.loads(b'"%b"' % written))
+    except ValueError:
+        return written.decode(errors="replace")
 
 
 def _domains(url: str) -> Iterator[str]:

@@ -82,10 +82,10 @@ def get_document(
     Raises:
         DocumentMissingError: there is no such document, it ends before ``start``, or it was withdrawn.
     """
-    shard = shards.view(request.shard, request.index_id).engine
+    view = shards.view(request.shard, request.index_id)
     check_between("max_tokens", request.max_tokens, 1, config.max_document_tokens)
     try:
-        slice_ = shard.document(request.document, request.start, request.max_tokens)
+        slice_ = view.engine.document(request.document, request.start, request.max_tokens)
     except suffix_engine.DocumentWithheldError:
         raise DocumentMissingError(f"shard {request.shard}: document {request.document} was withdrawn") from None
     except suffix_engine.InvalidQueryError as error:
@@ -96,6 +96,7 @@ def get_document(
         end=slice_.end,
         text=slice_.text,
         metadata=slice_.metadata,
+        view_id=view.view_id,
     )
 
 
@@ -121,6 +122,7 @@ def described(shards: OpenShards) -> list[shard_pb2.Shard]:
             view_id=views[number].view_id,
             withheld_documents=views[number].num_withheld,
             takedown_epoch=epoch,
+            index_generation=shards.index.generation,
         )
         for number, shard in shards.by_number.items()
     ]

@@ -60,7 +60,8 @@ class Takedowns:
     def restore(self) -> None:
         """Obeys the list that was kept, if any.
 
-        One that came when another index was served is obeyed, but counts as no list: its sender must send it again.
+        One that came when another index was served is obeyed, and its number counts as before: no older list is taken.
+        Which documents it concerns here its sender says by sending it again.
 
         Raises:
             TakedownStoreError: the list cannot be read.
@@ -69,10 +70,9 @@ class Takedowns:
         kept = self._store.load() if self._store else None
         if kept is None:
             return
-        is_of_this_index = kept.index_id == self._index_id
         known = {number: view for number in self._finders if (view := self._recall(number)) is not None}
-        before = self._obey(kept, kept.epoch if is_of_this_index else 0, lambda: None, num_threads=0, known=known)
-        self._kept = kept if is_of_this_index else None
+        before = self._obey(kept, lambda: None, num_threads=0, known=known)
+        self._kept = kept
         self._keep_changed(before)
         _log.info("takedowns restored", extra={"epoch": kept.epoch, "takedowns": len(kept.takedowns)})
 
@@ -87,12 +87,13 @@ class Takedowns:
         with self._changing:
             if self._kept is not None and kept.epoch < self._kept.epoch:
                 raise StaleTakedownsError(
-                    f"list {kept.epoch} of takedowns is older than list {self._kept.epoch}, which is kept here"
+                    f"list {kept.epoch} of takedowns is older than list {self._kept.epoch}, which is kept here; "
+                    "restore the takedown file, or clear this server's state_dir if it was another cluster's"
                 )
             if kept == self._kept:
                 return
             began = time.monotonic()
-            before = self._obey(kept, kept.epoch, lambda: self._save(kept), _THREADS_BESIDE_SEARCHES)
+            before = self._obey(kept, lambda: self._save(kept), _THREADS_BESIDE_SEARCHES)
             self._kept = kept
             self._keep_changed(before)
         fields = {"epoch": kept.epoch, "takedowns": len(kept.takedowns), "seconds": round(time.monotonic() - began, 3)}
@@ -113,7 +114,6 @@ class Takedowns:
     def _obey(
         self,
         kept: KeptTakedowns,
-        epoch: int,
         publish: Callable[[], None],
         num_threads: int,
         known: Mapping[int, ShardView] | None = None,
@@ -121,7 +121,7 @@ class Takedowns:
         """Puts the list in force, or raises and changes nothing; returns the views before, those that were known."""
         try:
             before = {**self._views.described()[1], **(known or {})}
-            self._views.replace(self._documents(kept), epoch, publish, num_threads, known)
+            self._views.replace(self._documents(kept), kept.epoch, publish, num_threads, known)
         except (OSError, IndexFormatError) as error:
             raise TakedownsFailedError(f"takedowns cannot be applied, nothing changed: {error}") from error
         except EngineError as error:

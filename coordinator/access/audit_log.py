@@ -1,19 +1,22 @@
-"""The record of admin calls: a file with a line of JSON for each, synced before the call is answered.
+"""The record of admin calls, and of the takedowns that come into force: a file with a line of JSON for each.
 
-It holds ids and hashes, never what was taken down, and nothing of what a document says.
+A call is written and synced before it is answered. It holds ids, hashes and reasons, never what was taken down, and
+nothing of what a document says.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coordinator.access.takedown_record import TakedownsInForce
 from coordinator.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
@@ -85,11 +88,18 @@ class AuditLog:
             ConfigurationError: it could not be written.
         """
         _log.info("admin call", extra={"rpc": call.rpc, "client": call.holder, "code": call.outcome})
+        await self._append(call.as_fields)
+
+    async def write_in_force(self, record: TakedownsInForce) -> None:
+        """Writes which takedowns have come into force. If that fails it is logged: they are in force all the same."""
+        with contextlib.suppress(ConfigurationError):
+            await self._append(record.as_fields)
+
+    async def _append(self, fields: Callable[[], Mapping[str, object]]) -> None:
         if self._path is None:
             return
-        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **call.as_fields()}) + "\n"
         try:
-            await asyncio.to_thread(_append, self._path, line.encode())
+            await asyncio.to_thread(_append, self._path, fields)
         except OSError as error:
             _log.error("audit log not written", extra={"path": str(self._path), "reason": error.strerror})
             raise ConfigurationError(f"{self._path}: cannot write the audit log ({error.strerror})") from error
@@ -99,7 +109,9 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: Path, fields: Callable[[], Mapping[str, object]]) -> None:
+    written = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields()})
+    line = f"{written}\n".encode()
     # Opened each time: a log that was moved aside is begun anew.
     file = _open(path)
     try:

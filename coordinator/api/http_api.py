@@ -41,6 +41,8 @@ def create_api(
         # The pages that FastAPI makes of /openapi.json load their scripts from elsewhere: blank without internet.
         docs_url=None,
         redoc_url=None,
+        # A redirect would name the host that the caller says, and http.
+        redirect_slashes=False,
         # Clients are generated with these names; FastAPI's own add path and method.
         generate_unique_id_function=lambda route: route.name,
     )

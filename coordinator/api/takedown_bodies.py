@@ -30,6 +30,10 @@ class TakedownBody(Body):
         "digits.",
     )
     content_tokens: int = Field(default=0, ge=0, le=2**63 - 1, description="Of a content: how many token ids.")
+    index_id: str = Field(
+        default="",
+        description="Of a document: content of the corpus that its id is of, as answers say it; another is refused.",
+    )
     reason: str = Field(default="", description="Why, for the record: at most 500 characters. Not the document's text.")
 
     def to_takedown(self) -> Takedown:
@@ -38,7 +42,7 @@ class TakedownBody(Body):
 
 
 class AddTakedownsBody(Body):
-    """Takedowns to add, or to put in the place of those with the same ids."""
+    """Takedowns to add; one with the id of one in force has its target, and at most another reason."""
 
     takedowns: Annotated[tuple[TakedownBody, ...], FailFast()] = Field(
         min_length=1, max_length=MAX_TAKEDOWNS, description="What is to be taken down."

@@ -30,6 +30,8 @@ def encode_takedown(takedown: Takedown) -> pb.Takedown:
             content_tokens=takedown.content_tokens,
             reason=takedown.reason,
             added_s=takedown.added_s,
+            index_id=takedown.index_id,
+            document_sha256=takedown.document_sha256,
         )
         kind = takedown.kind
         setattr(message, kind, getattr(takedown, kind))
@@ -51,17 +53,27 @@ def decode_takedown(message: pb.Takedown) -> Takedown:
         content_tokens=message.content_tokens,
         reason=message.reason,
         added_s=message.added_s,
+        index_id=message.index_id,
+        document_sha256=message.document_sha256,
     )
 
 
 def encode_added(added: TakedownsAdded) -> pb.AddTakedownsResponse:
     """Returns the answer to AddTakedowns."""
-    return pb.AddTakedownsResponse(takedowns=map(encode_takedown, added.takedowns), state=_encode_state(added.state))
+    return pb.AddTakedownsResponse(
+        takedowns=map(encode_takedown, added.takedowns),
+        state=_encode_state(added.state),
+        newly_withheld_documents=added.newly_withheld_documents,
+    )
 
 
 def decode_added(response: pb.AddTakedownsResponse) -> TakedownsAdded:
     """Returns what AddTakedowns answered."""
-    return TakedownsAdded(tuple(map(decode_takedown, response.takedowns)), _decode_state(response.state))
+    return TakedownsAdded(
+        tuple(map(decode_takedown, response.takedowns)),
+        _decode_state(response.state),
+        response.newly_withheld_documents,
+    )
 
 
 def encode_lifted(lifted: TakedownsLifted) -> pb.LiftTakedownsResponse:
@@ -117,6 +129,7 @@ def _encode_state(state: TakedownState) -> pb.TakedownState:
             )
             for replica in state.replicas
         ],
+        unserved_ids=state.unserved_ids,
     )
 
 
@@ -127,6 +140,7 @@ def _decode_state(state: pb.TakedownState) -> TakedownState:
             ReplicaTakedowns(replica.shard, replica.address, replica.epoch, replica.withheld_documents, replica.problem)
             for replica in state.replicas
         ),
+        tuple(state.unserved_ids),
     )
 
 

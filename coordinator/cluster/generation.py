@@ -5,9 +5,11 @@ Every request is answered from one generation, so an answer never mixes two cont
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable, Collection, Sequence
 
+from coordinator.access.takedown_record import TakedownsInForce
 from coordinator.cluster.link_pool import LinkPool
 from coordinator.cluster.observer import ClusterObserver
 from coordinator.cluster.replica_set import ReplicaSet
@@ -21,6 +23,7 @@ from coordinator.errors import ConfigurationError
 from coordinator.options import RequestLimits
 from coordinator.pipeline import Pipeline
 from coordinator.redaction.display import Display
+from coordinator.takedown_list import TakedownList
 from coordinator.values import ShardId
 
 # One entry a corpus: name, stage, index id, what is taken down and how often damage was noticed. All that an answer can
@@ -62,6 +65,7 @@ class Generation:
         self._unused = asyncio.Event()
         self._unused.set()
         self._listener: Callable[[], None] = lambda: None
+        self._views: str | None = None
         sets = []
         for corpus in snapshot.corpora:
             for number in range(corpus.index.num_shards):
@@ -85,9 +89,11 @@ class Generation:
 
         Answers of before damage was noticed may be wrong, so they are others than those of after.
         """
-        taken_down = "" if self.orders is None else self.orders.key
-        if damages := self.num_damages:
-            taken_down = f"{taken_down} {damages}"
+        orders = "" if self.orders is None else self.orders.key
+        if self._views is None:
+            views = {(str(one.shard), replica.view_id) for one in self.replica_sets for replica in one.replicas}
+            self._views = hashlib.sha256(repr(sorted(views)).encode()).hexdigest()
+        taken_down = f"{orders} {self._views} {self.num_damages}"
         return tuple((corpus.name, corpus.stage, corpus.index.index_id, taken_down) for corpus in self.corpora)
 
     @property
@@ -95,6 +101,23 @@ class Generation:
         """How often damage of a file was noticed, by a server or by what it answered."""
         of_servers = sum(link.state.damages for link in self._links.values())
         return of_servers + sum(one.damages for one in self.replica_sets)
+
+    @property
+    def withheld_documents(self) -> int:
+        """How many documents are left out: of each shard what the replica says that leaves out most."""
+        return sum(
+            max((replica.held.withheld_documents for replica in one.replicas if replica.held is not None), default=0)
+            for one in self.replica_sets
+        )
+
+    def takedowns_in_force(self, before: TakedownList | None) -> TakedownsInForce | None:
+        """Returns how far its takedowns are obeyed, for the record; None if it has no list. ``before`` was the last."""
+        if self.orders is None:
+            return None
+        obeying = [replica.obeys for one in self.replica_sets for replica in one.replicas]
+        return TakedownsInForce(
+            self.orders.takedowns, before, len(obeying), sum(obeying), withheld_documents=self.withheld_documents
+        )
 
     def withholds(self, corpora: Collection[str]) -> bool:
         """Returns whether a server leaves out documents of these corpora, of any corpus if none are named."""
@@ -232,6 +255,7 @@ class Generation:
         return self._links[address]
 
     def _on_change(self) -> None:
+        self._views = None
         self._changed.set()
         self._listener()
 

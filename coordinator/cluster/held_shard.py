@@ -11,7 +11,8 @@ class HeldShard(NamedTuple):
     """A shard as its server describes it. The server does not know under which name its index is served.
 
     Of its documents ``withheld_documents`` are taken down, which ``view_id`` names; ``takedown_epoch`` is the number of
-    the list of takedowns that the server obeys, 0 if it has none.
+    the list of takedowns that the server obeys, 0 if it has none. ``index_generation`` counts the changes of the index
+    up to those that the server has opened.
     """
 
     number: int
@@ -24,6 +25,7 @@ class HeldShard(NamedTuple):
     view_id: str = ""
     withheld_documents: int = 0
     takedown_epoch: int = 0
+    index_generation: int = 0
 
     def described(self, corpus: str, replicas: int, usable_replicas: int) -> ShardDescription:
         """Returns the description of the shard as one of ``corpus``."""

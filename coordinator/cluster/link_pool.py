@@ -44,6 +44,11 @@ class LinkPool:
             del self._links[link.address]
             await link.close()
 
+    def look_again(self) -> None:
+        """Asks every server soon what it holds."""
+        for shared in self._links.values():
+            shared.link.look_again()
+
     async def renew(self) -> None:
         """Has the links go over to the certificates that the files hold now, if they have changed."""
         if self._credentials is None:

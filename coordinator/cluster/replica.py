@@ -7,9 +7,9 @@ from coordinator.cluster.held_shard import HeldShard, Mismatch, match
 from coordinator.cluster.observer import ReplicaState
 from coordinator.cluster.outlier import EjectionRules, Outlier
 from coordinator.cluster.server_link import LinkState
+from coordinator.cluster.shard_document import ShardDocument
 from coordinator.cluster.takedown_push import Orders
 from coordinator.corpus import Corpus
-from coordinator.results import DocumentText
 from coordinator.takedown_search import DocumentQuery, FoundDocuments
 from coordinator.values import Query, ShardMatches, ShardWindows, WindowQuery
 
@@ -46,7 +46,7 @@ class Client(Protocol):
     async def get_windows(self, windows: WindowQuery, timeout_s: float) -> ShardWindows:
         """See `ShardClient.get_windows`."""
 
-    async def get_document(self, number: int, start: int, max_tokens: int, timeout_s: float) -> DocumentText:
+    async def get_document(self, number: int, start: int, max_tokens: int, timeout_s: float) -> ShardDocument:
         """See `ShardClient.get_document`."""
 
     async def find_documents(self, query: DocumentQuery, timeout_s: float) -> FoundDocuments:
@@ -79,6 +79,8 @@ class Replica:
         """Whether its server obeys the takedowns of this generation, no fewer and no more."""
         self.view_id = ""
         """The view of the shard without those documents; kept when the server goes over to another one."""
+        self.is_outdated = False
+        """Whether another replica has opened a later generation of the index, without other documents."""
         self._orders = orders
         self._corpus = corpus
         self._number = number
@@ -123,7 +125,7 @@ class Replica:
     @property
     def is_connected(self) -> bool:
         """Whether it can be asked at all: its server holds the shard, and obeys the takedowns of this generation."""
-        return self.obeys and self.holds_shard
+        return self.obeys and self.holds_shard and not self.is_outdated
 
     @property
     def is_ahead(self) -> bool:
@@ -156,6 +158,8 @@ class Replica:
             return "mismatched"
         if not self.obeys:
             return "behind"
+        if self.is_outdated:
+            return "mismatched"
         if self.link.state.kind == "not_serving":
             return "not_serving"
         return "ejected" if self.outlier.is_ejected(now) else "usable"
@@ -169,6 +173,11 @@ class Replica:
             return f"{self.address}: another index is served there"
         if (problem := self.takedown_problem()) and self.held is not None:
             return f"{self.address}: {problem}"
+        if self.is_outdated and self.held is not None:
+            return (
+                f"{self.address}: it has opened generation {self.held.index_generation} of the index, another replica "
+                "a later one, without other documents; restart it"
+            )
         return f"{self.address}: {self.link.state.reason or 'left out after failures'}"
 
     def takedown_problem(self) -> str:

@@ -12,6 +12,7 @@ from coordinator.cluster.replica import Client, Link, Replica
 from coordinator.cluster.settings import ClusterSettings
 from coordinator.cluster.shard_call import MOST_REASONS, ShardCall
 from coordinator.cluster.shard_client import AnotherViewError, split_windows
+from coordinator.cluster.shard_document import ShardDocument
 from coordinator.cluster.takedown_push import Orders
 from coordinator.corpus import Corpus
 from coordinator.errors import ShardUnavailableError
@@ -90,6 +91,7 @@ class ReplicaSet:
         self._turn = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._told: dict[Replica, ReplicaState] | None = None
+        self._find_outdated()
         self._had_one = self._has_connected()
         for link, _ in servers:
             link.subscribe(self._update)
@@ -136,9 +138,13 @@ class ReplicaSet:
 
     async def get_document(self, number: int, start: int, max_tokens: int, deadline_s: float) -> DocumentText:
         """See `ShardPort.get_document`."""
-        return await self._call(
-            "GetDocument", lambda one, left_s: one.get_document(number, start, max_tokens, left_s), deadline_s
+        found = await self._call(
+            "GetDocument",
+            lambda one, left_s: one.get_document(number, start, max_tokens, left_s),
+            deadline_s,
+            self._check_view,
         )
+        return found.document
 
     async def _get_windows(self, windows: WindowQuery, deadline_s: float) -> ShardWindows:
         return await self._call("GetWindows", lambda one, left_s: one.get_windows(windows, left_s), deadline_s)
@@ -162,10 +168,13 @@ class ReplicaSet:
         self.retries.earn()
         return await ShardCall(self, rpc, send, deadline_s, check).run()
 
-    def _check_view(self, replica: Replica, found: ShardMatches) -> None:
+    def _check_view(self, replica: Replica, found: ShardMatches | ShardDocument) -> None:
         """Checks that an answer is of this generation: its server may go over to other takedowns at any moment."""
-        if self.has_orders and found.view_id != replica.view_id:
+        if found.view_id == replica.view_id:
+            return
+        if self.has_orders:
             raise AnotherViewError(f"found view_id {found.view_id!r}, expected {replica.view_id!r}")
+        replica.link.look_again()  # any view will do, but what was kept of the one before will not
 
     # What a call asks.
 
@@ -298,6 +307,7 @@ class ReplicaSet:
     def _update(self) -> None:
         for replica in self.replicas:
             replica.update()
+        self._find_outdated()
         has_one = self._has_connected()
         if self._had_one and not has_one:
             self.lost_at = self.now()
@@ -307,6 +317,19 @@ class ReplicaSet:
             if not change.done():
                 change.set_result(None)
         self._on_change()
+
+    def _find_outdated(self) -> None:
+        """Has only those asked that leave out what the latest generation of the index does: none mixes two contents."""
+        obeying = {replica: held for replica in self.replicas if replica.obeys and (held := replica.held) is not None}
+        latest = max(obeying.values(), key=lambda held: held.index_generation, default=None)
+        for replica in self.replicas:
+            held = obeying.get(replica)
+            replica.is_outdated = (
+                held is not None
+                and latest is not None
+                and held.index_generation < latest.index_generation
+                and held.view_id != latest.view_id
+            )
 
     def _has_connected(self) -> bool:
         return any(replica.is_connected for replica in self.replicas)

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from pathlib import Path
 from typing import Self, TypeVar
 
+from coordinator.access.takedown_record import TakedownsInForce
 from coordinator.cluster.generation import Generation, GenerationKey
 from coordinator.cluster.link_pool import LinkPool
 from coordinator.cluster.observer import ClusterObserver, NoObserver, ReloadOutcome
@@ -29,6 +30,7 @@ from coordinator.pipeline import Pipeline
 from coordinator.redaction.display import Display
 from coordinator.requests import TraceRequest
 from coordinator.results import TraceEvent
+from coordinator.takedown_list import NO_TAKEDOWNS, TakedownList
 from coordinator.values import ShardId
 from index_format.errors import IndexFormatError
 from runtime.listener import Readiness
@@ -53,6 +55,7 @@ class Serving:
         limits: RequestLimits,
         observer: ClusterObserver,
         display: Display | None = None,
+        on_takedowns: Callable[[TakedownsInForce], Awaitable[None]] | None = None,
     ):
         """For `open`, which is how it is made."""
         self._cluster_file = cluster_file
@@ -60,6 +63,7 @@ class Serving:
         self._limits = limits
         self._observer = observer
         self._display = display
+        self._on_takedowns = on_takedowns
         self._pool = LinkPool(settings)
         self._current: Generation | None = None
         self._next: Generation | None = None
@@ -82,16 +86,20 @@ class Serving:
         limits: RequestLimits | None = None,
         observer: ClusterObserver | None = None,
         display: Display | None = None,
+        on_takedowns: Callable[[TakedownsInForce], Awaitable[None]] | None = None,
     ) -> Self:
         """Returns the generation that the cluster file says, connected as far as servers answer in time.
 
         A server that does not answer is logged and watched for; until it comes, answers name its shards as failed.
+        ``on_takedowns`` is told which takedowns come into force, before a call that changes them returns.
 
         Raises:
             ConfigurationError: the cluster file is wrong, or all servers that answer hold something else.
             IndexFormatError: a manifest or a tokenizer is missing or not what it should be.
         """
-        serving = cls(cluster_file, settings, limits or RequestLimits(), observer or NoObserver(), display)
+        serving = cls(
+            cluster_file, settings, limits or RequestLimits(), observer or NoObserver(), display, on_takedowns
+        )
         snapshot = await asyncio.to_thread(read_cluster, cluster_file)
         if settings.takedown_file is not None:
             serving._takedowns = await asyncio.to_thread(TakedownWatch, settings.takedown_file)
@@ -107,6 +115,7 @@ class Serving:
         if settings.reload_interval_s:
             serving._reloading = asyncio.create_task(serving._reload_forever(), name="reload")
         if serving._takedowns is not None:
+            await serving._tell_takedowns(None)
             serving._following = asyncio.create_task(serving._follow_forever(), name="follow takedowns")
         return serving
 
@@ -279,6 +288,13 @@ class Serving:
             raise
         self._take_over(successor)
         self._changed.set()  # a change of the cluster file that waited begins again, with these takedowns
+        await self._tell_takedowns(NO_TAKEDOWNS if old.orders is None else old.orders.takedowns)
+
+    async def _tell_takedowns(self, before: TakedownList | None) -> None:
+        """Tells that the list of the generation that answers has come into force, in the place of ``before``."""
+        record = self._answering.takedowns_in_force(before)
+        if record is not None and self._on_takedowns is not None:
+            await self._on_takedowns(record)
 
     async def _wait_for_takedowns(self, timeout_s: float) -> None:
         """Waits until a list that servers have gone over to is that of the generation that answers."""
@@ -300,7 +316,8 @@ class Serving:
         orders = None
         if self._takedowns is not None:
             before = self._current.orders if self._current is not None else None
-            orders = await asyncio.to_thread(ClusterOrders.of, self._takedowns.takedowns, snapshot.addresses, before)
+            found = self._takedowns.takedowns, snapshot.index_ids, snapshot.addresses
+            orders = await asyncio.to_thread(ClusterOrders.of, *found, before)
         now = asyncio.get_running_loop().time
         return Generation(
             snapshot, self._pool, self._settings, self._limits, self._observer, now, orders, self._display
@@ -308,10 +325,13 @@ class Serving:
 
     async def _reload_forever(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(self._settings.reload_interval_s):
                     await self._changed.wait()
                 await asyncio.sleep(_GATHER_S)
+            except TimeoutError:
+                if self._takedowns is None:  # then others say what is taken down, and kept answers are to know it
+                    self._pool.look_again()
             self._changed.clear()
             try:
                 await self.reload()
@@ -346,7 +366,7 @@ class Serving:
         old, self._current = self._answering, candidate
         self._replaced[old] = None
         for generation in (old, candidate):
-            generation.listen(_nothing)
+            generation.listen(lambda: None)
         candidate.begin(old)
         task = asyncio.create_task(self._retire(old), name="retire a generation")
         self._retiring.add(task)
@@ -354,7 +374,7 @@ class Serving:
 
     async def _drop_next(self) -> None:
         dropped, self._next = self._next, None
-        self._answering.listen(_nothing)
+        self._answering.listen(lambda: None)
         if dropped is not None:
             await dropped.close()
 
@@ -377,7 +397,3 @@ class Serving:
         else:
             level = logging.WARNING if outcome == "refused" else logging.INFO
             _log.log(level, "reload not done", extra={"outcome": outcome, "reason": reason})
-
-
-def _nothing() -> None:
-    pass

@@ -10,9 +10,9 @@ from coordinator.cluster import shard_codec
 from coordinator.cluster.connection_fault import connection_fault
 from coordinator.cluster.given_up_call import answer_of
 from coordinator.cluster.server_channel import call_metadata
+from coordinator.cluster.shard_document import ShardDocument
 from coordinator.corpus import Corpus
 from coordinator.errors import ConfigurationError, DocumentNotFoundError, WindowMismatchError
-from coordinator.results import DocumentText
 from coordinator.steps.retrieve import check_windows
 from coordinator.takedown_search import DocumentQuery, FoundDocuments
 from coordinator.values import Query, ShardId, ShardMatches, ShardWindows, WindowQuery
@@ -78,7 +78,7 @@ class ShardClient:
             raise TryFailedError("DATA_LOSS", str(error)) from None
         return found
 
-    async def get_document(self, number: int, start: int, max_tokens: int, timeout_s: float) -> DocumentText:
+    async def get_document(self, number: int, start: int, max_tokens: int, timeout_s: float) -> ShardDocument:
         """Returns a run of a document."""
         request = shard_codec.encode_document(self._shard, self._index_id, number, start, max_tokens)
         response = await self._call(self._stub.GetDocument, request, timeout_s)

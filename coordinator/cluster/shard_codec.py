@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from coordinator.cluster.held_shard import HeldShard
+from coordinator.cluster.shard_document import ShardDocument
 from coordinator.errors import ConfigurationError
 from coordinator.read_counts import ReadCounts
-from coordinator.results import DocumentText
 from coordinator.steps.metadata import document_text
 from coordinator.takedown_search import DocumentQuery, FoundDocument, FoundDocuments
 from coordinator.values import (
@@ -129,9 +129,9 @@ def encode_document(
     )
 
 
-def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2.GetDocumentResponse) -> DocumentText:
+def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2.GetDocumentResponse) -> ShardDocument:
     """Returns the run of a document in a response; ``stage`` is that of its corpus."""
-    return document_text(
+    document = document_text(
         DocumentId(*shard, number),
         stage,
         response.metadata,
@@ -140,6 +140,7 @@ def decode_document(shard: ShardId, stage: str, number: int, response: shard_pb2
         end=response.end,
         text=response.text,
     )
+    return ShardDocument(document, response.view_id)
 
 
 def decode_held(response: shard_pb2.DescribeResponse | shard_pb2.SetTakedownsResponse) -> tuple[HeldShard, ...]:
@@ -156,6 +157,7 @@ def decode_held(response: shard_pb2.DescribeResponse | shard_pb2.SetTakedownsRes
             view_id=shard.view_id,
             withheld_documents=shard.withheld_documents,
             takedown_epoch=shard.takedown_epoch,
+            index_generation=shard.index_generation,
         )
         for shard in response.shards
     )

@@ -31,6 +31,11 @@ class ClusterSnapshot:
     files: tuple[Path, ...]
     fingerprint: str
 
+    @property
+    def index_ids(self) -> Mapping[str, str]:
+        """The indexes of the corpora, by name."""
+        return {corpus.name: corpus.index.index_id for corpus in self.corpora}
+
     def is_current(self) -> bool:
         """Returns whether the files still say the same. Reads them."""
         return fingerprint_of(self.files) == self.fingerprint

@@ -1,6 +1,7 @@
 """What a shard server is told about takedowns, and how."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -14,6 +15,8 @@ from coordinator.takedown_list import KeptTakedown, TakedownList
 from coordinator.values import ShardId
 from index_format.takedowns import Takedown
 from protos.shard.v1 import shard_pb2, shard_pb2_grpc
+
+_log = logging.getLogger(__name__)
 
 PUSH_S = 120.0
 """Most time that a server has to find the documents of a list; a first look at all metadata takes a while."""
@@ -71,18 +74,26 @@ class ClusterOrders:
         by_address: What each server has to obey.
         key: Tells these takedowns from all others.
         messages: Each takedown with its message, by its identity: most lists differ in few from the one before.
+        unserved: Those that concern none of the corpora.
     """
 
     takedowns: TakedownList
     by_address: Mapping[str, Orders]
     key: str
     messages: Mapping[int, tuple[KeptTakedown, shard_pb2.Takedown]]
+    unserved: tuple[KeptTakedown, ...]
 
     @classmethod
     def of(
-        cls, takedowns: TakedownList, addresses: Mapping[ShardId, Sequence[str]], before: Self | None = None
+        cls,
+        takedowns: TakedownList,
+        index_ids: Mapping[str, str],
+        addresses: Mapping[ShardId, Sequence[str]],
+        before: Self | None = None,
     ) -> Self:
         """Returns the orders for the servers of some shards, with what is known from those before.
+
+        ``index_ids`` are those of the corpora, by name.
 
         Of 100,000 takedowns that takes seconds the first time.
         """
@@ -93,12 +104,23 @@ class ClusterOrders:
         known = before.messages if before is not None else {}
         messages = {id(one): known.get(id(one)) or (one, _message(one)) for one in takedowns.takedowns}
         distinct = {
-            names: Orders.of(takedowns.epoch, [said for one, said in messages.values() if one.concerns(names)])
+            names: _of_corpora(takedowns.epoch, messages.values(), {name: index_ids[name] for name in names})
             for names in {frozenset(names) for names in corpora.values()}
         }
         by_address = {address: distinct[frozenset(names)] for address, names in corpora.items()}
         digests = "".join(sorted(orders.digest for orders in distinct.values()))
-        return cls(takedowns, by_address, f"{takedowns.epoch}:{hashlib.sha256(digests.encode()).hexdigest()}", messages)
+        key = f"{takedowns.epoch}:{hashlib.sha256(digests.encode()).hexdigest()}"
+        unserved = tuple(one for one in takedowns.takedowns if not one.concerns(index_ids))
+        if unserved:
+            fields = {"takedowns": len(unserved), "first": unserved[0].id}
+            _log.warning("takedowns of corpora that are not served take nothing down here", extra=fields)
+        return cls(takedowns, by_address, key, messages, unserved)
+
+
+def _of_corpora(
+    epoch: int, messages: Iterable[tuple[KeptTakedown, shard_pb2.Takedown]], index_ids: Mapping[str, str]
+) -> Orders:
+    return Orders.of(epoch, [said for one, said in messages if one.concerns(index_ids)])
 
 
 def _message(takedown: KeptTakedown) -> shard_pb2.Takedown:

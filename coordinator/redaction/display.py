@@ -41,6 +41,16 @@ class Shown:
             return self.occurrences
         return tuple(one for one in self.occurrences if one.window.document not in self.withheld)
 
+    @property
+    def readable(self) -> tuple[Occurrence, ...]:
+        """The occurrences in their order, those of withheld documents without their text."""
+        if not self.withheld:
+            return self.occurrences
+        return tuple(
+            one if one.window.document not in self.withheld else one._replace(window=one.window._replace(text=""))
+            for one in self.occurrences
+        )
+
 
 def gathered_shown(asked: Sequence[Sequence[Drawn]], parts: Sequence[Shown]) -> Shown:
     """Returns what may be shown of all shards, in the order in which `retrieve.gathered` puts the occurrences."""
@@ -67,7 +77,7 @@ class Display:
 
     Attributes:
         rules: How documents are treated.
-        refuses_personal_queries: Whether texts that are mostly personal data are not searched for.
+        refuses_personal_queries: Whether texts that tell of personal data by occurring are not searched for.
     """
 
     def __init__(

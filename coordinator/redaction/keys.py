@@ -31,10 +31,17 @@ _FORMATS = (
     r"eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,8000}(?:\.[A-Za-z0-9_-]{0,2000})?",  # JSON web token
 )
 _KEY = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_FORMATS)})")
-# A value that its name calls a secret.
-_NAMED = re.compile(
+NAMES_OF_VALUES = (
     r"(?:secret[_-]?access[_-]?key|aws[_-]?secret(?:[_-]?key)?|api[_-]?key|api[_-]?secret|client[_-]?secret|auth[_-]?token"
-    r"|access[_-]?token|secret[_-]?key)[\"']?\s{0,3}(?:[:=]|=>|:=)\s{0,3}[\"']?([A-Za-z0-9_+/=.-]{20,255})",
+    r"|access[_-]?token|secret[_-]?key|private[_-]?key|account[_-]?key|token|password|passwd|pwd)"
+)
+"""Names that call a value a secret, as a pattern."""
+
+# A part of each, in small letters: the cheap look before the other.
+_NAMES = ("secret", "key", "token", "passw", "pwd", "bearer", "basic")
+_NAMED = re.compile(
+    rf"{NAMES_OF_VALUES}[\"']?\s{{0,3}}(?:[:=]|=>|:=)\s{{0,3}}[\"']?([A-Za-z0-9_+/=.-]{{20,255}})"
+    r"|\b(?:bearer|basic)\s{1,3}([A-Za-z0-9_+/=.-]{20,255})",
     re.IGNORECASE,
 )
 _BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -43,35 +50,47 @@ _END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _LINES = re.compile(r"(?:(?:\\n|\s){0,8}(?:[A-Za-z0-9+/=]{16,200}|[A-Za-z-]{1,30}: [^\n]{0,80})){0,400}")
 _BLOCK_CHARS = 20_000
 _REST_OF_BLOCK = re.compile(r"\A[A-Za-z0-9+/=\s\\]{0,20000}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+# The inside of a private key whose first and last line are cut off: full lines of base64, and what is left beside them.
+_BASE64 = "[A-Za-z0-9+/=]"
+_INSIDE = re.compile(rf"{_BASE64}{{0,76}}(?:\r?\n|\\n)(?:{_BASE64}{{60,76}}(?:\r?\n|\\n)){{2,400}}{_BASE64}{{0,76}}")
 _PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/:@\"'<>{}$]{3,128})\Z")
 _RUN = re.compile(r"[^\s\"'`<>,;()\[\]{}|]+")
-_NAMES = ("secret", "key", "token")
-# How far before a digit a key or its name may begin.
+# How far before such a place a key or its name may begin.
 _BEFORE = 80
 _PASSWORD_CHARS = 200
 
 
-def keys(text: str, digits: list[int], *, cut_start: bool) -> Iterator[Found]:
-    """Yields the keys round the places ``digits`` of a text."""
+def keys(text: str, places: list[int], *, cut_start: bool, cut_end: bool) -> Iterator[Found]:
+    """Yields the keys round some places of a text."""
     done = 0
-    for digit in digits:
-        if digit < done:
+    for place in places:
+        if place < done:
             continue
-        run = _RUN.match(text, digit)
-        end = run.end() if run else digit
-        near = text[max(done, digit - _BEFORE) : digit]
-        for found in _KEY.finditer(text, digit - len(near), end):
+        run = _RUN.match(text, place)
+        end = run.end() if run else place
+        near = text[max(done, place - _BEFORE) : place]
+        for found in _KEY.finditer(text, place - len(near), end):
             yield Found(found.start(), found.end(), Kind.KEY)
         if any(name in near.lower() for name in _NAMES):
-            for found in _NAMED.finditer(text, digit - len(near), end):
-                if is_random(found[1], least_digits=1):
-                    yield Found(*found.span(1), Kind.KEY)
+            for found in _NAMED.finditer(text, place - len(near), end):
+                value = found.lastindex or 0
+                if is_random(found[value], least_digits=1):
+                    yield Found(*found.span(value), Kind.KEY)
         done = end
-    if digits and "PRIVATE KEY" in text:
+    if places and "PRIVATE KEY" in text:
         yield from _blocks(text)
         rest = _REST_OF_BLOCK.match(text) if cut_start else None
         if rest is not None:
             yield Found(0, rest.end(), Kind.KEY)
+    if places and (cut_start or cut_end):
+        yield from _insides(text)
+
+
+def _insides(text: str) -> Iterator[Found]:
+    """Yields what may be the inside of a private key; a list of hashes has letters of one case only."""
+    for found in _INSIDE.finditer(text):
+        if all(any(map(has, found[0])) for has in (str.isupper, str.islower, str.isdigit)):
+            yield Found(found.start(), found.end(), Kind.KEY)
 
 
 def passwords(text: str, signs: list[int]) -> Iterator[Found]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from coordinator.redaction import edges
+from coordinator.redaction import cut_words, edges
 from coordinator.redaction.addresses import addresses
 from coordinator.redaction.cards import cards
 from coordinator.redaction.emails import emails
@@ -29,8 +29,10 @@ class PatternRedactor:
             found = [] if here is None else self._look(passage, here)
             if passage.cut_start:
                 found += edges.at_start(passage.text)
+                found += cut_words.rests(passage.text)
             if passage.cut_end:
                 found += edges.at_end(passage.text)
+                found += cut_words.beginnings(passage.text)
             result.append(found)
         return result
 
@@ -38,7 +40,7 @@ class PatternRedactor:
         text = passage.text
         found: list[Found] = []
         if here.keys:
-            found += keys(text, here.keys, cut_start=passage.cut_start)
+            found += keys(text, here.keys, cut_start=passage.cut_start, cut_end=passage.cut_end)
         if here.signs:
             found += passwords(text, here.signs)
             found += emails(text, here.signs, passage.cut_start, passage.cut_end)

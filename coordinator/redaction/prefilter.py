@@ -1,7 +1,7 @@
 """Where a look is worth its time: one pass over the characters of all passages, before any pattern is tried.
 
-All that is looked for has an at-sign, or digits: near one another, between dots or colons, or among letters. Digits of
-other scripts are not seen.
+All that is looked for has an at-sign, digits (near one another, between dots or colons, or among letters), or begins as
+keys of some kind do: these may be of letters only. Digits of other scripts are not seen.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,25 @@ _KEY_CHARS = 20
 # Room round the text, so that no neighbour of a character is outside.
 _PADDING = 32
 
-_DIGIT, _SIGN, _PERCENT, _CLOSING = 1, 2, 3, 4
+_DIGIT, _SIGN, _PERCENT, _CLOSING, _JOINT, _OF_AWS = 1, 2, 3, 4, 5, 6
 _CLASSES = bytearray(256)
 _OF_KEYS, _IS_GAP = np.zeros(256, dtype=bool), np.zeros(256, dtype=bool)
-for _text, _class in (("0123456789", _DIGIT), ("@", _SIGN), ("%", _PERCENT), (")]}", _CLOSING)):
+for _text, _class in (
+    ("0123456789", _DIGIT),
+    ("@", _SIGN),
+    ("%", _PERCENT),
+    (")]}", _CLOSING),
+    ("_-", _JOINT),
+    ("I", _OF_AWS),
+):
     for _character in _text:
         _CLASSES[ord(_character)] = _class
 for _character in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-":
     _OF_KEYS[ord(_character)] = True
+# The last two letters before the joint of keys that may be of letters only: hf_, ghp_, sk_live_, npm_, glpat-, xoxb-.
+_BEFORE_JOINT = np.zeros(1 << 16, dtype=bool)
+for _text in ("hf", "hp", "ho", "hu", "hs", "hr", "ve", "st", "pm", "at", *map("x{}".format, "abeoprs")):
+    _BEFORE_JOINT[ord(_text[0]) << 8 | ord(_text[1])] = True
 _OF_BASE64 = _OF_KEYS.copy()
 _OF_BASE64[[ord("/"), ord("+")]] = True
 for _character in " ()./-?":  # what is not ASCII has become a question mark: hard spaces, dashes
@@ -46,7 +57,7 @@ class Places:
         signs: At-signs, and what may stand for one: the ``%`` of ``%40``, the bracket that closes ``(at)``.
         dots: First dots of what may be an IPv4 address.
         groups: Starts of what may be an IPv6 address.
-        keys: Digits inside what may be a key.
+        keys: Places inside what may be a key.
         runs: Ranges in which seven digits or more stand near one another, first and last digit included.
     """
 
@@ -84,7 +95,7 @@ def places(texts: Sequence[str]) -> list[Places | None]:
         ("signs", _signs(characters, flagged, classes)),
         ("dots", _dots(characters, digits)),
         ("groups", _groups(characters, digits)),
-        ("keys", _keys(characters, digits)),
+        ("keys", _keys(characters, digits, _beginnings(characters, flagged, classes))),
     ):
         owners = np.searchsorted(starts, found, side="right") - 1
         for number, at in zip(owners.tolist(), (found - starts[owners]).tolist(), strict=True):
@@ -127,13 +138,22 @@ def _groups(characters: Bytes, digits: Integers) -> Integers:
     return groups
 
 
-def _keys(characters: Bytes, digits: Integers) -> Integers:
-    """Returns digits beside a letter, inside as many characters without a gap as a key has."""
+def _beginnings(characters: Bytes, flagged: Integers, classes: Bytes) -> Integers:
+    """Returns where keys of formats that may be of letters only begin: joints, and the ``I`` of AKIA and ASIA."""
+    joints, of_aws = flagged[classes == _JOINT], flagged[classes == _OF_AWS]
+    joints = joints[_BEFORE_JOINT[characters[joints - 2].astype(np.int64) << 8 | characters[joints - 1]]]
+    third = characters[of_aws - 1]
+    is_aws = (characters[of_aws - 2] == ord("A")) & ((third == ord("K")) | (third == ord("S")))
+    return np.concatenate((joints, of_aws[is_aws & (characters[of_aws + 1] == ord("A"))]))
+
+
+def _keys(characters: Bytes, digits: Integers, beginnings: Integers) -> Integers:
+    """Returns beginnings, and digits beside a letter, inside as many characters without a gap as a key has."""
     before, after = characters[digits - 1], characters[digits + 1]
     is_mixed = ((before | 0x20) - ord("a") < 26) | ((after | 0x20) - ord("a") < 26)
     # In paths, which have slashes as base64 has, small letters stand beside digits as a rule.
     is_capital = (before - ord("A") < 26) | (after - ord("A") < 26)
-    mixed, capital = digits[is_mixed], digits[is_capital]
+    mixed, capital = np.concatenate((digits[is_mixed], beginnings)), digits[is_capital]
     return np.union1d(
         mixed[_lengths(characters, mixed, _OF_KEYS) >= _KEY_CHARS],
         capital[_lengths(characters, capital, _OF_BASE64) >= _KEY_CHARS],

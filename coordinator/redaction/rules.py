@@ -10,7 +10,7 @@
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +46,17 @@ class RedactionRules:
     def by_source(self) -> bool:
         """Whether a document's source matters."""
         return bool(self.sources)
+
+    def check_corpora(self, served: Collection[str]) -> None:
+        """Checks that each corpus with a rule is served: a rule for a name that nothing has is in force nowhere.
+
+        Raises:
+            ConfigurationError: one is not.
+        """
+        if unknown := sorted(set(self.corpora) - set(served)):
+            raise ConfigurationError(
+                f"rules of redaction: there is no corpus {unknown[0][:100]!r}, expected some of {', '.join(served)}"
+            )
 
     def of(self, corpus: str, source: str) -> Treatment:
         """Returns how a document is treated. Of several names with a ``*`` the longest counts."""

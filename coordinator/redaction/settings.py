@@ -26,6 +26,6 @@ class RedactionSettings(BaseModel):
     )
     refuse_personal_queries: bool = Field(
         default=False,
-        description="Refuse to count or trace texts that are mostly personal data, and tell no such spans of others: "
-        "whether they occur is an answer, too.",
+        description="Refuse to count texts that hold personal data and to trace what is mostly such, and tell no span "
+        "that holds any: whether it occurs is an answer, too.",
     )

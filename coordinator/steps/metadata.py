@@ -8,6 +8,7 @@ from typing import Any
 
 from coordinator.results import DocumentText
 from coordinator.values import DocumentId
+from index_format.document_fields import sources_of, urls_of
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -31,12 +32,12 @@ def parse_metadata(line: str) -> Mapping[str, Any]:
 
 def source_of(metadata: Mapping[str, Any]) -> str:
     """Returns the document's source: its ``source`` field, or else the path it was read from."""
-    return _field(metadata, "source") or _field(metadata, "path")
+    return next(iter(sources_of(metadata)), "")
 
 
 def url_of(metadata: Mapping[str, Any]) -> str:
     """Returns the document's ``url`` field if it is a web address, else an empty string."""
-    url = _field(metadata, "url")
+    url = next(iter(urls_of(metadata)), "")
     return url if url.startswith(("https://", "http://")) else ""
 
 
@@ -66,11 +67,3 @@ def _null(_constant: str) -> None:
 def _finite(digits: str) -> float | None:
     number = float(digits)
     return number if math.isfinite(number) else None
-
-
-def _field(metadata: Mapping[str, Any], name: str) -> str:
-    fields = metadata.get("metadata")
-    for place in (fields, metadata):
-        if isinstance(place, dict) and isinstance(value := place.get(name), str) and value:
-            return value
-    return ""

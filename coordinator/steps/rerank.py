@@ -1,8 +1,8 @@
 """Step 7: documents most relevant first.
 
 Law: a permutation of its input; ties by document id, so that equal requests give equal bytes. The score is BM25 over
-the windows of this trace, with prompt and answer as the query; relevance is the score over 0.18 times the answer's
-characters, high from 0.7 and medium from 0.5 (olmo-ui, ``calculate-relevance-score.ts``).
+the windows of this trace as they are shown, with prompt and answer as the query; relevance is the score over 0.18 times
+the answer's characters, high from 0.7 and medium from 0.5 (olmo-ui, ``calculate-relevance-score.ts``).
 """
 
 from collections.abc import Iterable, Sequence

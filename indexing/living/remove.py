@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from index_format.layout import METADATA
+from index_format.layout import METADATA, shard_folder
 from index_format.manifest import IndexManifest, ShardManifest
 from index_format.removed_documents import DocumentNumbers, load_removed, removed_file, save_removed
+from index_format.takedown_resolution import TakedownFinder
+from index_format.takedowns import Target
 from indexing.errors import PlanError
 from indexing.living.change_lock import change_lock
 from indexing.living.selection import Condition, documents_of_ids, documents_where
@@ -35,6 +37,7 @@ def remove_documents(
     *,
     ids: Sequence[str] = (),
     conditions: Sequence[Condition] = (),
+    targets: Sequence[Target] = (),
     undo: bool = False,
     index_id: str | None = None,
 ) -> RemovalReport:
@@ -48,6 +51,7 @@ def remove_documents(
         progress: Listens.
         ids: Ids of documents, ``corpus:shard:number``.
         conditions: Documents whose metadata meets all of these are named as well.
+        targets: Documents that any of these takedowns concerns are named as well; a list may concern none.
         undo: Take the marks back, of the documents named, or all of them if none is named.
         index_id: Refuse to work on an index with another id: document numbers differ from index to index.
 
@@ -56,8 +60,9 @@ def remove_documents(
         IndexFormatError: there is no index, or its manifests or list of removed documents disagree.
         IndexBusyError: another process is changing the index.
     """
-    if not ids and not conditions and not undo:
-        raise PlanError("no document named; give --document, --ids-from or --where")
+    names_none = not ids and not conditions and not targets
+    if names_none and not undo:
+        raise PlanError("no document named; give --document, --ids-from, --where or --takedowns with some in force")
     stages = Stages(progress or SilentProgress())
     IndexManifest.load(directory)  # a wrong directory is told before a lock is made in it
     with change_lock(directory):
@@ -67,10 +72,11 @@ def remove_documents(
         shards = manifest.load_shards(directory, check_sidecars=False)
         before = load_removed(directory, manifest, shards)
         named = _named(directory, shards, ids, conditions, stages)
+        if targets:
+            named = _combined(np.union1d, named, _taken_down(directory, manifest, shards, targets))
         if undo:
-            everything = not ids and not conditions
-            after = [np.zeros(0, np.uint64) for _ in shards] if everything else _combined(np.setdiff1d, before, named)
-            num_named = manifest.removed_documents if everything else sum(map(len, named))
+            after = [np.zeros(0, np.uint64) for _ in shards] if names_none else _combined(np.setdiff1d, before, named)
+            num_named = manifest.removed_documents if names_none else sum(map(len, named))
         else:
             after, num_named = _combined(np.union1d, before, named), sum(map(len, named))
         removed = sum(map(len, after))
@@ -93,6 +99,13 @@ def _named(
     size_bytes = sum(shard.files[METADATA].size_bytes for shard in shards if METADATA in shard.files)
     with stages.stage(_METADATA_STAGE, size_bytes, "bytes") as stage:
         return _combined(np.union1d, named, documents_where(directory, shards, conditions, stage.advanced))
+
+
+def _taken_down(
+    directory: Path, manifest: IndexManifest, shards: Sequence[ShardManifest], targets: Sequence[Target]
+) -> list[DocumentNumbers]:
+    finders = [TakedownFinder(directory / shard_folder(shard.shard), manifest.index_id, shard) for shard in shards]
+    return [finder.documents(targets) for finder in finders]
 
 
 def _combined(

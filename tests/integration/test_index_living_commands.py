@@ -97,7 +97,7 @@ def test_every_change_is_told_as_json(index: Path, tmp_path: Path) -> None:
     [
         (("add", "{index}", "{root}/nowhere.jsonl"), "nowhere.jsonl"),
         (("add", "{root}", "{root}/old.jsonl"), "index.json: not found"),
-        (("remove", "{index}"), "Give --document, --ids-from or --where"),
+        (("remove", "{index}"), "Give --document, --ids-from, --where or --takedowns"),
         (("remove", "{index}", "--where", "source"), "expected FIELD=VALUE"),
         (("remove", "{index}", "--where", "sorce=web"), "no document has a field 'sorce', found path, linenum, number"),
         (("remove", "{index}", "--document", "default:9:0"), "the index has shards 0 to 1"),

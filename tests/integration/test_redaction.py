@@ -73,13 +73,26 @@ def test_a_trace_shows_placeholders_and_its_highlights_are_right(index: Path) ->
         check_redacted(opened.trace(ANSWER, options=OPTIONS))
 
 
-def test_ranking_spans_and_counts_do_not_change(index: Path) -> None:
+def test_spans_and_counts_do_not_change(index: Path) -> None:
     with headwater.open(index) as opened, headwater.open(index, redaction="off") as plain:
         redacted, whole = opened.trace(ANSWER, options=OPTIONS), plain.trace(ANSWER, options=OPTIONS)
     assert redacted.spans == whole.spans
-    assert [(one.id, one.score) for one in redacted.documents] == [(one.id, one.score) for one in whole.documents]
+    assert {one.id for one in redacted.documents} == {one.id for one in whole.documents}
     assert all(secret in shown_in(whole) for secret in SECRETS)
     assert whole.withheld.redacted == 0
+
+
+@pytest.mark.parametrize("redaction", ["redact", "withhold", "off"])
+def test_no_score_tells_whether_a_guessed_word_is_hidden(index: Path, redaction: str) -> None:
+    """A prompt is a list of words to score by: of what is not shown, none may count."""
+    with headwater.open(index, redaction=redaction) as opened:
+
+        def scores(prompt: str) -> list[tuple[str, float]]:
+            trace = opened.trace("the old mill", prompt, OPTIONS)
+            return [(str(one.id), one.score) for one in trace.documents]
+
+        told = [scores(secret) != scores("nowhere") for secret in SECRETS]
+    assert any(told) == (redaction == "off")
 
 
 def ask(directory: Path, index: Path, question: Callable[[RemoteIndex], Any], **settings: Any) -> Any:
@@ -134,14 +147,17 @@ def test_a_source_can_be_withheld_and_another_left_alone(index: Path, tmp_path: 
         assert opened.document("default:0:0").text == TEXTS[0]
 
 
-def test_strict_refuses_what_is_mostly_personal_and_tells_no_such_span(index: Path, tmp_path: Path) -> None:
+def test_strict_refuses_what_tells_of_a_person_and_tells_no_such_span(index: Path, tmp_path: Path) -> None:
     def question(remote: RemoteIndex) -> Any:
         for text in ("jo.doe@example.com", " jo.doe@exam", "4111 1111 1111 1111", "+1 212-555"):
-            with pytest.raises(InvalidRequestError, match="mostly personal") as raised:
+            with pytest.raises(InvalidRequestError, match="holds personal data") as raised:
                 remote.count(text)
             assert text.strip() not in str(raised.value)
             with pytest.raises(InvalidRequestError, match="mostly personal"):
                 remote.trace(text)
+        for whole in ("jo.doe@example.com", "4111 1111 1111 1111"):
+            with pytest.raises(InvalidRequestError, match="holds personal data"):
+                remote.count(f"write to {whole} or to whoever else was guessed to be named in the words round it")
         return remote.trace(ANSWER, options=OPTIONS), remote.count(" the old mill")
 
     trace, count = ask(tmp_path, index, question, refuse_personal_queries=True)

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 import headwater
 from headwater.cli import cli
+from index_format.manifest import IndexManifest
 from tests.api_keys import write_keys
 from tests.integration.trace_load import TEXTS
 from tests.running_servers import shard_server
@@ -43,17 +44,27 @@ def test_a_file_is_changed_without_a_coordinator_and_obeyed_by_an_index_in_proce
     added = run("add", "--new", "--file", file, "--index", index, "--document", "default:0:0", "--id", "first")
     assert lines(added) == ["first"]
     assert "list 1 in" in added.stderr
+    assert "only where a corpus has the name default" in added.stderr
+    other = run("add", "--file", file, "--index", index, "--document", "default:0:1", "--index-id", "0123", "--id", "x")
+    assert other.exit_code == 1
+    assert "is served by now" in other.stderr
+    reused = run("add", "--file", file, "--domain", "example.org", "--id", "first")
+    assert reused.exit_code == 1
+    assert "'first' is in force for something else" in reused.stderr
     (domain,) = lines(run("add", "--file", file, "--domain", "Example.ORG", "--corpus", "pre"))
     assert lines(run("add", "--file", file, "--domain", "example.org.", "--corpus", "pre")) == [domain]
     rows = [line.split("\t") for line in lines(run("list", "--file", file))]
+    [of_document] = [row for row in rows if row[0] == "first"]
+    assert of_document[6] == f"index {IndexManifest.load(index).index_id}"
+    assert lines(run("add", "--file", file, "--content", of_document[7], "--id", "copies")) == ["copies"]
     assert sorted(row[:4] for row in rows) == sorted(
         [["first", "document", "default:0:0", "default"], [domain, "domain", "example.org", "pre"]]
     )
     with headwater.open(index) as plain, headwater.open(index, takedowns=file) as without:
         assert plain.count("near the river bank.").count == 2
         assert without.count("near the river bank.").count == 1
-    assert lines(run("lift", "--file", file, "first", domain)) == []
-    assert json.loads(run("list", "--file", file, "--json").stdout) == {"takedowns": [], "epoch": 3}
+    assert lines(run("lift", "--file", file, "first", "copies", domain)) == []
+    assert json.loads(run("list", "--file", file, "--json").stdout) == {"takedowns": [], "epoch": 4}
 
 
 def test_a_takedown_file_that_was_lost_is_not_begun_anew_but_by_word(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The takedown file and those who obey it: what was sent twice, and a file that has lost what is in force."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from coordinator.errors import ConfigurationError, CoordinatorError
 from coordinator.requests import TraceRequest
 from coordinator.takedowns import Takedown
 from tests.integration.trace_load import ANSWER, OPTIONS, TEXTS
-from tests.running_servers import coordinator, shard_server
+from tests.running_servers import coordinator, shard_server, until
 from tests.tiny_index import byte_level_tokenizer, write_index
 
 TAKEN_DOWN = (Takedown(id="first", document="default:0:0"), Takedown(id="second", document="default:1:1"))
@@ -59,6 +60,29 @@ def test_a_server_with_a_later_list_than_the_file_is_not_asked_until_the_file_is
     asyncio.run(run())
 
 
+def test_a_change_of_the_file_by_hand_is_in_the_audit_log(index: Path, tmp_path: Path) -> None:
+    audit = tmp_path / "audit.log"
+
+    def epochs() -> list[int]:
+        records = map(json.loads, audit.read_text().splitlines())
+        return [record["epoch"] for record in records if record.get("event") == "takedowns in force"]
+
+    async def run() -> None:
+        async with (
+            shard_server(index) as address,
+            coordinator(tmp_path, index, (address, address), **settings(tmp_path, audit_log=audit)) as one,
+        ):
+            await one.add_takedowns(TAKEN_DOWN)
+            assert epochs() == [0, 1]
+            TakedownFile(tmp_path / "takedowns.json").change(lambda before: before[:1])
+            await until(lambda: epochs() == [0, 1, 2])
+        last = json.loads(audit.read_text().splitlines()[-1])
+        assert [one["id"] for one in last["ended"]] == ["second"]
+        assert (last["added"], last["replicas"], last["obeying"], last["withheld_documents"]) == ([], 2, 2, 1)
+
+    asyncio.run(run())
+
+
 def test_a_takedown_that_is_sent_twice_is_one(index: Path, tmp_path: Path) -> None:
     async def run() -> None:
         async with (
@@ -90,5 +114,32 @@ def test_nothing_is_added_to_a_file_that_has_lost_what_is_in_force(index: Path, 
             with pytest.raises(ConfigurationError, match="restore the file"):
                 await one.add_takedowns(TAKEN_DOWN[1:])
             assert [each.id for each in (await one.list_takedowns()).takedowns] == ["first"]
+
+    asyncio.run(run())
+
+
+def test_nothing_is_added_to_a_lost_file_after_another_generation_was_rolled_out(index: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    files = (tmp_path / "takedowns.json", tmp_path / "takedowns.json.lock")
+    texts = [*reversed(TEXTS)]
+    next_index = write_index(tmp_path / "next", (texts[:2], texts[2:]), byte_level_tokenizer(TEXTS, 300))
+
+    async def run() -> None:
+        async with (
+            shard_server(index, state_dir=state) as address,
+            coordinator(tmp_path, index, (address, address), **settings(tmp_path)) as one,
+        ):
+            await one.add_takedowns(TAKEN_DOWN[:1])
+            await one.add_takedowns(TAKEN_DOWN[1:])
+        for file in files:
+            file.unlink()
+        async with (
+            shard_server(next_index, state_dir=state) as address,
+            coordinator(tmp_path, next_index, (address, address), **settings(tmp_path, connect_timeout_ms=300)) as one,
+        ):
+            with pytest.raises(ConfigurationError, match=r"takedowns number 2 is in force; restore"):
+                await one.add_takedowns([Takedown(domain="example.org")])
+            with pytest.raises(CoordinatorError):
+                await one.trace(TraceRequest(ANSWER, options=OPTIONS), timeout_ms=500)
 
     asyncio.run(run())

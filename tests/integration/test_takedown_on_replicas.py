@@ -16,7 +16,13 @@ from typing import Any, TypeAlias
 import pytest
 
 import headwater
-from coordinator.errors import ConfigurationError, CoordinatorError, DocumentNotFoundError, InvalidRequestError
+from coordinator.errors import (
+    ConfigurationError,
+    CoordinatorError,
+    DocumentNotFoundError,
+    GenerationGoneError,
+    InvalidRequestError,
+)
 from coordinator.requests import CountRequest, TraceRequest
 from coordinator.results import Trace
 from coordinator.service import Coordinator
@@ -284,6 +290,8 @@ def test_what_cannot_be_taken_down_is_refused_and_changes_nothing(index: Path, t
                 (Takedown(document="default:0"), InvalidRequestError, "expected 'corpus:shard:number'"),
                 (Takedown(document="default:7:0"), DocumentNotFoundError, "no such shard"),
                 (Takedown(document="default:0:99"), DocumentNotFoundError, "document"),
+                (Takedown(document="default:0:0", index_id="0123"), GenerationGoneError, "is served by now"),
+                (Takedown(domain="x.org", index_id="0123"), InvalidRequestError, "of a domain, expected a document"),
             )
             for takedown, error, message in refused:
                 with pytest.raises(error, match=message):

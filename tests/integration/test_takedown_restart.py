@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from index_format.removed_documents import DocumentNumbers
@@ -64,3 +65,17 @@ def test_a_start_takes_what_was_kept_of_the_views_and_obeys_the_list_in_any_case
     # It is kept again, so that the next start has it.
     assert open_shards(config).views.view(0).view_id == kept[0].view_id
     assert path.is_file()
+
+
+def test_a_list_older_than_that_of_the_generation_before_is_refused(tmp_path: Path) -> None:
+    index, state = write_index(tmp_path / "index", SHARDS), tmp_path / "state"
+    next_index = write_index(tmp_path / "next", [[*reversed(SHARDS[0])]])
+
+    async def run(directory: Path, epoch: int) -> None:
+        async with shard_server(directory, state_dir=state) as address, stub_of(address) as stub:
+            await set_takedowns(stub, epoch, pb.Takedown(id="bird", content=content(SHARDS[0][2])))
+
+    asyncio.run(run(index, 9))
+    with pytest.raises(grpc.aio.AioRpcError, match="list 8 of takedowns is older than list 9, which is kept here"):
+        asyncio.run(run(next_index, 8))
+    asyncio.run(run(next_index, 10))

@@ -1473,6 +1473,8 @@ class Takedown(_message.Message):
     CONTENT_TOKENS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ADDED_S_FIELD_NUMBER: _builtins.int
+    INDEX_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_SHA256_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names it: 1 to 64 letters, digits and ._- ; empty: the server finds one."""
     document: _builtins.str
@@ -1486,11 +1488,17 @@ class Takedown(_message.Message):
     content_sha256: _builtins.str
     """Documents with this content: SHA-256 of the token ids, u32 little-endian; 64 hexadecimal digits."""
     content_tokens: _builtins.int
-    """Of a content: how many token ids."""
+    """Of a content, and of a document as it is kept: how many token ids."""
     reason: _builtins.str
     """Why, for the record: at most 500 characters. Not the text of the document."""
     added_s: _builtins.int
     """When it was added, in seconds since 1970; the server says."""
+    index_id: _builtins.str
+    """Of a document: content of the corpus that its id is of, as an answer says it. If another is served by now, where the id
+    may be another document's, the takedown is refused. The server says which it was.
+    """
+    document_sha256: _builtins.str
+    """Of a document as it is kept: SHA-256 of its token ids, by which it is known in later generations; the server says."""
     @_builtins.property
     def corpora(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Corpora that it concerns; empty means every one."""
@@ -1508,10 +1516,12 @@ class Takedown(_message.Message):
         content_tokens: _builtins.int = ...,
         reason: _builtins.str = ...,
         added_s: _builtins.int = ...,
+        index_id: _builtins.str = ...,
+        document_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "document", b"document", "domain", b"domain", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_s", b"added_s", "content_sha256", b"content_sha256", "content_tokens", b"content_tokens", "corpora", b"corpora", "document", b"document", "domain", b"domain", "id", b"id", "reason", b"reason", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_s", b"added_s", "content_sha256", b"content_sha256", "content_tokens", b"content_tokens", "corpora", b"corpora", "document", b"document", "document_sha256", b"document_sha256", "domain", b"domain", "id", b"id", "index_id", b"index_id", "reason", b"reason", "source", b"source", "target", b"target", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["document", "url", "domain", "source", "content_sha256"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -1551,6 +1561,9 @@ class AddTakedownsResponse(_message.Message):
 
     TAKEDOWNS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    NEWLY_WITHHELD_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    newly_withheld_documents: _builtins.int
+    """How many documents more are withheld than before, by the replicas that obey; also for other changes at the same time."""
     @_builtins.property
     def takedowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Takedown]:
         """As they are kept."""
@@ -1564,10 +1577,11 @@ class AddTakedownsResponse(_message.Message):
         *,
         takedowns: _abc.Iterable[Global___Takedown] | None = ...,
         state: Global___TakedownState | None = ...,
+        newly_withheld_documents: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state", "takedowns", b"takedowns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newly_withheld_documents", b"newly_withheld_documents", "state", b"state", "takedowns", b"takedowns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1677,21 +1691,27 @@ class TakedownState(_message.Message):
 
     EPOCH_FIELD_NUMBER: _builtins.int
     REPLICAS_FIELD_NUMBER: _builtins.int
+    UNSERVED_IDS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Number of the present list."""
     @_builtins.property
     def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaTakedowns]:
         """Each replica of each shard."""
 
+    @_builtins.property
+    def unserved_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Takedowns that concern none of the corpora that are served, so that they take nothing down here; the first 1,000."""
+
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
         replicas: _abc.Iterable[Global___ReplicaTakedowns] | None = ...,
+        unserved_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "replicas", b"replicas", "unserved_ids", b"unserved_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

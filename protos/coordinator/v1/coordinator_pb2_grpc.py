@@ -375,7 +375,8 @@ class AdminServiceServicer:
     """
 
     def AddTakedowns(self, request, context):
-        """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys.
+        """Adds takedowns. One with the id of one in force has its target, and at most another reason. Answers once every replica
+        that can be reached obeys.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

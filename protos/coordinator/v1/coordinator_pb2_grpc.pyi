@@ -182,7 +182,9 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     AddTakedowns: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.AddTakedownsRequest, _coordinator_pb2.AddTakedownsResponse]
-    """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys."""
+    """Adds takedowns. One with the id of one in force has its target, and at most another reason. Answers once every replica
+    that can be reached obeys.
+    """
     LiftTakedowns: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.LiftTakedownsRequest, _coordinator_pb2.LiftTakedownsResponse]
     """Ends takedowns."""
     ListTakedowns: _grpc.UnaryUnaryMultiCallable[_coordinator_pb2.ListTakedownsRequest, _coordinator_pb2.ListTakedownsResponse]
@@ -196,7 +198,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddTakedowns: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.AddTakedownsRequest, _coordinator_pb2.AddTakedownsResponse]  # type: ignore[assignment]
-    """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys."""
+    """Adds takedowns. One with the id of one in force has its target, and at most another reason. Answers once every replica
+    that can be reached obeys.
+    """
     LiftTakedowns: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.LiftTakedownsRequest, _coordinator_pb2.LiftTakedownsResponse]  # type: ignore[assignment]
     """Ends takedowns."""
     ListTakedowns: _aio.UnaryUnaryMultiCallable[_coordinator_pb2.ListTakedownsRequest, _coordinator_pb2.ListTakedownsResponse]  # type: ignore[assignment]
@@ -213,7 +217,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coordinator_pb2.AddTakedownsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coordinator_pb2.AddTakedownsResponse, _abc.Awaitable[_coordinator_pb2.AddTakedownsResponse]]:
-        """Adds takedowns, or replaces those of the same ids. Answers once every replica that can be reached obeys."""
+        """Adds takedowns. One with the id of one in force has its target, and at most another reason. Answers once every replica
+        that can be reached obeys.
+        """
 
     @_abc_1.abstractmethod
     def LiftTakedowns(

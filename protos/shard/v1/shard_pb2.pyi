@@ -326,6 +326,7 @@ class GetDocumentResponse(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    VIEW_ID_FIELD_NUMBER: _builtins.int
     document_length: _builtins.int
     """Tokens in the document."""
     start: _builtins.int
@@ -335,6 +336,8 @@ class GetDocumentResponse(_message.Message):
     """Their text."""
     metadata: _builtins.str
     """Metadata of the document: one JSON object, or empty."""
+    view_id: _builtins.str
+    """Names the documents that are taken down. Empty: none is."""
     def __init__(
         self,
         *,
@@ -343,10 +346,11 @@ class GetDocumentResponse(_message.Message):
         end: _builtins.int = ...,
         text: _builtins.str = ...,
         metadata: _builtins.str = ...,
+        view_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_length", b"document_length", "end", b"end", "metadata", b"metadata", "start", b"start", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_length", b"document_length", "end", b"end", "metadata", b"metadata", "start", b"start", "text", b"text", "view_id", b"view_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -403,6 +407,7 @@ class Shard(_message.Message):
     VIEW_ID_FIELD_NUMBER: _builtins.int
     WITHHELD_DOCUMENTS_FIELD_NUMBER: _builtins.int
     TAKEDOWN_EPOCH_FIELD_NUMBER: _builtins.int
+    INDEX_GENERATION_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     """Number of the shard in its index."""
     index_id: _builtins.str
@@ -423,6 +428,8 @@ class Shard(_message.Message):
     """How many they are."""
     takedown_epoch: _builtins.int
     """Number of the list of takedowns that the server keeps; 0: none."""
+    index_generation: _builtins.int
+    """How often the index had changed when the server opened it: a later one may leave out other documents."""
     def __init__(
         self,
         *,
@@ -436,10 +443,11 @@ class Shard(_message.Message):
         view_id: _builtins.str = ...,
         withheld_documents: _builtins.int = ...,
         takedown_epoch: _builtins.int = ...,
+        index_generation: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format_version", b"format_version", "index_id", b"index_id", "num_documents", b"num_documents", "num_tokens", b"num_tokens", "shard", b"shard", "takedown_epoch", b"takedown_epoch", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256", "view_id", b"view_id", "withheld_documents", b"withheld_documents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format_version", b"format_version", "index_generation", b"index_generation", "index_id", b"index_id", "num_documents", b"num_documents", "num_tokens", b"num_tokens", "shard", b"shard", "takedown_epoch", b"takedown_epoch", "token_width", b"token_width", "tokenizer_sha256", b"tokenizer_sha256", "view_id", b"view_id", "withheld_documents", b"withheld_documents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

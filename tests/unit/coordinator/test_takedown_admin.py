@@ -27,6 +27,8 @@ class OldGeneration:
 
     replica_sets: tuple[ReplicaSet, ...]
     corpora: Any = (CORPUS,)
+    orders: Any = None
+    withheld_documents: int = 3
 
 
 class BusyServing:

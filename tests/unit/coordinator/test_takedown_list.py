@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.takedown_list import KeptTakedown, TakedownList, shard_takedowns
+from coordinator.errors import InvalidRequestError
+from coordinator.takedown_list import KeptTakedown, TakedownList, shard_takedowns, with_added
+from coordinator.takedowns import Takedown, to_keep
 from index_format.errors import TakedownError
 from index_format.takedowns import ContentTarget, DocumentTarget, DomainTarget, SourceTarget, UrlTarget
 
@@ -32,9 +34,31 @@ def test_a_list_of_none_comes_back_the_same() -> None:
 
 def test_a_server_is_told_what_concerns_its_corpora() -> None:
     kept = TakedownList(7, TAKEDOWNS)
-    assert [one.id for one in shard_takedowns(kept, {"pre"})] == ["a", "b", "c", "d", "e"]
-    assert [one.id for one in shard_takedowns(kept, {"post"})] == ["c", "d", "e"]
-    assert [one.id for one in shard_takedowns(kept, {"other"})] == ["c", "e"]
+    assert [one.id for one in shard_takedowns(kept, {"pre": "i1"})] == ["a", "b", "c", "d", "e"]
+    assert [one.id for one in shard_takedowns(kept, {"post": "i2"})] == ["c", "d", "e"]
+    assert [one.id for one in shard_takedowns(kept, {"other": "i3"})] == ["c", "e"]
+
+
+def test_a_document_is_hidden_in_its_index_whatever_the_corpus_is_called() -> None:
+    kept = TakedownList(7, TAKEDOWNS)
+    assert [one.id for one in shard_takedowns(kept, {"other": "1f2e"})] == ["b", "c", "e"]
+
+
+def test_an_id_in_force_is_not_given_to_something_else() -> None:
+    before = (KeptTakedown("case-17", DomainTarget("a.org"), (), "first", 5),)
+    for other in (KeptTakedown("case-17", DomainTarget("b.org")), KeptTakedown("case-17", before[0].target, ("pre",))):
+        with pytest.raises(InvalidRequestError, match=r"'case-17' is in force for something else.*lift that one first"):
+            with_added(before, [other])
+    assert with_added(before, [KeptTakedown("case-17", before[0].target, (), "first", 9)]) == before
+    renewed = KeptTakedown("case-17", before[0].target, (), "second", 9)
+    assert with_added(before, [renewed]) == (renewed,)
+
+
+def test_what_redaction_put_there_is_not_taken_down() -> None:
+    for wanted in (Takedown(url="https://x/[EMAIL]/1"), Takedown(source="board [PHONE]")):
+        with pytest.raises(InvalidRequestError, match=r"has \[(EMAIL|PHONE)\] in its (url|source).*take the document"):
+            to_keep(wanted)
+    assert to_keep(Takedown(source="board [2]")).target == SourceTarget("board [2]")
 
 
 def written(**changes: Any) -> bytes:

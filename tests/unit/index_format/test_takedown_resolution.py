@@ -68,14 +68,20 @@ FIELDS = st.fixed_dictionaries({}, optional={name: st.sampled_from(WORDS) for na
 LINES = st.builds(
     lambda outer, inner: {**outer, "metadata": inner},
     FIELDS,
-    st.one_of(FIELDS, st.just({"x": {"url": "wiki"}}), st.just({"url": ["wiki"], "source": 5}), st.just(None)),
+    st.one_of(
+        FIELDS,
+        st.builds(lambda fields, inner: {**fields, "metadata": inner}, FIELDS, FIELDS),
+        st.just({"x": {"url": "wiki"}}),
+        st.just({"url": ["wiki"], "source": 5}),
+        st.just(None),
+    ),
 )
 
 
 def escaped(fields: Any) -> str:
-    """Writes JSON with each letter of url and org escaped, which a reader must not notice."""
+    """Writes JSON with each u escaped, which a reader must not notice."""
     text = json.dumps(fields).replace("/", "\\/")
-    return text.replace("u", "\\u0075") if "\\u" not in text else text
+    return text.replace("u", "\\u0075").replace("n\\u0075ll", "null") if "\\u" not in text else text
 
 
 @pytest.mark.parametrize("block_bytes", [1, 50, 1 << 16])
@@ -108,6 +114,29 @@ def test_metadata_rules_find_what_each_line_says(
         found = finder(tmp_path_factory.mktemp("shard"), [[1]] * len(lines), metadata=lines, write=write)
         assert found.documents(targets).tolist() == wanted
         assert found.documents([*targets, UrlTarget("nowhere")]).tolist() == wanted
+
+
+def test_a_url_of_a_document_that_has_metadata_of_its_own_is_found(tmp_path: Path) -> None:
+    dolma = {"path": "a.gz", "linenum": 0, "metadata": {"id": "1", "source": "cc", "metadata": {"url": WORDS[0]}}}
+    found = finder(tmp_path, [[1], [2]], metadata=[{"x": WORDS[0]}, dolma])
+    assert found.documents([DomainTarget("example.org")]).tolist() == [1]
+    assert found.documents([UrlTarget(WORDS[0])]).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    ['{"%s": "%s", "n": ' + "7" * 5_000 + "}", '{"%s": "%s", "n": ' + "[" * 10**6, '[{"%s": "%s"}]', '{"%s": "%s"'],
+)
+@pytest.mark.parametrize("name", ["url", "u\\u0072l"])
+@pytest.mark.parametrize("url", ["https://a.example.org/x", "https:\\/\\/a.example.org/\\u0078"])
+def test_what_stands_in_a_line_that_cannot_be_read_counts(tmp_path: Path, unreadable: str, name: str, url: str) -> None:
+    lines = [unreadable % (name, "https://b.org/x"), unreadable % (name, url)]
+    found = finder(
+        tmp_path, [[1], [2]], metadata=[{"line": line} for line in lines], write=lambda fields: fields["line"]
+    )
+    assert found.documents([DomainTarget("example.org")]).tolist() == [1]
+    assert found.documents([UrlTarget("https://a.example.org/x")]).tolist() == [1]
+    assert found.documents([SourceTarget("https://b.org/x")]).tolist() == [0]
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])

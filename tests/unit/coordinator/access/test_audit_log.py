@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from coordinator.access.audit_log import AdminCall, AuditLog
+from coordinator.access.takedown_record import TakedownsInForce, named
 from coordinator.errors import ConfigurationError
+from coordinator.takedown_list import NO_TAKEDOWNS, KeptTakedown, TakedownList
+from index_format.takedowns import ContentTarget, DocumentTarget, DomainTarget, UrlTarget
 
 CALL = AdminCall("r-1", "ops", "AddTakedowns", "OK", ("t1",), (("url", "https://example.org/secret"), ("source", "x")))
 
@@ -31,6 +34,36 @@ def test_a_record_holds_ids_and_hashes_and_no_target(tmp_path: Path) -> None:
             {"kind": "source", "sha256": hashlib.sha256(b"x").hexdigest()},
         ],
     }
+
+
+def test_what_comes_into_force_is_told_by_ids_hashes_and_reasons(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    content = ContentTarget("ab" * 32, 7)
+    kept = KeptTakedown("doc", DocumentTarget("1f2e", 0, 5, content), ("pre",), "request 17")
+    url, other = KeptTakedown("u", UrlTarget("HTTP://x.Org:80/secret")), KeptTakedown("d", DomainTarget("b.org"))
+    before, after = TakedownList(3, (other, url)), TakedownList(4, (kept, url))
+    asyncio.run(AuditLog(path).write_in_force(TakedownsInForce(after, before, 4, 3, 9)))
+    asyncio.run(AuditLog(path).write_in_force(TakedownsInForce(before, None, 4, 4, 9)))
+    assert "secret" not in path.read_text()
+    changed, started = map(json.loads, path.read_text().splitlines())
+    del changed["time"], started["time"]
+    hashed = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("1f2e:0:5", "b.org")}
+    document = {"id": "doc", "kind": "document", "sha256": hashed["1f2e:0:5"], "content_sha256": "ab" * 32}
+    assert changed == {
+        "event": "takedowns in force",
+        "epoch": 4,
+        "takedowns": 2,
+        "replicas": 4,
+        "obeying": 3,
+        "withheld_documents": 9,
+        "added": [{**document, "reason": "request 17"}],
+        "ended": [{"id": "d", "kind": "domain", "sha256": hashed["b.org"]}],
+    }
+    assert (started["epoch"], "added" in started) == (3, False)
+    many = TakedownList(5, tuple(KeptTakedown(f"t{number}", UrlTarget("u")) for number in range(1_500)))
+    assert TakedownsInForce(many, NO_TAKEDOWNS, 1, 1, 0).as_fields()["not_named"] == 500
+    spellings = ("http://x.org/secret", "HTTP://me@X.org.:80/secret#part")
+    assert len({named(KeptTakedown("u", UrlTarget(url)))["sha256"] for url in spellings}) == 1
 
 
 def test_only_its_owner_reads_it_and_it_is_only_added_to(tmp_path: Path) -> None:

@@ -32,14 +32,14 @@ from tests.unit.coordinator.api.test_keys import Context
 URL = "https://example.org/a-secret-place"
 TAKEDOWN = Takedown(id="t1", corpora=("pre",), url=URL, reason="asked", added_s=5)
 OTHERS = (
-    Takedown(id="t2", document="pre:0:7"),
+    Takedown(id="t2", document="pre:0:7", index_id="1f2e", document_sha256="2" * 64, content_tokens=5),
     Takedown(id="t3", domain="example.org"),
     Takedown(id="t4", source="wiki"),
     Takedown(id="t5", content_sha256="0" * 64, content_tokens=9),
 )
-STATE = TakedownState(7, (ReplicaTakedowns("pre:0", "h:1", 6, 3, "behind"),))
+STATE = TakedownState(7, (ReplicaTakedowns("pre:0", "h:1", 6, 3, "behind"),), ("t9",))
 DOCUMENT = TakedownDocument("pre:0:7", "wiki", URL, 12, "1" * 64, 0.5)
-ADDED = TakedownsAdded((TAKEDOWN, *OTHERS), STATE)
+ADDED = TakedownsAdded((TAKEDOWN, *OTHERS), STATE, 3)
 LISTED = TakedownsListed((TAKEDOWN,), STATE)
 PREVIEW = TakedownPreview((DOCUMENT,), 3, (DOCUMENT,), COVERAGE)
 BODY = {"takedowns": [{"id": "t1", "corpora": ["pre"], "url": URL, "reason": "asked"}], "timeout_ms": 9}

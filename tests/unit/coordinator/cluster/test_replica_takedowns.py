@@ -129,12 +129,13 @@ def test_each_server_is_ordered_what_concerns_its_corpora_and_messages_are_kept(
         ),
     )
     addresses = {ShardId("pre", 0): ("h:1", "h:2"), ShardId("post", 0): ("h:2", "h:3")}
-    orders = ClusterOrders.of(takedowns, addresses)
+    index_ids = {"pre": "1f2e", "post": "2f3e"}
+    orders = ClusterOrders.of(takedowns, index_ids, addresses)
     told = {address: [one.id for one in found.request.takedowns] for address, found in orders.by_address.items()}
     assert told == {"h:1": ["a", "b", "c"], "h:2": ["a", "b", "c"], "h:3": ["b", "c"]}
     assert orders.by_address["h:1"].digest != orders.by_address["h:3"].digest
-    again = ClusterOrders.of(takedowns, addresses, orders)
+    again = ClusterOrders.of(takedowns, index_ids, addresses, orders)
     assert again.key == orders.key
     assert all(again.messages[number][1] is said for number, (_, said) in orders.messages.items())
-    later = ClusterOrders.of(replace(takedowns, epoch=4), addresses, orders)
+    later = ClusterOrders.of(replace(takedowns, epoch=4), index_ids, addresses, orders)
     assert later.key != orders.key

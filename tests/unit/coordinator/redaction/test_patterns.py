@@ -1,5 +1,8 @@
 """What the patterns find and what they leave alone, also where a text is cut."""
 
+import random
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,9 +142,159 @@ def test_cost_of_hostile_texts_is_bounded() -> None:
         "1-2-3-",
         "://a:b1",
         "%40",
+        "a (at) ",
+        "a (dot) com ",
+        "password=",
+        "Bearer ",
+        "xoxb-",
+        "AKIA",
+        "A1b" * 21 + "a\n",
+        "a1B" * 10 + "=",
     ):
         text = part * (40_000 // len(part))
         PatternRedactor("US").find([Passage(text, True, True)])
+
+
+LETTERS = string.ascii_letters
+
+
+@pytest.mark.parametrize(
+    ("prefix", "alphabet", "length"),
+    [
+        ("hf_", LETTERS, 34),
+        ("AKIA", string.ascii_uppercase + "234567", 16),
+        ("AKIA", string.ascii_uppercase, 16),
+        ("ASIA", string.ascii_uppercase, 16),
+        *((f"gh{kind}_", LETTERS, 36) for kind in "pousr"),
+        ("github_pat_", LETTERS, 22),
+        ("glpat-", LETTERS, 20),
+        ("sk_live_", LETTERS, 24),
+        ("rk_test_", LETTERS, 24),
+        ("npm_", LETTERS, 36),
+        ("pypi-", LETTERS + string.digits, 60),
+        *((f"xox{kind}-", LETTERS, 24) for kind in "abeoprs"),
+        ("xoxb-279136223377-9168215057107-", LETTERS, 24),
+        ("sk-proj-", LETTERS + string.digits, 48),
+    ],
+)
+def test_keys_of_letters_only_are_found_too(prefix: str, alphabet: str, length: int) -> None:
+    draw = random.Random(prefix)
+    for _ in range(100):
+        key = prefix + "".join(draw.choices(alphabet, k=length))
+        if prefix == "sk-proj-" and not any(map(str.isdigit, key[8:48])):
+            continue
+        assert redacted(f"use {key} for it") == "use [KEY] for it"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("DB_PASSWORD=aK3hfn29dKd02mfnw93KdlwP", "DB_PASSWORD=[KEY]"),
+        ('password = "aK3hfn29dKd02mfnw93KdlwP"', 'password = "[KEY]"'),
+        ("Authorization: Bearer aK3hfn29dKd02mfnw93KdlwPaK3hfn29", "Authorization: Bearer [KEY]"),
+        ("Authorization: Basic dXNlcjpwYXNzd29yZDEyMzQ1Njc4OQ==", "Authorization: Basic [KEY]"),
+        ("AccountKey=aK3hfn29dKd02mfnw93KdlwPaK3hfn29dK/x+w==", "AccountKey=[KEY]"),
+        ("private_key: " + "0123456789abcdef" * 4, "private_key: [KEY]"),
+        ("token: " + "0123456789abcdef0123" * 2, "token: [KEY]"),
+        ("password = get_password_from_environment", "password = get_password_from_environment"),
+        ("the bearer of-this-long-letter-of-1916", "the bearer of-this-long-letter-of-1916"),
+        ("sha1: " + "0123456789abcdef0123" * 2, "sha1: " + "0123456789abcdef0123" * 2),
+    ],
+)
+def test_values_that_their_names_call_secret_are_found(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("see postgres://admin:correcthorsebattery@db.internal/x", "correcthorsebattery"),
+        ("write to marmot.walrus (at) example-corp (dot) com", "marmot.walrus (at) example-corp (dot) com"),
+        ("use 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", "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"),
+        ("use ghp_qWeRtYuIoPaSdFgHjKlZxCvBnMqWeRtYuIoP", "ghp_qWeRtYuIoPaSdFgHjKlZxCvBnMqWeRtYuIoP"),
+        ("password = qWeRtYuIoPaSdFgHjKl1zXcV", "qWeRtYuIoPaSdFgHjKl1zXcV"),
+        ("Authorization: Bearer qWeRtYuIoPaSdFgHjKl1zXcVbN", "qWeRtYuIoPaSdFgHjKl1zXcVbN"),
+    ],
+)
+def test_no_half_of_what_its_surroundings_tell_is_shown(text: str, secret: str) -> None:
+    first = text.index(secret)
+    for cut in range(1, len(text)):
+        shown = redacted(text[:cut], cut_end=True)
+        left = max((size for size in range(len(secret) + 1) if secret[:size] in shown), default=0)
+        assert left <= 16, (cut, shown)
+        rest = redacted(f"{text[cut:]} and more", cut_start=True)
+        if cut <= first + 3:  # the name, or all but a few characters of the secret
+            assert secret[-12:] not in rest, (cut, rest)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])
+def test_the_inside_of_a_private_key_is_hidden_wherever_it_is_cut(newline: str) -> None:
+    draw = random.Random(1)
+    lines = ["".join(draw.choices(LETTERS + string.digits + "+/", k=64)) for _ in range(50)]
+    body = newline.join(lines)
+    for start in range(300, 430):
+        shown = redacted(body[start : start + 1_900 + start % 7], cut_start=True, cut_end=True)
+        assert shown.rstrip("\r\\") == "[KEY]", (start, shown[:80], shown[-80:])
+
+
+def test_lists_of_hashes_stay() -> None:
+    draw = random.Random(2)
+    hashes = "\n".join("".join(draw.choices("0123456789abcdef", k=64)) for _ in range(9))
+    shown = redacted(f"sums of these files\n{hashes}\nand no others", cut_start=True, cut_end=True)
+    assert shown == f"sums of these files\n{hashes}\nand no others"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SomeClassNameForTheThing is what it is called",
+        "some_function_of_a_module(argument)",
+        "the house (at the end of the road) was",
+        "at http://localhost:8080",
+        "the password is not known",
+        "dots (dot) are dots",
+    ],
+)
+def test_cut_text_without_secrets_stays(text: str) -> None:
+    assert redacted(f"{text} and more", cut_start=True) == f"{text} and more"
+    assert redacted(f"before it, {text}", cut_end=True) == f"before it, {text}"
+
+
+@pytest.mark.parametrize("region", ["DE", "FR", "US", "ES", "DK"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e is 2.71828183, a third 0.333333333 and 0.5772156649",
+        "mask 255.255.255.0 of 169.254.0.0/16",
+        "arXiv:2504.07096 and ISBN 0-306-40615-2",
+        "Chrome/91.0.4472.124 at 2.26 2000/09/07 22",
+        "from 1.000.000 to 10.000.000 or 1 000 000 of 12345678",
+    ],
+)
+def test_no_region_makes_numbers_of_other_kinds_phone_numbers(region: str, text: str) -> None:
+    assert redacted(text, region=region) == text
+
+
+@pytest.mark.parametrize(
+    ("region", "number"),
+    [
+        ("DE", "030 901820"),
+        ("DE", "(030) 90 18 20"),
+        ("DE", "0171/2345678"),
+        ("FR", "01 42 68 53 00"),
+        ("FR", "01.42.68.53.00"),
+        ("GB", "020 7946 0018"),
+        ("US", "212 456 0123"),
+        ("ES", "612 34 56 78"),
+    ],
+)
+def test_numbers_as_a_region_writes_them_are_found(region: str, number: str) -> None:
+    assert redacted(f"ring {number} soon", region=region) == "ring [PHONE] soon"
+
+
+def test_words_that_announce_a_number_are_enough() -> None:
+    for word in ("Mobil", "Telefonnummer:", "Rufnummer", "Tel."):
+        assert redacted(f"{word} 01712345678 da") == f"{word} [PHONE] da"
 
 
 @given(st.lists(st.text(alphabet="a1@.:+-() é€\n4x", max_size=60), min_size=1, max_size=6))

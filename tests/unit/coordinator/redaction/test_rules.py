@@ -34,6 +34,13 @@ def test_the_source_counts_before_the_corpus_and_the_corpus_before_the_default(t
     assert rules.of("code", "forum-old-a") is Treatment.WITHHOLD
 
 
+def test_a_rule_of_a_corpus_that_is_not_served_is_refused() -> None:
+    rules = RedactionRules(corpora={"web": Treatment.OFF, "wbe": Treatment.WITHHOLD})
+    with pytest.raises(ConfigurationError, match="there is no corpus 'wbe', expected some of code, web"):
+        rules.check_corpora(["code", "web"])
+    RedactionRules(corpora={"web": Treatment.OFF}).check_corpora(["code", "web"])
+
+
 def test_a_word_is_the_rule_of_all_documents() -> None:
     assert redaction_rules("off").is_off
     assert redaction_rules("redact") == RedactionRules()
