@@ -11,7 +11,7 @@ from index_format.manifest import IndexManifest
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,62}"
 """What a name is made of. It stands in document ids, before a colon."""
 
-MAX_NAMED = 1_000
+MAX_NAMED_CORPORA = 1_000
 """Most names of corpora in a request."""
 
 DEFAULT_NAME = "default"
@@ -85,8 +85,8 @@ def chosen_corpora(wanted: Sequence[str], corpora: Mapping[str, Corpus]) -> tupl
     Raises:
         InvalidRequestError: there is no corpus of a name, or more names than a request may have.
     """
-    if len(wanted) > MAX_NAMED:
-        raise InvalidRequestError(f"{len(wanted)} names of corpora, the limit is {MAX_NAMED}", "corpora")
+    if len(wanted) > MAX_NAMED_CORPORA:
+        raise InvalidRequestError(f"{len(wanted)} names of corpora, the limit is {MAX_NAMED_CORPORA}", "corpora")
     for name in wanted:
         if name not in corpora:
             raise InvalidRequestError(

@@ -144,6 +144,8 @@ class RemoteIndex:
         is_complete = False
         try:
             for response in call:
+                if not response.ByteSize():  # a status follows
+                    continue
                 event = decode_event(response)
                 is_complete = isinstance(event, Ranking)
                 yield event
@@ -151,7 +153,7 @@ class RemoteIndex:
             raise self._fault(error, timeout_s) from error
         finally:
             call.cancel()  # type: ignore[no-untyped-call]
-        if not is_complete:  # Serve's default proxy, unlike HAProxy, loses the status of a stream that fails
+        if not is_complete:  # a proxy on the way may lose the status of a stream that fails
             raise ShardUnavailableError(f"{self._target}: the stream ended before its ranking")
 
     def count(

@@ -12,15 +12,15 @@ from contextvars import ContextVar
 # The name of the header, and of the gRPC metadata.
 METADATA_KEY = "x-request-id"
 
-# What log readers, headers and shells take as it is; long enough for the ids that proxies make.
-_ACCEPTED = re.compile(r"[A-Za-z0-9._:=-]{1,128}")
+# A regular expression: what log readers, headers and shells take as it is; long enough for the ids that proxies make.
+ACCEPTED = "[A-Za-z0-9._:=-]{1,128}"
 
 _current: ContextVar[str | None] = ContextVar("headwater_request_id", default=None)
 
 
 def accepted_or_new(text: str | bytes | None) -> str:
     """Returns ``text`` if it can serve as an id (1 to 128 letters, digits and ``._:=-``), else a new one."""
-    if isinstance(text, str) and _ACCEPTED.fullmatch(text):
+    if isinstance(text, str) and re.fullmatch(ACCEPTED, text):
         return text
     return uuid.uuid4().hex
 

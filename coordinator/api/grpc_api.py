@@ -35,7 +35,8 @@ class GrpcApi(GrpcAdmin):
     ) -> AsyncGenerator[pb.TraceStreamResponse, None]:
         """See protos/coordinator/v1."""
         # gRPC takes for a stream only what is a generator itself.
-        responses = answer_stream("TraceStream", request, self._trace_stream, context, *self._of_every_call)
+        empty = pb.TraceStreamResponse()
+        responses = answer_stream("TraceStream", request, self._trace_stream, empty, context, *self._of_every_call)
         async with aclosing(responses):
             async for response in responses:
                 yield response

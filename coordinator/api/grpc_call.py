@@ -79,13 +79,19 @@ async def answer_stream(
     method: str,
     request: _RequestT | Unread,
     work: Callable[[_RequestT], AsyncGenerator[_ResponseT, None]],
+    empty: _ResponseT,
     context: RpcContext,
     max_request_bytes: int,
     metrics: CoordinatorMetrics,
     gate: Gate,
 ) -> AsyncGenerator[_ResponseT, None]:
-    """Yields what ``work`` makes of a request; if it fails, at the start or in the middle, ends with its status."""
+    """Yields what ``work`` makes of a request; if it fails, at the start or in the middle, ends with its status.
+
+    A proxy of Serve takes status and metadata over with each message, and none after the last: it is sent them with
+    ``empty``, without which an error would be told as a stream that ended well.
+    """
     caller = gate.identify(context.invocation_metadata() or ())
+    context.set_trailing_metadata([(METADATA_KEY, caller.request_id)])
 
     async def responses() -> AsyncGenerator[_ResponseT, None]:
         with _one_call(method, caller, context, metrics):
@@ -101,8 +107,8 @@ async def answer_stream(
                 yield response
     except Exception as error:
         _tell(error, caller, context)
-    else:
-        context.set_trailing_metadata([(METADATA_KEY, caller.request_id)])
+        if isinstance(request, Unread) and request.is_relayed:
+            yield empty
 
 
 @contextmanager

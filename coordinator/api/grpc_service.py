@@ -5,8 +5,9 @@ to a message that cannot be read it answers UNKNOWN, which reads as a bug of the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
+from uuid import uuid4
 
 import grpc
 from google.protobuf.message import Message
@@ -23,11 +24,20 @@ _REQUESTS: Mapping[str, type[Message]] = {
 }
 
 
+_THIS_PROCESS = uuid4().hex
+
+
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Stands where a request would be: its bytes, as they came."""
+    """Stands where a request would be: its bytes, as they came to the process ``taken_by``."""
 
     content: bytes
+    taken_by: str = field(default_factory=lambda: _THIS_PROCESS)
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether a proxy of Serve took it and relays the answer; HAProxy does not, except where no replica is up."""
+        return self.taken_by != _THIS_PROCESS
 
     def read(self, method: str, max_bytes: int) -> Any:
         """Returns the request.

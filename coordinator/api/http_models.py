@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from coordinator.corpus import MAX_NAMED_CORPORA
 from coordinator.options import MAX_DELIMITERS
 from coordinator.requests import SpanRanking, TraceOptions
 
 _DEFAULTS = TraceOptions()
 _MOST = 2**63 - 1
-_MAX_CORPORA = 1_000
 
 # Ranges stand in the schema only: they are checked with those of gRPC, in one place, by `coordinator.options`.
 _AT_LEAST_ONE: JsonDict = {"minimum": 1, "maximum": _MOST}
@@ -26,7 +26,7 @@ TimeoutMs = Annotated[
 ]
 _Corpora = Annotated[
     tuple[str, ...],
-    Field(max_length=_MAX_CORPORA, description="Names of the corpora to search; empty: every one."),
+    Field(max_length=MAX_NAMED_CORPORA, description="Names of the corpora to search; empty: every one."),
     FailFast(),
 ]
 _RequireComplete = Annotated[

@@ -5,9 +5,8 @@ from typing import Annotated
 from pydantic import FailFast, Field
 
 from coordinator.api.http_models import Body, TimeoutMs
+from coordinator.corpus import MAX_NAMED_CORPORA
 from coordinator.takedowns import MAX_DOCUMENTS, MAX_TAKEDOWNS, Takedown
-
-_MAX_CORPORA = 1_000
 
 
 class TakedownBody(Body):
@@ -15,7 +14,7 @@ class TakedownBody(Body):
 
     id: str = Field(default="", description="Names it: 1 to 64 letters, digits and ._- ; empty: the server finds one.")
     corpora: Annotated[tuple[str, ...], FailFast()] = Field(
-        default=(), max_length=_MAX_CORPORA, description="Names of the corpora that it concerns; empty: every one."
+        default=(), max_length=MAX_NAMED_CORPORA, description="Names of the corpora that it concerns; empty: every one."
     )
     document: str = Field(
         default="",

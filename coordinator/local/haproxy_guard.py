@@ -5,6 +5,7 @@ Serve starts HAProxy by a path that can be set: to a script that changes the con
 - A gRPC server of grpcio 1.85.1 takes no more calls after one whose method is not UTF-8, and says so to nobody: such
   calls end here.
 - The pages of statistics and metrics are for this machine alone; Serve has them listen on every interface.
+- Callers' headers have Serve give back any text as the request's id, and keep working for a caller that has left.
 - Replicas listen where Serve does, without TLS: so Serve is told to listen on loopback, and HAProxy elsewhere.
 - Serve's gRPC has no TLS: here it ends, for gRPC and for HTTP. A configuration into which it cannot be put is not used.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.address import join_address
+from runtime.request_id import ACCEPTED
 
 # Serve's arguments begin with "-db -f FILE"; should they ever not, its configuration is taken as it is, but for TLS.
 _SCRIPT = r"""#!/bin/sh
@@ -38,6 +40,12 @@ _ELSE = r"""elif [ $# -gt 1 ]; then
 _RULE = (
     "    http-request return status 200 content-type application\\/grpc hdr grpc-status 3 "
     'hdr grpc-message "the method is no ASCII text" if { path -m reg "[^ -~]" }'
+)
+_HTTP_RULES = (
+    "del-header x-request-id if { req.fhdr_cnt(x-request-id) gt 1 }",
+    f"del-header x-request-id unless {{ req.fhdr(x-request-id) -m reg ^{ACCEPTED}$ }}",
+    "del-header x-request-timeout-seconds",
+    "del-header x-request-disconnect-disabled",
 )
 _EDITS = (
     rf"/^frontend grpc_frontend/,/^backend/ s/^    mode http$/&\n{_RULE}/",
@@ -78,13 +86,18 @@ def write_guard(path: Path, haproxy: str, tls: TlsEnd | None = None, host: str =
         tls: Where TLS ends; None if it is not spoken.
         host: Where the public ports are, in the place of `LOOPBACK`, where Serve thinks that they are.
     """
-    edits = (*_EDITS, *_host_edits(host), *(tls.edits() if tls is not None else ()))
+    edits = (*_EDITS, *_host_edits(host), *(tls.edits() if tls is not None else ()), _http_edit())
     script = _SCRIPT.replace("@CHECK@", _CHECK if tls is not None else "")
     script = script.replace("@ELSE@", _ELSE if tls is not None else "")
     script = script.replace("@EDITS@", " ".join(f"-e '{edit}'" for edit in edits)).replace("@HAPROXY@", haproxy)
     path.write_text(script)
     path.chmod(0o700)
     return path
+
+
+def _http_edit() -> str:
+    rules = "".join(rf"\n    http-request {rule}" for rule in _HTTP_RULES)
+    return rf"/^frontend http_frontend/,/^backend/ s|^    bind .*$|&{rules}|"
 
 
 def _host_edits(host: str) -> tuple[str, ...]:

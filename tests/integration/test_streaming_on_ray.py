@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import re
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import headwater
 from coordinator.api.rich_status import error_of
 from coordinator.errors import InvalidRequestError, RequestTooLargeError
 from coordinator.local.free_ports import free_ports
+from coordinator.requests import TraceOptions
 from headwater.server_process import ServerProcess, stop_gently
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1 import coordinator_pb2_grpc
@@ -30,18 +34,29 @@ SERVICE = "protos.coordinator.v1.CoordinatorService"
 
 
 @contextlib.asynccontextmanager
-async def coordinator_on_ray(cluster_file: Path, directory: Path) -> AsyncIterator[tuple[str, int]]:
-    """Starts ``python -m coordinator`` and gives the address of gRPC and the port of HTTP."""
+async def coordinator_on_ray(cluster_file: Path, directory: Path) -> AsyncIterator[tuple[str, str, int]]:
+    """Starts ``python -m coordinator`` and gives the addresses of gRPC, with that of Serve's proxy, and HTTP's port."""
     grpc_port, http_port = free_ports(2)
+    temp_dir = tempfile.mkdtemp(prefix="hw-", dir="/tmp")  # pytest's are too long for sockets
     ports = ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--metrics-listen", "127.0.0.1:0"]
     command = [sys.executable, "-m", "coordinator", "--cluster-file", str(cluster_file), *ports, "--stop-with-stdin"]
+    command += ["--temp-dir", temp_dir]
     process = ServerProcess("coordinator", command, directory)
     try:
         await asyncio.to_thread(process.wait_until_ready, "serving on ", 250.0)
-        yield f"127.0.0.1:{grpc_port}", http_port
+        yield f"127.0.0.1:{grpc_port}", proxy_behind(Path(temp_dir)), http_port
     finally:
         await asyncio.to_thread(stop_gently, [process], 60.0)
         process.reap()
+
+
+def proxy_behind(temp_dir: Path) -> str:
+    """Returns the address of the proxy to which HAProxy turns where no replica is up."""
+    [configuration] = temp_dir.rglob("haproxy.cfg")
+    backend = configuration.read_text().partition("backend grpc_fallback_backend")[2]
+    found = re.search(r"server \S+ (127\.0\.0\.1:\d+) proto h2", backend)
+    assert found is not None
+    return found[1]
 
 
 async def grpc_stream_is_told_at_once_and_stopped(stuck: StuckShards, target: str) -> None:
@@ -86,10 +101,18 @@ async def http_stream_is_told_at_once_and_stopped(stuck: StuckShards, port: int)
 
 
 async def a_plain_trace_over_http_is_stopped_too(stuck: StuckShards, port: int) -> None:
-    _, writer = await post(port, "/v1/trace", {"answer": ANSWER, "timeout_ms": 60_000})
+    to_stay = ("X-Request-Disconnect-Disabled: ?1", "X-Request-Timeout-Seconds: 0")
+    _, writer = await post(port, "/v1/trace", {"answer": ANSWER, "timeout_ms": 60_000}, *to_stay)
     await asyncio.wait_for(stuck.asked.wait(), 60)
     writer.close()
-    await asyncio.wait_for(stuck.left.wait(), 60)
+    await asyncio.wait_for(stuck.left.wait(), 30)  # well before it times out
+
+
+async def next_event(stream: Any) -> Any:
+    """Returns what comes next of a stream, but for messages that only precede a status."""
+    while (response := await stream.read()) == pb.TraceStreamResponse():
+        pass
+    return response
 
 
 async def errors_keep_their_details(target: str, port: int) -> None:
@@ -97,12 +120,11 @@ async def errors_keep_their_details(target: str, port: int) -> None:
         stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
         named = (("x-request-id", "r-1"),)
         wrong = {"answer": "a", "options": pb.TraceOptions(max_count=0)}
-        for call in (
-            stub.Trace(pb.TraceRequest(**wrong), metadata=named),
-            stub.TraceStream(pb.TraceStreamRequest(**wrong), metadata=named).read(),
-        ):
+        unary = stub.Trace(pb.TraceRequest(**wrong), metadata=named)
+        stream = stub.TraceStream(pb.TraceStreamRequest(**wrong), metadata=named)
+        for ended in (unary, next_event(stream)):
             with pytest.raises(grpc.aio.AioRpcError) as raised:
-                await call
+                await ended
             error = error_of(raised.value)  # type: ignore[arg-type]
             assert isinstance(error, InvalidRequestError)
             assert (error.field, error.request_id) == ("options.max_count", "r-1")
@@ -127,9 +149,31 @@ async def errors_keep_their_details(target: str, port: int) -> None:
     writer.close()
     assert (status, problem["type"], problem["request_id"]) == (400, "invalid-request", "r-2")
     assert problem["errors"][0]["pointer"] == "#/answer"
+    reader, writer = await post(port, "/v1/trace/stream", {"answer": " "}, "X-Request-Id: <b>r-3</b>")
+    headers = (await http_head(reader))[1]
+    problem = json.loads(await reader.readexactly(int(dict(headers)["content-length"])))
+    writer.close()
+    assert [value for name, value in headers if name == "x-request-id"] == [problem["request_id"]]
+    assert "r-3" not in problem["request_id"]
     reader, writer = await post(port, "/v1/trace", {"answer": "a" * 5_000_000})
     assert (await http_head(reader))[0] == 413
     writer.close()
+
+
+async def a_stream_through_the_proxy_behind_keeps_its_status(proxy: str) -> None:
+    async with grpc.aio.insecure_channel(proxy) as channel:
+        stub: Any = coordinator_pb2_grpc.CoordinatorServiceStub(channel)
+        named = (("x-request-id", "r-4"),)
+        wrong = pb.TraceStreamRequest(answer="a", options=pb.TraceOptions(max_count=0))
+        stream = stub.TraceStream(wrong, metadata=named)
+        assert await stream.read() == pb.TraceStreamResponse()
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stream.read()
+        error = error_of(raised.value)  # type: ignore[arg-type]
+        assert isinstance(error, InvalidRequestError)
+        assert (error.field, error.request_id) == ("options.max_count", "r-4")
+    with headwater.connect(proxy) as client, pytest.raises(InvalidRequestError, match="min_span_tokens"):
+        await asyncio.to_thread(list, client.trace_stream("a", options=TraceOptions(min_span_tokens=0)))
 
 
 async def health_is_told(target: str) -> None:
@@ -152,11 +196,12 @@ def test_streams_errors_and_health_through_ray(tmp_path: Path) -> None:
     async def run() -> None:
         async with stuck_shards(index) as (stuck, address):
             cluster_file = write_cluster_file(tmp_path / "cluster.yaml", index, [address] * 2)
-            async with coordinator_on_ray(cluster_file, tmp_path) as (target, http_port):
+            async with coordinator_on_ray(cluster_file, tmp_path) as (target, proxy, http_port):
                 await grpc_stream_is_told_at_once_and_stopped(stuck, target)
                 await http_stream_is_told_at_once_and_stopped(stuck, http_port)
                 await a_plain_trace_over_http_is_stopped_too(stuck, http_port)
                 await errors_keep_their_details(target, http_port)
+                await a_stream_through_the_proxy_behind_keeps_its_status(proxy)
                 await health_is_told(target)
 
     asyncio.run(run())

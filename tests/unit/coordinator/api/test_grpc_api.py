@@ -80,9 +80,9 @@ def count(coordinator: Coordinator, context: Context, request: Any = None, **lim
     return asyncio.run(GrpcApi(coordinator, **limits).Count(wanted, context))  # type: ignore[arg-type]
 
 
-def stream(coordinator: Coordinator, context: Context) -> list[str | None]:
+def stream(coordinator: Coordinator, context: Context, **taken_by: str) -> list[str | None]:
     async def run() -> list[str | None]:
-        wanted = Unread(pb.TraceStreamRequest(answer="a").SerializeToString())
+        wanted = Unread(pb.TraceStreamRequest(answer="a").SerializeToString(), **taken_by)
         responses = GrpcApi(coordinator).TraceStream(wanted, context)  # type: ignore[arg-type]
         return [response.WhichOneof("event") async for response in responses]
 
@@ -102,6 +102,14 @@ def test_a_stream_is_asked_for_by_its_caller_and_sends_the_id_back_after_the_las
     assert stream(coordinator, context) == ["spans", "ranking"]
     assert coordinator.callers == [Caller("r-1", "team")]
     assert (context.code, dict(context.trailing)["x-request-id"]) == (None, "r-1")
+
+
+def test_the_status_of_a_stream_that_a_proxy_relays_goes_with_a_message_of_its_own() -> None:
+    context, wrong = Context(), InvalidRequestError("text is empty", "text")
+    assert stream(Coordinator(wrong), context) == ["spans"]
+    assert stream(Coordinator(wrong), context, taken_by="a proxy") == ["spans", None]
+    assert context.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert stream(Coordinator(), Context(), taken_by="a proxy") == ["spans", "ranking"]
 
 
 @pytest.mark.parametrize("ask", [count, stream])

@@ -5,7 +5,10 @@ from coordinator.local.haproxy_guard import write_guard
 
 CONFIGURATION = """\
 frontend http_frontend
+    bind 127.0.0.1:8000
     mode http
+backend default_backend
+    http-request return status 404
 frontend grpc_frontend
     bind 127.0.0.1:9000 proto h2
     mode http
@@ -13,6 +16,12 @@ frontend grpc_frontend
 backend grpc_headwater
     mode http
 """
+HTTP_RULES = [
+    "    http-request del-header x-request-id if { req.fhdr_cnt(x-request-id) gt 1 }",
+    "    http-request del-header x-request-id unless { req.fhdr(x-request-id) -m reg ^[A-Za-z0-9._:=-]{1,128}$ }",
+    "    http-request del-header x-request-timeout-seconds",
+    "    http-request del-header x-request-disconnect-disabled",
+]
 RULE = "    http-request return status 200 content-type application/grpc hdr grpc-status 3 "
 
 
@@ -29,7 +38,7 @@ def guard_of(tmp_path: Path) -> Path:
     return write_guard(tmp_path / "haproxy", str(haproxy))
 
 
-def test_the_rule_is_put_into_the_grpc_frontend_and_nowhere_else(tmp_path: Path) -> None:
+def test_the_rules_are_put_into_their_frontends_and_nowhere_else(tmp_path: Path) -> None:
     file = tmp_path / "haproxy.cfg"
     file.write_text(CONFIGURATION)
     arguments = run(guard_of(tmp_path), "-db", "-f", str(file), "-sf", "1 2")
@@ -37,7 +46,8 @@ def test_the_rule_is_put_into_the_grpc_frontend_and_nowhere_else(tmp_path: Path)
     lines = Path(f"{file}.guarded").read_text().splitlines()
     [place] = [number for number, line in enumerate(lines) if line.startswith(RULE)]
     assert lines[place - 1] == "    mode http"
-    assert lines[:place] + lines[place + 1 :] == CONFIGURATION.splitlines()
+    before = CONFIGURATION.splitlines()
+    assert lines[:place] + lines[place + 1 :] == [*before[:2], *HTTP_RULES, *before[2:]]
     assert lines[place].endswith('if { path -m reg "[^ -~]" }')
     assert file.read_text() == CONFIGURATION
 
