@@ -87,6 +87,8 @@ def add_error_handlers(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     async def on_http_error(_request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, CoordinatorError):  # of `BodyLimit`, while the framework read a body
+            return respond(problem_of(error.__cause__))
         status = HTTPStatus(error.status_code)
         if status is HTTPStatus.BAD_REQUEST:
             # The framework's for a body that its JSON reader gives up on without a position.

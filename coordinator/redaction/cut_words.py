@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from coordinator.redaction.found import Found, Kind
-from coordinator.redaction.keys import NAMES_OF_VALUES, is_random
+from coordinator.redaction.keys import NAMES_OF_VALUES, PASSWORD_AT_END, is_random
 from coordinator.redaction.top_level_domains import is_top_level_domain
 
 # How far from a cut the sign may stand that tells what is cut.
 _NEAR = 200
-_PASSWORD_AT_END = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/:@\"'<>{}$]{3,128})\Z")
 _PASSWORD_AT_START = re.compile(
     r"(?:[^\s@\"'<>]{0,80}:)?([^\s/:@\"'<>{}$]{3,128})@[A-Za-z0-9][A-Za-z0-9.-]{0,100}(?::\d{1,5})?(?:[/\s\"']|\Z)"
 )
@@ -66,7 +65,7 @@ def beginnings(text: str) -> Iterator[Found]:
     """Yields what a cut at the end of a text may have left of something."""
     start = max(0, len(text) - _NEAR)
     near = text[start:]
-    if "://" in near and (password := _PASSWORD_AT_END.search(text, start)) and not password[1].isdigit():
+    if "://" in near and (password := PASSWORD_AT_END.search(text, start)) and not password[1].isdigit():
         yield Found(*password.span(1), Kind.KEY)
     has_at = "(at" in near or "[at" in near or "{at" in near or "[AT" in near or "(AT" in near or "( at" in near
     if has_at and (spelled := _SPELLED_AT_END.search(text, start)):

@@ -36,6 +36,8 @@ NAMES_OF_VALUES = (
     r"|access[_-]?token|secret[_-]?key|private[_-]?key|account[_-]?key|token|password|passwd|pwd)"
 )
 """Names that call a value a secret, as a pattern."""
+PASSWORD_AT_END = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/:@\"'<>{}$]{3,128})\Z")
+"""The password at the end of ``scheme://name:password``, before an at-sign or a cut."""
 
 # A part of each, in small letters: the cheap look before the other.
 _NAMES = ("secret", "key", "token", "passw", "pwd", "bearer", "basic")
@@ -53,7 +55,6 @@ _REST_OF_BLOCK = re.compile(r"\A[A-Za-z0-9+/=\s\\]{0,20000}-----END [A-Z0-9 ]{0,
 # The inside of a private key whose first and last line are cut off: full lines of base64, and what is left beside them.
 _BASE64 = "[A-Za-z0-9+/=]"
 _INSIDE = re.compile(rf"{_BASE64}{{0,76}}(?:\r?\n|\\n)(?:{_BASE64}{{60,76}}(?:\r?\n|\\n)){{2,400}}{_BASE64}{{0,76}}")
-_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/:@\"'<>{}$]{3,128})\Z")
 _RUN = re.compile(r"[^\s\"'`<>,;()\[\]{}|]+")
 # How far before such a place a key or its name may begin.
 _BEFORE = 80
@@ -98,7 +99,7 @@ def passwords(text: str, signs: list[int]) -> Iterator[Found]:
     for sign in signs:
         if text[sign] != "@":
             continue
-        found = _PASSWORD.search(text, max(0, sign - _PASSWORD_CHARS), sign)
+        found = PASSWORD_AT_END.search(text, max(0, sign - _PASSWORD_CHARS), sign)
         if found is not None:
             yield Found(*found.span(1), Kind.KEY)
 

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.timeout(300)
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.", "A quick brown fox walks under the bridge, naïvely.")
 ANSWER = "They say the quick brown fox jumps over the lazy dog."
+# More than a replica has places for requests by default, those in Serve's queue included.
+NUM_SLOW_BODIES = 700
 SERVICE = "protos.coordinator.v1.CoordinatorService"
 
 
@@ -176,6 +178,27 @@ async def a_stream_through_the_proxy_behind_keeps_its_status(proxy: str) -> None
         await asyncio.to_thread(list, client.trace_stream("a", options=TraceOptions(min_span_tokens=0)))
 
 
+async def slow_bodies_of_one_client_hold_up_no_other(port: int) -> None:
+    async def begin() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        lines = ("POST /v1/trace HTTP/1.1", "Host: h", "X-Client-Id: slow", "Content-Length: 1000", "", '{"answer": ')
+        writer.write("\r\n".join(lines).encode())
+        await writer.drain()
+        return reader, writer
+
+    begun = [await begin() for _ in range(NUM_SLOW_BODIES)]
+    reader, writer = await asyncio.wait_for(post(port, "/v1/trace", {"answer": " "}, "X-Client-Id: other"), 10)
+    assert (await asyncio.wait_for(http_head(reader), 10))[0] == 400
+    writer.close()
+    answers = [asyncio.ensure_future(http_head(reader)) for reader, _ in begun]
+    refused, waiting = await asyncio.wait(answers, timeout=5)
+    assert {answer.result()[0] for answer in refused} == {429}
+    assert 0 < len(waiting) < 100
+    for answer, (_, writer) in zip(answers, begun, strict=True):
+        answer.cancel()
+        writer.close()
+
+
 async def health_is_told(target: str) -> None:
     async with grpc.aio.insecure_channel(target) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -203,5 +226,6 @@ def test_streams_errors_and_health_through_ray(tmp_path: Path) -> None:
                 await errors_keep_their_details(target, http_port)
                 await a_stream_through_the_proxy_behind_keeps_its_status(proxy)
                 await health_is_told(target)
+                await slow_bodies_of_one_client_hold_up_no_other(http_port)
 
     asyncio.run(run())

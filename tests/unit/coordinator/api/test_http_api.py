@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from coordinator import request_record
-from coordinator.api import message_size
+from coordinator.api import body_limit, message_size
 from coordinator.api.caller import Caller
 from coordinator.errors import (
     ConfigurationError,
@@ -283,6 +283,14 @@ def test_a_body_that_is_not_sent_in_time_is_refused_and_its_connection_closed() 
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.body["detail"] == "body was not sent whole within 0.01 s"
     assert recorder.asked == []
+
+
+def test_a_body_for_which_there_is_no_place_is_told_to_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limit, "_MOST_ARRIVING", 0)
+    recorder = Recorder()
+    reply = post(recorder, "/v1/count", {"text": "a"})
+    assert (reply.status, reply.body["type"], reply.headers["retry-after"]) == (429, "overloaded", "1")
+    assert (recorder.asked, recorded(recorder.metrics)) == ([], {("Count", "RESOURCE_EXHAUSTED"): 1})
 
 
 def test_the_time_to_answer_is_not_that_to_send_the_body() -> None:
