@@ -88,7 +88,7 @@ class Serving:
         display: Display | None = None,
         on_takedowns: Callable[[TakedownsInForce], Awaitable[None]] | None = None,
     ) -> Self:
-        """Returns the generation that the cluster file says, connected as far as servers answer in time.
+        """Returns the generation that the cluster file says, connected as far as servers answer and obey in time.
 
         A server that does not answer is logged and watched for; until it comes, answers name its shards as failed.
         ``on_takedowns`` is told which takedowns come into force, before a call that changes them returns.
@@ -107,6 +107,7 @@ class Serving:
         try:
             await generation.wait_until_searchable(settings.connect_timeout_ms / 1000)
             generation.check()
+            await generation.wait_until_obeyed(settings.takedown_timeout_ms / 1000)
         except BaseException:
             await generation.close()
             raise
