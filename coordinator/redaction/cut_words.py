@@ -5,7 +5,6 @@ Most passages hold none of these signs near their ends, which is looked for firs
 
 import re
 import string
-from collections.abc import Iterator
 from itertools import pairwise
 
 from coordinator.redaction.found import Found, Kind
@@ -44,41 +43,46 @@ _KEY_AT_START = re.compile(r"([a-z_]{0,10}[_-])?([A-Za-z0-9]{20,255})")
 _LEAST_CAPITALS, _MOST_CAPITALS, _LEAST_CHANGES = 0.3, 0.7, 0.25
 
 
-def rests(text: str) -> Iterator[Found]:
-    """Yields what a cut at the start of a text may have left of something."""
+def rests(text: str) -> list[Found]:
+    """Returns what a cut at the start of a text may have left of something."""
+    found = []
     near = text[:_NEAR]
     if "@" in near and (password := _PASSWORD_AT_START.match(text)):
-        yield Found(*password.span(1), Kind.KEY)
+        found.append(Found(*password.span(1), Kind.KEY))
     if (
         ("dot" in near or "DOT" in near)
         and (spelled := _SPELLED_AT_START.match(text))
         and is_top_level_domain(spelled[1])
     ):
-        yield Found(0, spelled.end(), Kind.EMAIL)
+        found.append(Found(0, spelled.end(), Kind.EMAIL))
     if (token := _TOKEN_AT_START.match(text)) and is_random(token[1], least_digits=1):
-        yield Found(*token.span(1), Kind.KEY)
+        found.append(Found(*token.span(1), Kind.KEY))
     if (key := _KEY_AT_START.match(text)) and (key[1] in _RESTS or _is_unordered(key[2])):
-        yield Found(0, key.end(), Kind.KEY)
+        found.append(Found(0, key.end(), Kind.KEY))
+    return found
 
 
-def beginnings(text: str) -> Iterator[Found]:
-    """Yields what a cut at the end of a text may have left of something."""
+def beginnings(text: str) -> list[Found]:
+    """Returns what a cut at the end of a text may have left of something."""
+    found = []
     start = max(0, len(text) - _NEAR)
     near = text[start:]
     if "://" in near and (password := PASSWORD_AT_END.search(text, start)) and not password[1].isdigit():
-        yield Found(*password.span(1), Kind.KEY)
-    has_at = "(at" in near or "[at" in near or "{at" in near or "[AT" in near or "(AT" in near or "( at" in near
-    if has_at and (spelled := _SPELLED_AT_END.search(text, start)):
-        yield Found(spelled.start(), spelled.end(), Kind.EMAIL)
-    value = near[len(near.rstrip(_VALUE_CHARS)) :]
-    if len(value) >= _LEAST_VALUE and _announces(near.removesuffix(value)):
+        found.append(Found(*password.span(1), Kind.KEY))
+    if ("(" in near or "[" in near or "{" in near) and _tells_at(near):
+        spelled = _SPELLED_AT_END.search(text, start)
+        if spelled is not None:
+            found.append(Found(spelled.start(), spelled.end(), Kind.EMAIL))
+    before = near.rstrip(_VALUE_CHARS)
+    if len(near) - len(before) >= _LEAST_VALUE and before.rstrip(" \"'")[-6:].lower().endswith(_BEFORE_VALUES):
         named = _NAMED_AT_END.search(text, start)
         if named is not None:
-            yield Found(*named.span(1), Kind.KEY)
+            found.append(Found(*named.span(1), Kind.KEY))
+    return found
 
 
-def _announces(before: str) -> bool:
-    return before.rstrip(" \"'")[-6:].lower().endswith(_BEFORE_VALUES)
+def _tells_at(near: str) -> bool:
+    return "(at" in near or "[at" in near or "{at" in near or "[AT" in near or "(AT" in near or "( at" in near
 
 
 def _is_unordered(run: str) -> bool:

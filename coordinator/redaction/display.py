@@ -107,7 +107,7 @@ class Display:
         found = self.find(
             [
                 *(_passage(occurrences[look.place].window, look) for look in looks),
-                *(Passage(occurrences[look.place].window.metadata) for look in firsts),
+                *(Passage(_readable(occurrences[look.place].window.metadata)) for look in firsts),
             ]
         )
         result = list(occurrences)
@@ -131,9 +131,9 @@ class Display:
                 counted.add(seen)
                 redacted[window.document] = redacted.get(window.document, 0) + shown
         for look, of_line in zip(firsts, found[len(looks) :], strict=True):
-            window = result[look.place].window
-            if not of_line and "\\" not in window.metadata:  # what is escaped shows only when it is read
+            if not of_line:
                 continue
+            window = result[look.place].window
             metadata, number = self.metadata(parse_metadata(window.metadata))
             if not number:
                 continue
@@ -184,6 +184,15 @@ class Display:
                 end = min(end, window.snippet_chars[1] + _MARGIN_CHARS)
             looks.append(_Look(place, start, end, is_first, treatment))
         return looks
+
+
+def _readable(metadata: str) -> str:
+    """Returns a document's metadata so that nothing in it is escaped."""
+    if "\\" not in metadata:
+        return metadata
+    texts: list[str] = []
+    _collect(parse_metadata(metadata), texts)
+    return "\n".join(texts)
 
 
 def _passage(window: Window, look: _Look) -> Passage:

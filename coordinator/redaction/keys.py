@@ -55,6 +55,10 @@ _REST_OF_BLOCK = re.compile(r"\A[A-Za-z0-9+/=\s\\]{0,20000}-----END [A-Z0-9 ]{0,
 # The inside of a private key whose first and last line are cut off: full lines of base64, and what is left beside them.
 _BASE64 = "[A-Za-z0-9+/=]"
 _INSIDE = re.compile(rf"{_BASE64}{{0,76}}(?:\r?\n|\\n)(?:{_BASE64}{{60,76}}(?:\r?\n|\\n)){{2,400}}{_BASE64}{{0,76}}")
+_REST_OF_LINE = re.compile(f"{_BASE64}*")
+_LINE_ENDS = ("\n", "\r\n", "\\n")
+# Characters of two full lines with what ends them, and one more.
+_TWO_LINES = 160
 _RUN = re.compile(r"[^\s\"'`<>,;()\[\]{}|]+")
 # How far before such a place a key or its name may begin.
 _BEFORE = 80
@@ -84,14 +88,25 @@ def keys(text: str, places: list[int], *, cut_start: bool, cut_end: bool) -> Ite
         if rest is not None:
             yield Found(0, rest.end(), Kind.KEY)
     if places and (cut_start or cut_end):
-        yield from _insides(text)
+        yield from _insides(text, places)
 
 
-def _insides(text: str) -> Iterator[Found]:
+def _insides(text: str, places: list[int]) -> Iterator[Found]:
     """Yields what may be the inside of a private key; a list of hashes has letters of one case only."""
-    for found in _INSIDE.finditer(text):
-        if all(any(map(has, found[0])) for has in (str.isupper, str.islower, str.isdigit)):
-            yield Found(found.start(), found.end(), Kind.KEY)
+    found_to = looked_to = 0
+    for place in places:
+        line = _REST_OF_LINE.match(text, place)
+        if place < looked_to or line is None:
+            continue
+        looked_to = line.end()
+        if not text.startswith(_LINE_ENDS, looked_to):
+            continue
+        near = _INSIDE.search(text, max(found_to, place - _TWO_LINES), looked_to + _TWO_LINES)
+        found = _INSIDE.match(text, near.start()) if near else None
+        if found is not None:
+            found_to = looked_to = found.end()
+            if all(any(map(has, found[0])) for has in (str.isupper, str.islower, str.isdigit)):
+                yield Found(found.start(), found.end(), Kind.KEY)
 
 
 def passwords(text: str, signs: list[int]) -> Iterator[Found]:

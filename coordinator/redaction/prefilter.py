@@ -75,8 +75,9 @@ def places(texts: Sequence[str]) -> list[Places | None]:
     """
     result: list[Places | None] = [None] * len(texts)
     starts = np.cumsum([_PADDING, *(len(text) + 1 for text in texts)])
-    around = "\0" * _PADDING
-    joined = f"{around}{chr(10).join(texts)}{around}".encode("ascii", "replace")  # one byte a character
+    around = bytes(_PADDING)
+    # One byte a character. Most texts are ASCII, which goes without a look at each.
+    joined = around + b"\n".join([text.encode("ascii", "replace") for text in texts]) + around
     classes = np.frombuffer(joined.translate(_TABLE), dtype=np.uint8)
     flagged = np.flatnonzero(classes != 0)
     if not len(flagged):
