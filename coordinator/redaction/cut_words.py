@@ -27,6 +27,8 @@ _NAMED_AT_END = re.compile(
     re.IGNORECASE,
 )
 _SPELLED_AT_END = re.compile(r"[\w.+-]{2,64}\s?[\[({]\s?at(?:\s?[\])}][\w\s.()\[\]{}-]{0,80})?\Z", re.IGNORECASE)
+# The most that it has from the bracket on.
+_AFTER_AT = 90
 _SPELLED_AT_START = re.compile(
     r"(?:[\w.+-]{0,64}\s?[\[({]?\s?a?t\s?[\])}]\s?)?[\w-]{0,63}\s?[\[({]\s?dot\s?[\])}]\s?([a-z]{2,24})", re.IGNORECASE
 )
@@ -69,16 +71,26 @@ def beginnings(text: str) -> list[Found]:
     near = text[start:]
     if "://" in near and (password := PASSWORD_AT_END.search(text, start)) and not password[1].isdigit():
         found.append(Found(*password.span(1), Kind.KEY))
-    if ("(" in near or "[" in near or "{" in near) and _tells_at(near):
-        spelled = _SPELLED_AT_END.search(text, start)
-        if spelled is not None:
-            found.append(Found(spelled.start(), spelled.end(), Kind.EMAIL))
     before = near.rstrip(_VALUE_CHARS)
     if len(near) - len(before) >= _LEAST_VALUE and before.rstrip(" \"'")[-6:].lower().endswith(_BEFORE_VALUES):
         named = _NAMED_AT_END.search(text, start)
-        if named is not None:
+        if named is not None and not _is_prose(named[0], named[1]):
             found.append(Found(*named.span(1), Kind.KEY))
     return found
+
+
+def _is_prose(found: str, value: str) -> bool:
+    """Returns whether what was found reads like ``basic training``."""
+    return found.lower().startswith(("bearer", "basic")) and value.isalpha() and value[1:].islower()
+
+
+def spelled_beginning(text: str) -> list[Found]:
+    """Returns what a cut at the end of a text may have left of a spelled address."""
+    near = text[-_AFTER_AT:]
+    if not ("(" in near or "[" in near or "{" in near) or not _tells_at(near):
+        return []
+    spelled = _SPELLED_AT_END.search(text, max(0, len(text) - _NEAR))
+    return [] if spelled is None else [Found(spelled.start(), spelled.end(), Kind.EMAIL)]
 
 
 def _tells_at(near: str) -> bool:

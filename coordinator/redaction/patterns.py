@@ -9,6 +9,7 @@ from coordinator.redaction.emails import emails
 from coordinator.redaction.found import Found, Passage
 from coordinator.redaction.keys import keys, passwords
 from coordinator.redaction.phones import phones
+from coordinator.redaction.plain_ends import ends_plainly, starts_plainly
 from coordinator.redaction.prefilter import Places, places
 
 
@@ -27,12 +28,14 @@ class PatternRedactor:
         result = []
         for passage, here in zip(passages, places([passage.text for passage in passages]), strict=True):
             found = [] if here is None else self._look(passage, here)
-            if passage.cut_start:
+            if passage.cut_start and not starts_plainly(passage.text):
                 found += edges.at_start(passage.text)
                 found += cut_words.rests(passage.text)
             if passage.cut_end:
-                found += edges.at_end(passage.text)
-                found += cut_words.beginnings(passage.text)
+                found += cut_words.spelled_beginning(passage.text)
+                if not ends_plainly(passage.text):
+                    found += edges.at_end(passage.text)
+                    found += cut_words.beginnings(passage.text)
             result.append(found)
         return result
 
