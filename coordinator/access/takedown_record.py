@@ -19,8 +19,8 @@ class TakedownsInForce:
     Attributes:
         takedowns: The list.
         before: The one before; None at the start of a process, which names none.
-        num_replicas: Replicas of shards, and how many of them obey.
-        num_obeying: See there.
+        num_replicas: Replicas of shards that are served.
+        num_obeying: How many of these replicas obey the list.
         withheld_documents: Documents that they leave out.
     """
 

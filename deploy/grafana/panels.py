@@ -1,5 +1,6 @@
 """Panels of a Grafana dashboard, as the JSON that Grafana reads. Only what our dashboard needs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeAlias
@@ -29,7 +30,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(ABC):
     """What every kind of panel has.
 
     Attributes:
@@ -81,8 +82,9 @@ class Panel:
         }
 
     @property
+    @abstractmethod
     def _kind(self) -> str:
-        raise NotImplementedError
+        """Grafana's name of the kind."""
 
     def _field_defaults(self) -> Json:
         return {}
