@@ -19,22 +19,18 @@ class ShownRanges:
     def num_tokens(self, now: float) -> int:
         """Returns how many different tokens they are."""
         self._forget(now)
-        return sum(end - start for start, end, _ in self._ranges)
+        return _num_tokens(self._ranges)
 
     def take(self, ranges: Iterable[tuple[int, int]], most: int, now: float) -> bool:
         """Takes in that more ranges are shown, unless there would be more than ``most`` tokens then; says whether."""
-        self._forget(now)
         disjoint = _disjoint(ranges)
-        if self._ranges:
+        num_known = self.num_tokens(now)
+        if num_known + _num_tokens(disjoint) > most:  # unless they are known
             known = [(start, end) for start, end, _ in self._ranges]
-            if sum(end - start for start, end in _disjoint(known + disjoint)) > most:
+            if _num_tokens(_disjoint(known + disjoint)) > most:
                 return False
-            for start, end in disjoint:
-                self.add(start, end, now)
-            return True
-        if sum(end - start for start, end in disjoint) > most:
-            return False
-        self._ranges = [(start, end, now) for start, end in disjoint]
+        for start, end in disjoint:
+            self.add(start, end, now)
         return True
 
     def add(self, start: int, end: int, now: float) -> None:
@@ -91,3 +87,10 @@ def _disjoint(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
                 found.append((start, end))
             reached = end
     return found
+
+
+def _num_tokens(disjoint: Iterable[tuple[int, int] | tuple[int, int, float]]) -> int:
+    num = 0
+    for each in disjoint:
+        num += each[1] - each[0]
+    return num
