@@ -4,8 +4,10 @@ All that is looked for has an at-sign, digits (near one another, between dots or
 keys of some kind do: these may be of letters only. Digits of other scripts are not seen.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -74,10 +76,9 @@ def places(texts: Sequence[str]) -> list[Places | None]:
     Cost: about 2 ns a character.
     """
     result: list[Places | None] = [None] * len(texts)
-    starts = np.cumsum([_PADDING, *(len(text) + 1 for text in texts)])
     around = bytes(_PADDING)
     # One byte a character. Most texts are ASCII, which goes without a look at each.
-    joined = around + b"\n".join([text.encode("ascii", "replace") for text in texts]) + around
+    joined = b"\n".join([around, *(text.encode("ascii", "replace") for text in texts), around])
     classes = np.frombuffer(joined.translate(_TABLE), dtype=np.uint8)
     flagged = np.flatnonzero(classes != 0)
     if not len(flagged):
@@ -85,6 +86,7 @@ def places(texts: Sequence[str]) -> list[Places | None]:
     characters = np.frombuffer(joined, dtype=np.uint8)
     classes = classes[flagged]
     digits = flagged[classes == _DIGIT]
+    starts = list(accumulate((len(text) + 1 for text in texts), initial=_PADDING + 1))
 
     def place(number: int) -> Places:
         found = result[number]
@@ -98,16 +100,12 @@ def places(texts: Sequence[str]) -> list[Places | None]:
         ("groups", _groups(characters, digits)),
         ("keys", _keys(characters, digits, _beginnings(characters, flagged, classes))),
     ):
-        owners = np.searchsorted(starts, found, side="right") - 1
-        for number, at in zip(owners.tolist(), (found - starts[owners]).tolist(), strict=True):
-            getattr(place(number), name).append(at)
-    if not len(digits):
-        return result
-    run_starts, run_ends = _runs(characters, digits)
-    owners = np.searchsorted(starts, np.array((run_starts, run_ends)), side="right") - 1
-    for low, high, owner, last_owner in np.array((run_starts, run_ends, *owners)).T.tolist():
-        for number in range(owner, last_owner + 1):
-            begin, end = int(starts[number]), int(starts[number + 1]) - 2
+        for at in found.tolist():
+            number = bisect_right(starts, at) - 1
+            getattr(place(number), name).append(at - starts[number])
+    for low, high in _runs(characters, digits):
+        for number in range(bisect_right(starts, low) - 1, bisect_right(starts, high)):
+            begin, end = starts[number], starts[number + 1] - 2
             if max(low, begin) <= min(high, end):
                 place(number).runs.append((max(low, begin) - begin, min(high, end) - begin))
     return result
@@ -175,8 +173,10 @@ def _until_gap(gaps: npt.NDArray[np.bool_]) -> Integers:
     return found
 
 
-def _runs(characters: Bytes, digits: Integers) -> tuple[Integers, Integers]:
+def _runs(characters: Bytes, digits: Integers) -> list[tuple[int, int]]:
     """Returns first and last digit of each run of seven or more, with only what stands in numbers between them."""
+    if not len(digits):
+        return []
     between = np.diff(digits) - 1
     is_linked = between <= _MOST_GAP
     for step in range(1, _MOST_GAP + 1):
@@ -184,4 +184,4 @@ def _runs(characters: Bytes, digits: Integers) -> tuple[Integers, Integers]:
     breaks = np.flatnonzero(~is_linked)
     first, last = np.concatenate(([0], breaks + 1)), np.concatenate((breaks, [len(digits) - 1]))
     is_long = last - first >= _PHONE_DIGITS - 1
-    return digits[first[is_long]], digits[last[is_long]]
+    return list(zip(digits[first[is_long]].tolist(), digits[last[is_long]].tolist(), strict=True))
