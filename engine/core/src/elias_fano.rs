@@ -7,9 +7,12 @@
 use std::ops::Range;
 
 use crate::address::to_usize;
+use crate::cache::{CACHE_LINE_BYTES, prefetch};
 
 /// Distance of the samples, in set or unset bits.
 const SAMPLE: usize = 512;
+
+const WORDS_PER_LINE: usize = CACHE_LINE_BYTES / size_of::<u64>();
 
 /// Numbers that ascend strictly.
 #[derive(Debug, Default)]
@@ -134,6 +137,23 @@ impl EliasFano {
             self.count_from(start_part, start_bit, range.start),
             self.count_from(end_part, end_bit, range.end),
         ]
+    }
+
+    /// Asks the processor for the sample that a look-up of `limit` begins with.
+    #[inline]
+    pub(crate) fn prefetch_sample(&self, limit: usize) {
+        let sample = (limit >> self.low_bits).saturating_sub(1) / SAMPLE;
+        self.zeros.get(sample).into_iter().for_each(prefetch);
+    }
+
+    /// Asks the processor for the high bits that a look-up of `limit` scans from its sample on.
+    #[inline]
+    pub(crate) fn prefetch_high(&self, limit: usize) {
+        let sample = (limit >> self.low_bits).saturating_sub(1) / SAMPLE;
+        if let Some(bit) = self.zeros.get(sample) {
+            let scanned = self.high[bit / 64..].iter().take(2 * WORDS_PER_LINE);
+            scanned.step_by(WORDS_PER_LINE).for_each(prefetch);
+        }
     }
 
     /// Returns the bit at which the numbers with a high part begin, or would.
@@ -351,22 +371,22 @@ fn select(words: &[u64], samples: &[usize], n: usize, view: impl Fn(u64) -> u64)
 
 /// Returns the index of the `n`-th set bit of a word that has more than `n`.
 fn nth_one(word: u64, n: usize) -> usize {
+    const TOP_BITS: u64 = 0x8080_8080_8080_8080;
     // In each half, quarter and so on: how many bits are set.
     let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
     let nibbles = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
     let bytes = (nibbles + (nibbles >> 4)) & 0x0F0F_0F0F_0F0F_0F0F;
     // In each byte: how many are set up to its end.
     let up_to = bytes.wrapping_mul(0x0101_0101_0101_0101);
-    let mut byte = 0;
-    while byte < 56 && (up_to >> byte & 0xFF) as usize <= n {
-        byte += 8;
-    }
+    // Of those bytes whose count does not pass n, the top bit stays; it does so in all before the one that is looked for.
+    let passed = ((n as u64 * 0x0101_0101_0101_0101) | TOP_BITS) - up_to & TOP_BITS;
+    let byte = 8 * passed.count_ones();
     let before = (up_to << 8 >> byte & 0xFF) as usize;
     let mut rest = word >> byte;
     for _ in before..n {
         rest &= rest - 1;
     }
-    byte + rest.trailing_zeros() as usize
+    (byte + rest.trailing_zeros()) as usize
 }
 
 /// Returns how many bits from `bit` on are set before one is not; there must be one.

@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::address::PAGE_BYTES;
+use crate::cache::CACHE_LINE_BYTES;
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
 use crate::sidecar::{HEADER_BYTES, Header, Kind, header_bytes};
@@ -21,8 +22,6 @@ use crate::token::Token;
 pub(crate) const SATURATED: usize = 255;
 
 const CRC_BYTES: usize = 4;
-
-const CACHE_LINE_BYTES: usize = 64;
 
 /// LCPs that are looked at together.
 const LANES: usize = 32;

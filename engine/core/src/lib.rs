@@ -10,6 +10,7 @@
 mod accelerate;
 mod address;
 mod blind_search;
+mod cache;
 mod directory;
 mod documents;
 mod elias_fano;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use memmap2::{Advice, Mmap};
 use rustix::io::ReadWriteFlags;
 
+use crate::cache::prefetch;
 use crate::error::EngineError;
 
 /// How many ranges of a batch are looked up in the page cache before it is read ahead.
@@ -125,11 +126,8 @@ impl MappedFile {
     /// Asks the processor to load the cache line of a byte.
     #[inline]
     pub(crate) fn prefetch(&self, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        if at < self.bytes.len() {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a prefetch is a hint; the address lies in the mapping.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.bytes.as_ptr().add(at).cast()) };
+        if let Some(byte) = self.bytes.get(at) {
+            prefetch(byte);
         }
     }
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::blind_search::BlindSearch;
 use crate::error::EngineError;
+use crate::interval::Interval;
 use crate::longest_matches::{FoundMatches, LongestMatch, Query, maximal};
 use crate::reads::ReadCounts;
 use crate::shard::Shard;
@@ -69,8 +70,8 @@ impl<T: Token> Shard<T> {
 /// Splits the maximal matches of the whole shard into those that occur in the view, in its ranks, and those that do not.
 fn split(withheld: &Withheld, raw: Vec<LongestMatch>) -> (Vec<NetMatch>, Vec<LongestMatch>) {
     let (mut survivors, mut emptied) = (Vec::with_capacity(raw.len()), Vec::new());
-    for found in raw {
-        let (interval, removed) = withheld.net(found.interval);
+    let intervals: Vec<Interval> = raw.iter().map(|found| found.interval).collect();
+    for (found, (interval, removed)) in raw.into_iter().zip(withheld.nets(&intervals)) {
         if interval.count() > 0 {
             survivors.push((LongestMatch { interval, ..found }, removed));
         } else {
