@@ -379,7 +379,7 @@ fn nth_one(word: u64, n: usize) -> usize {
     // In each byte: how many are set up to its end.
     let up_to = bytes.wrapping_mul(0x0101_0101_0101_0101);
     // Of those bytes whose count does not pass n, the top bit stays; it does so in all before the one that is looked for.
-    let passed = ((n as u64 * 0x0101_0101_0101_0101) | TOP_BITS) - up_to & TOP_BITS;
+    let passed = (((n as u64 * 0x0101_0101_0101_0101) | TOP_BITS) - up_to) & TOP_BITS;
     let byte = 8 * passed.count_ones();
     let before = (up_to << 8 >> byte & 0xFF) as usize;
     let mut rest = word >> byte;
