@@ -11,8 +11,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::address::PAGE_BYTES;
-use crate::cache::CACHE_LINE_BYTES;
+use crate::address::{CACHE_LINE_BYTES, PAGE_BYTES};
 use crate::error::EngineError;
 use crate::mapped::MappedFile;
 use crate::sidecar::{HEADER_BYTES, Header, Kind, header_bytes};

@@ -9,8 +9,8 @@
 
 mod accelerate;
 mod address;
+mod bits;
 mod blind_search;
-mod cache;
 mod directory;
 mod documents;
 mod elias_fano;

@@ -1,4 +1,4 @@
-//! Memory-mapped, read-only files: the only `unsafe` of the engine.
+//! Memory-mapped, read-only files, and the hint that memory is needed soon: the only `unsafe` of the engine.
 
 use std::fs::File;
 use std::io::IoSliceMut;
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use memmap2::{Advice, Mmap};
 use rustix::io::ReadWriteFlags;
 
-use crate::cache::prefetch;
 use crate::error::EngineError;
 
 /// How many ranges of a batch are looked up in the page cache before it is read ahead.
@@ -205,4 +204,17 @@ impl Deref for MappedFile {
     fn deref(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// Asks the processor to load the cache line in which a value begins.
+#[inline]
+pub(crate) fn prefetch<V>(value: &V) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch is a hint, and the value is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }

@@ -130,7 +130,7 @@ fn set_bit_range(words: &mut [u64], bits: Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::elias_fano::set_bits;
+    use crate::bits::set_bits;
     use proptest::prelude::*;
 
     #[test]

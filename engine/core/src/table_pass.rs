@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::elias_fano::{EliasFano, for_each_bit};
+use crate::bits::for_each_bit;
+use crate::elias_fano::EliasFano;
 use crate::error::EngineError;
 use crate::position_set::PositionSet;
 use crate::shard::Shard;
