@@ -161,8 +161,9 @@ class TextBudgets:
                 taken += size_bytes
             else:
                 found.append(number)
-        for used, _, _ in sums:
-            used.add(taken, now)
+        if taken:
+            for used, _, _ in sums:
+                used.add(taken, now)
         return frozenset(found)
 
     def _take_ranges(

@@ -110,6 +110,31 @@ def test_snippets_count_as_far_as_they_are_shown() -> None:
     assert shows(asked, holder(), document(0, 10, "text", (100, 102), (980, 990)), 20)
 
 
+def test_a_snippet_counts_where_it_goes_beyond_the_text() -> None:
+    asked = budgets(tokens_of_a_document_per_day=100)
+    assert shows(asked, holder(), document(0, 100, "text", (40, 60)), 20)
+    asked = budgets(tokens_of_a_document_per_day=100)
+    # [0, 90) and [60, 102), which is 102 together.
+    assert not shows(asked, holder(), document(0, 90, "text", (80, 82)), 20)
+
+
+def test_documents_of_one_trace_count_together() -> None:
+    asked = budgets(document_bytes_per_hour=10)
+    shown = [document(0, 10, text) for text in ("1234", "12345", "12", "1", "")]
+    assert asked.left_out(holder(), shown, 0) == {2}
+
+
+def test_a_trace_of_which_nothing_is_shown_does_not_tell_when_to_come_back() -> None:
+    clock = Clock()
+    asked = budgets(clock, document_bytes_per_hour=100)
+    assert not shows(asked, holder(), document(0, 10, "x" * 101), 0)
+    clock.now += HOUR / 2
+    assert shows(asked, holder(), document(0, 10, "x" * 100), 0)
+    with pytest.raises(BudgetSpentError) as raised:
+        asked.check(holder())
+    assert raised.value.retry_after_s >= HOUR
+
+
 def test_all_text_of_a_document_counts_in_bytes() -> None:
     asked = budgets(document_bytes_per_hour=12)
     assert not shows(asked, holder(), document(0, 10, "äöü", (1, 2), (3, 4)), 0)  # 6 and twice 5
