@@ -61,7 +61,7 @@ impl Withheld {
 
     /// Returns the same for each of many intervals, in their order.
     ///
-    /// Cost: where nothing is in the processor's caches, a third less than one by one.
+    /// Cost: with nothing in the processor's caches, a search in a view loses a fifth less time to it than one by one.
     pub(crate) fn nets(&self, raw: &[Interval]) -> impl Iterator<Item = (Interval, u64)> {
         let ahead = |index: usize| raw.get(index).map(|interval| to_usize(interval.start));
         raw.iter().enumerate().map(move |(index, &interval)| {
